@@ -1,0 +1,1 @@
+"""Client updates, server optimizers and the federated runs made of them."""

@@ -1,0 +1,198 @@
+"""Train federated runs to the end, resumably, and write what the contract promises.
+
+While a run goes on, everything lives in a resume folder (keyed by the run and a hash of all it depends on): a workflow
+engine wipes declared outputs after a failure. Results are moved to their place when the job's last run has finished.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from perfedavg.algorithms.federated import CohortClient, FederatedRun, RoundDiagnostics, ServerState
+from perfedavg.data.store import ClientStore
+from perfedavg.errors import PerfedavgError
+from perfedavg.files import fingerprint, write_json
+from perfedavg.imports import source_fingerprint
+from perfedavg.job import Progress
+from perfedavg.machine import git_commit, package_versions
+from perfedavg.models import Parameters
+from perfedavg.settings import RunSpec
+from perfedavg.tables import write_table
+from perfedavg.training.checkpoints import load_tensors, save_tensors
+from perfedavg.training.local import evaluate, to_examples
+
+logger = logging.getLogger("perfedavg")
+
+SAVE_EVERY_SECONDS = 60.0
+FLOAT_BYTES = 4
+
+ROUNDS = {
+    "run_id": "str",
+    "stage": "int 1..",
+    "round": "int 1..",
+    "num_clients": "int 1..",
+    "num_examples": "int 1..",
+    "gradient_evaluations": "int 1..",
+    "train_loss": "float?",
+    "update_norm": "float? 0..",
+    "bytes_up": "int 0..",
+    "bytes_down": "int 0..",
+}
+
+TIMINGS = {
+    "run_id": "str",
+    "round": "int 1..",
+    "seconds": "float 0..",
+}
+
+
+def train_runs(
+    specs: Sequence[RunSpec],
+    store: ClientStore,
+    training_clients: Sequence[int],
+    validation_clients: Sequence[int],
+    runs_folder: str | Path,
+    resume_folder: str | Path,
+) -> None:
+    """Train every run and write ``runs_folder/<run_id>/``: ``rounds.parquet``, ``timings.parquet``, ``run.json``,
+    ``model.safetensors`` and ``checkpoints/``.
+
+    A run whose loss or update is no longer finite ends with the status ``diverged``; its last finite model is kept. The
+    validation clients serve to show an accuracy on the progress line and change nothing.
+    """
+    finished = []
+    for spec in specs:
+        run = _ResumableRun(spec, store, Path(resume_folder))
+        run.train(training_clients, validation_clients)
+        finished.append(run)
+    for run in finished:
+        run.write_results(Path(runs_folder) / run.spec.run_id)
+    for run in finished:
+        shutil.rmtree(run.folder)
+
+
+class _ResumableRun:
+    """One run with its resume folder."""
+
+    def __init__(self, spec: RunSpec, store: ClientStore, resume_folder: Path) -> None:
+        self.spec, self.store = spec, store
+        self.federated = FederatedRun(spec)
+        self.folder = resume_folder / spec.run_id
+        self.rows: list[dict] = []
+        self.seconds: list[float] = []
+        self.status = "running"
+        self.state = self.federated.init()
+        config_hash = fingerprint(spec.model_dump(mode="json"))
+        self._key = fingerprint([config_hash, store.data_sha256, source_fingerprint(__file__)])
+        self.metadata = {
+            "run_id": spec.run_id,
+            "seed": str(spec.seed),
+            "config_sha256": config_hash,
+            "data_sha256": store.data_sha256,
+            "git_commit": git_commit(),
+            "versions": json.dumps(package_versions()),
+        }
+
+    def train(self, training_clients: Sequence[int], validation_clients: Sequence[int]) -> None:
+        """Go on from the last saved round, or start; return when the last round is done or the run has diverged."""
+        spec = self.spec
+        self._resume()
+        saved = time.monotonic()
+        evaluated = frozenset(spec.evaluated_rounds)
+        facts: dict[str, str] = {}
+        progress = Progress(spec.run_id, spec.rounds, "round", done=len(self.rows))
+        while self.status == "running":
+            began = time.perf_counter()
+            number = len(self.rows) + 1
+            cohort = [self._cohort_client(i) for i in self.federated.sample_cohort(number, training_clients)]
+            state, diagnostics = self.federated.round(self.state, number, cohort)
+            self.rows.append(self._row(number, diagnostics, state.parameters))
+            if not np.isfinite([diagnostics.train_loss, diagnostics.update_norm]).all():
+                self.status = f"diverged at round {number}"
+                logger.warning("%s diverged at round %d: its loss or update is not finite", spec.run_id, number)
+            else:
+                self.state = state
+                if number in evaluated:
+                    self._save_checkpoint(number)
+                if number == spec.rounds:
+                    self.status = "finished"
+            self.seconds.append(time.perf_counter() - began)
+            if self.status == "running" and time.monotonic() - saved > SAVE_EVERY_SECONDS:
+                self._save_state()
+                saved = time.monotonic()
+            if number in evaluated or number == spec.rounds:
+                facts["validation accuracy"] = f"{self._mean_accuracy(validation_clients):.3f}"
+            progress.advance(loss=f"{diagnostics.train_loss:.3f}", **facts)
+        progress.close()
+        self._save_state()
+
+    def write_results(self, folder: Path) -> None:
+        """Put the results in their place; the model is written last, so it stands for a complete run."""
+        checkpoints = folder / "checkpoints"
+        shutil.rmtree(checkpoints, ignore_errors=True)
+        (self.folder / "checkpoints").mkdir(exist_ok=True)
+        shutil.copytree(self.folder / "checkpoints", checkpoints)
+        write_table(ROUNDS, pd.DataFrame(self.rows), folder / "rounds.parquet")
+        timings = {"run_id": self.spec.run_id, "round": range(1, len(self.rows) + 1), "seconds": self.seconds}
+        write_table(TIMINGS, pd.DataFrame(timings), folder / "timings.parquet")
+        write_json(folder / "run.json", {**self.spec.model_dump(mode="json"), "status": self.status})
+        self._save(folder / "model.safetensors", self.state.parameters, len(self.rows))
+
+    def _cohort_client(self, index: int) -> CohortClient:
+        client = self.store.client(index)
+        if not len(client.train_y):
+            raise PerfedavgError(f"Training client {client.client_id} has no train example; leave it out of the data.")
+        return CohortClient(client.client_id, to_examples(self.federated.model, client.train_x, client.train_y))
+
+    def _mean_accuracy(self, clients: Sequence[int]) -> float:
+        model = self.federated.model
+        tests = [to_examples(model, c.test_x, c.test_y) for c in map(self.store.client, clients)]
+        return float(np.nanmean([evaluate(model, self.state.parameters, test)[0] for test in tests]))
+
+    def _row(self, number: int, diagnostics: RoundDiagnostics, parameters: Parameters) -> dict:
+        model_bytes = FLOAT_BYTES * sum(p.numel() for p in parameters)
+        exchanged = dict.fromkeys(("bytes_up", "bytes_down"), diagnostics.num_clients * model_bytes)
+        return {"run_id": self.spec.run_id, "stage": self.spec.stage, "round": number, **asdict(diagnostics), **exchanged}
+
+    def _save(self, path: Path, parameters: Parameters, round_number: int) -> None:
+        metadata = {**self.metadata, "round": str(round_number), "status": self.status}
+        save_tensors(path, self.federated.model.named(parameters), metadata)
+
+    def _save_checkpoint(self, number: int) -> None:
+        path = self.folder / "checkpoints" / f"round_{number}.safetensors"
+        tensors = self.federated.model.named(self.state.parameters)
+        save_tensors(path, tensors, {**self.metadata, "round": str(number)})
+
+    def _save_state(self) -> None:
+        tensors = {f"parameter.{i}": p for i, p in enumerate(self.state.parameters)}
+        tensors |= {f"optimizer.{i}": s for i, s in enumerate(self.state.optimizer)}
+        progress = json.dumps({"rows": self.rows, "seconds": self.seconds, "status": self.status})
+        save_tensors(self.folder / "state.safetensors", tensors, {"key": self._key, "progress": progress})
+
+    def _resume(self) -> None:
+        """Take up a saved state of exactly this run; anything else in the folder is stale and goes."""
+        path = self.folder / "state.safetensors"
+        if path.exists():
+            tensors, metadata = load_tensors(path)
+            if metadata.get("key") == self._key:
+                progress = json.loads(metadata["progress"])
+                self.rows, self.seconds, self.status = progress["rows"], progress["seconds"], progress["status"]
+                parts = [
+                    [tensors[f"{kind}.{i}"] for i in range(sum(name.startswith(kind) for name in tensors))]
+                    for kind in ("parameter", "optimizer")
+                ]
+                self.state = ServerState(*parts)
+                logger.info("%s goes on after round %d", self.spec.run_id, len(self.rows))
+                return
+            logger.info("%s starts anew: its saved state belongs to another config, code or data", self.spec.run_id)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)

@@ -1,0 +1,66 @@
+"""Server optimizers: the averaged delta is the server's gradient.
+
+Each is two pure functions, ``init(parameters) -> state`` and ``step(parameters, delta, state) -> parameters, state``; a
+state is a flat list of tensors, so that it can be saved and resumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from perfedavg.models import Parameters
+from perfedavg.settings import ServerAdam, ServerSGD
+
+State = list[Tensor]
+
+
+@dataclass(frozen=True)
+class ServerOptimizer:
+    """How the server moves the global model by the averaged delta."""
+
+    init: Callable[[Parameters], State]
+    step: Callable[[Parameters, Parameters, State], tuple[Parameters, State]]
+
+
+def make_server_optimizer(server: ServerSGD | ServerAdam) -> ServerOptimizer:
+    """The optimizer that a config block describes."""
+    return _sgd(server) if server.optimizer == "sgd" else _adam(server)
+
+
+def _sgd(server: ServerSGD) -> ServerOptimizer:
+    """v <- momentum * v + delta; theta <- theta - lr * v."""
+
+    def init(parameters: Parameters) -> State:
+        return [torch.zeros_like(p) for p in parameters]
+
+    def step(parameters: Parameters, delta: Parameters, velocity: State) -> tuple[Parameters, State]:
+        velocity = [server.momentum * v + d for v, d in zip(velocity, delta, strict=True)]
+        return [p - server.lr * v for p, v in zip(parameters, velocity, strict=True)], velocity
+
+    return ServerOptimizer(init, step)
+
+
+def _adam(server: ServerAdam) -> ServerOptimizer:
+    """Adam with bias correction; the state is the step count, the first moments, the second moments."""
+
+    def init(parameters: Parameters) -> State:
+        moments = [torch.zeros_like(p) for p in parameters]
+        return [torch.zeros((), dtype=torch.int64), *moments, *(m.clone() for m in moments)]
+
+    def step(parameters: Parameters, delta: Parameters, state: State) -> tuple[Parameters, State]:
+        n = len(parameters)
+        count = state[0] + 1
+        first = [server.beta1 * m + (1 - server.beta1) * d for m, d in zip(state[1 : n + 1], delta, strict=True)]
+        second = [server.beta2 * s + (1 - server.beta2) * d * d for s, d in zip(state[n + 1 :], delta, strict=True)]
+        correct1, correct2 = 1 - server.beta1 ** count.item(), 1 - server.beta2 ** count.item()
+        moved = [
+            p - server.lr * (m / correct1) / ((s / correct2).sqrt() + server.eps)
+            for p, m, s in zip(parameters, first, second, strict=True)
+        ]
+        return moved, [count, *first, *second]
+
+    return ServerOptimizer(init, step)

@@ -1,0 +1,1 @@
+"""From tables on disk to selection, tables, figures and the report. Never touches data, models or training."""

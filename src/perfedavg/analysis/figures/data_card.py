@@ -1,0 +1,43 @@
+"""Figure ``data_card``: a contact sheet (a row a writer), client sizes and the labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from perfedavg.analysis.figures.style import add_footer, save_figure, use_style
+from perfedavg.analysis.summary import note_for
+
+
+def data_card_figure(sheet: np.ndarray, num_train: np.ndarray, label_counts: np.ndarray, dataset: str, base: str | Path) -> None:
+    """Draw the card.
+
+    Args:
+        sheet: images ``[writers, images, h, w]`` in [0, 1].
+        num_train: train examples of every client.
+        label_counts: train examples of every class.
+    """
+    use_style()
+    figure = plt.figure(figsize=(7.2, 5.6))
+    grid = figure.add_gridspec(2, 2, height_ratios=[2.2, 1])
+    axis = figure.add_subplot(grid[0, :])
+    writers, images, height, width = sheet.shape
+    axis.imshow(sheet.transpose(0, 2, 1, 3).reshape(writers * height, images * width), cmap="gray", vmin=0, vmax=1)
+    axis.set(xticks=[], yticks=[(i + 0.5) * height for i in range(writers)])
+    axis.set_yticklabels([f"writer {i + 1}" for i in range(writers)], fontsize=6)
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)
+    axis.grid(False)
+    axis.set_title(f"{dataset}: train images of {writers} clients, one a row", fontsize=8)
+    sizes = figure.add_subplot(grid[1, 0])
+    sizes.hist(num_train, bins=40, color="C0")
+    sizes.set_xlabel(f"train examples a client (median {np.median(num_train):.0f})", fontsize=8)
+    sizes.set_ylabel("clients", fontsize=8)
+    labels = figure.add_subplot(grid[1, 1])
+    labels.bar(np.arange(len(label_counts)), label_counts / label_counts.sum(), color="C0", width=0.9)
+    labels.set_xlabel("label (0-9 digits, 10-35 A-Z, 36-61 a-z)", fontsize=8)
+    labels.set_ylabel("share of examples", fontsize=8)
+    add_footer(figure, [f"n = {len(num_train)} clients, {num_train.sum():,} train examples.", note_for(dataset)])
+    save_figure(figure, base)

@@ -1,0 +1,75 @@
+"""Figure ``rounds``: initial and personalized accuracy against communication rounds, for every M and E."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from perfedavg.analysis.figures.style import COLORS, MARKERS, add_footer, save_figure, use_style
+from perfedavg.analysis.summary import INITIAL, PERSONALIZED, initial_and_personalized, note_for
+from perfedavg.tables import write_table
+
+ROUNDS_FIGURE = {
+    "clients_per_round": "int 1..",
+    "local_epochs": "int? 1..",
+    "local_steps": "int? 1..",
+    "seed": "int 0..",
+    "round": "int 1..",
+    "model": "str",
+    "epoch": "int 0..",
+    "accuracy": "float? 0..1",
+    "num_clients": "int 1..",
+    "note": "str",
+}
+
+
+def rounds_data(evaluation: pd.DataFrame, runs: pd.DataFrame, selection: dict[str, Any]) -> pd.DataFrame:
+    """What the figure shows: one row a (run, evaluated round, model)."""
+    curves = initial_and_personalized(evaluation, runs, selection)
+    return curves.assign(note=note_for(runs.dataset.iloc[0]))[list(ROUNDS_FIGURE)]
+
+
+def rounds_figure(data: pd.DataFrame, target: float, base: str | Path) -> None:
+    """Draw ``data`` (of :func:`rounds_data`): a point a seed, a line through the mean, a band from min to max."""
+    write_table(ROUNDS_FIGURE, data, Path(base).with_suffix(".csv"))
+    use_style()
+    work, letter = ("local_epochs", "E") if data.local_epochs.notna().all() else ("local_steps", "K")
+    cohorts, works = sorted(data.clients_per_round.unique()), sorted(data[work].unique())
+    figure, axes = plt.subplots(
+        len(cohorts),
+        len(works),
+        figsize=(1.2 + 1.75 * len(works), 1.2 + 1.6 * len(cohorts)),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+    )
+    for row, cohort in zip(axes, cohorts, strict=True):
+        for axis, amount in zip(row, works, strict=True):
+            panel = data[(data.clients_per_round == cohort) & (data[work] == amount)]
+            axis.axhline(target, color="0.5", linewidth=0.8, linestyle=":")
+            for model in (INITIAL, PERSONALIZED):
+                own = panel[panel.model == model]
+                by_round = own.groupby("round").accuracy
+                mean, color = by_round.mean(), COLORS[model]
+                axis.fill_between(mean.index, by_round.min(), by_round.max(), color=color, alpha=0.2, linewidth=0)
+                axis.plot(mean.index, mean, color=color, linewidth=1.4, label=f"{model} model")
+                axis.plot(own["round"], own.accuracy, MARKERS[model], color=color, markersize=2.2, alpha=0.8, markeredgewidth=0)
+            axis.set_title(f"M = {cohort}, {letter} = {int(amount)}", fontsize=8)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    handles.append(plt.Line2D([], [], color="0.5", linewidth=0.8, linestyle=":"))
+    figure.legend(handles, [*labels, f"target {target:g}"], loc="outside upper center", ncols=3, frameon=False)
+    figure.supylabel("accuracy, mean over evaluation clients", fontsize=8)
+    for axis in axes[-1]:
+        axis.set_xlabel("communication round", fontsize=8)
+    add_footer(figure, [_what(data), data.note.iloc[0]])
+    save_figure(figure, base)
+
+
+def _what(data: pd.DataFrame) -> str:
+    last = data[data["round"] == data["round"].max()].num_clients.max()
+    before = data[data["round"] < data["round"].max()].num_clients.max()
+    clients = f"n = {last} evaluation clients at the last round" + (f", {before:.0f} of them before" if before < last else "")
+    return f"Points: {data.seed.nunique()} seeds; line: their mean; band: min to max. {clients}. Fine-tune epochs chosen on validation clients."

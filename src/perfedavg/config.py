@@ -1,0 +1,229 @@
+"""What an experiment is: the one truth about every key of a config file.
+
+The models are frozen and forbid unknown keys. ``workflow/schemas/config.schema.json``, which editors use, and the table
+in ``config/README.md`` are generated from them (``make schema``).
+"""
+
+from __future__ import annotations
+
+import json
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, Field, PositiveInt, ValidationError, model_validator
+
+from perfedavg.errors import PerfedavgError
+from perfedavg.files import fingerprint
+from perfedavg.settings import Block, ClientTraining, ModelName, Personalization, RunSpec, Server, ServerSGD
+
+Fraction = Annotated[float, Field(gt=0, le=1)]
+
+
+class Glyphs62(Block):
+    """The built-in data set: synthetic writers drawn from fonts. For trying the pipeline; says nothing about the paper."""
+
+    dataset: Literal["glyphs62"] = Field("glyphs62", description="name of the data set")
+    seed: int = Field(0, ge=0, description="seed of the generator")
+    writers: PositiveInt = Field(280, description="number of writers, each one client")
+    median_examples: int = Field(62, ge=10, description="median number of examples a writer, train and test together")
+
+
+class Split(Block):
+    """Which clients train, which validate; all others are evaluation clients."""
+
+    order: Literal["sorted", "shuffled"] = Field(
+        description="`sorted`: the first ids train; `shuffled`: the first of a permutation of them. Which one the paper used is unknown"
+    )
+    training_clients: PositiveInt = Field(description="number of clients that train")
+    validation_clients: PositiveInt = Field(
+        description="number of held-out clients, drawn at random, on which everything is chosen"
+    )
+    seed: int = Field(42, ge=0, description="seed of the permutation and of the draw of validation clients")
+
+
+class Federated(Block):
+    """The grid of FedAvg runs: every number of clients a round with every amount of local work."""
+
+    rounds: PositiveInt = Field(description="communication rounds")
+    clients_per_round: tuple[PositiveInt, ...] = Field(min_length=1, description="values of M, clients a round")
+    local_epochs: tuple[PositiveInt, ...] | None = Field(
+        None, min_length=1, description="values of E, local epochs; give this or `local_steps`"
+    )
+    local_steps: tuple[PositiveInt, ...] | None = Field(
+        None, min_length=1, description="values of K, local steps; give this or `local_epochs`"
+    )
+    client: ClientTraining = Field(ClientTraining(), description="local training")
+    server: Server = Field(ServerSGD(), description="server optimizer")
+    pack: bool = Field(
+        True, description="one job trains all amounts of local work of one (M, seed), so that they share one start-up; "
+        "set false where a run takes longer than some minutes"
+    )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _check(self) -> Federated:
+        if (self.local_epochs is None) == (self.local_steps is None):
+            given = "neither is" if self.local_epochs is None else "both are"
+            raise ValueError(f"give exactly one of local_epochs and local_steps ({given} given)")
+        for key in ("clients_per_round", "local_epochs", "local_steps"):
+            _no_repeats(getattr(self, key) or (), key)
+        return self
+
+
+class Evaluation(Block):
+    """When and on how many evaluation clients a run is looked at. The last round is always evaluated on all of them."""
+
+    every: PositiveInt = Field(description="rounds between two evaluations (the paper: 25, inferred)")
+    personalize_every: PositiveInt | None = Field(
+        None, description="rounds between two evaluations that personalize too, a multiple of `every`; null: all of them"
+    )
+    intermediate_clients: PositiveInt | None = Field(
+        None, description="evaluation clients, the same at all rounds before the last, in those evaluations; null: all of them"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Evaluation:
+        if self.personalize_every is not None and self.personalize_every % self.every:
+            raise ValueError(f"personalize_every ({self.personalize_every}) must be a multiple of every ({self.every})")
+        return self
+
+
+class Config(Block):
+    """One experiment. Results go to `results/<experiment>/`."""
+
+    experiment: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="name of the experiment and of its results folder"
+    )
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1, description="seeds; one run of every setting for each")
+    data: Glyphs62 = Field(description="the data set")
+    split: Split = Field(description="training, validation and evaluation clients")
+    model: ModelName = Field(description="`cnn_emnist`: 1,206,590 parameters (inferred); `cnn_small`: 36,862, for built-in data")
+    federated: Federated = Field(description="the FedAvg runs")
+    evaluation: Evaluation = Field(description="evaluated rounds")
+    personalization: Personalization = Field(Personalization(), description="fine-tuning")
+    target_accuracy: Fraction = Field(0.8, description="accuracy of `rounds to target` (the paper: 0.8)")
+
+    @model_validator(mode="after")
+    def _check(self) -> Config:
+        _no_repeats(self.seeds, "seeds")
+        largest = max(self.federated.clients_per_round)
+        if largest > self.split.training_clients:
+            raise ValueError(
+                f"federated.clients_per_round: {largest} clients a round, but split.training_clients is {self.split.training_clients}"
+            )
+        held_out = self.split.training_clients + self.split.validation_clients
+        if held_out >= self.data.writers:
+            raise ValueError(
+                f"split: {self.split.training_clients} training + {self.split.validation_clients} validation clients leave no "
+                f"evaluation client of data.writers = {self.data.writers}"
+            )
+        if self.evaluation.every > self.federated.rounds:
+            raise ValueError(f"evaluation.every ({self.evaluation.every}) is above federated.rounds ({self.federated.rounds})")
+        late = [e for e in self.personalization.shown_epochs if e > self.personalization.epochs]
+        if late:
+            raise ValueError(
+                f"personalization.shown_epochs: {late[0]} is above personalization.epochs ({self.personalization.epochs})"
+            )
+        return self
+
+    @property
+    def store_name(self) -> str:
+        """Folder of the client store under ``results/data``: the data set and a hash of how it is made."""
+        return f"{self.data.dataset}-{fingerprint(self.data.model_dump(mode='json'))[:8]}"
+
+    @property
+    def evaluated_rounds(self) -> list[int]:
+        """Every ``evaluation.every``-th round, and the last."""
+        return _every(self.evaluation.every, self.federated.rounds)
+
+    @property
+    def personalized_rounds(self) -> list[int]:
+        """Every ``evaluation.personalize_every``-th round, and the last."""
+        return _every(self.evaluation.personalize_every or self.evaluation.every, self.federated.rounds)
+
+    def runs(self) -> list[RunSpec]:
+        """The grid of runs, spelled out."""
+        federated = self.federated
+        unit, letter = ("local_epochs", "e") if federated.local_epochs else ("local_steps", "k")
+        return [
+            RunSpec(
+                run_id=f"fedavg-m{clients}-{letter}{work}-s{seed}",
+                setting=f"fedavg-m{clients}-{letter}{work}",
+                dataset=self.data.dataset,
+                split=self.split.order,
+                algorithm="fedavg",
+                clients_per_round=clients,
+                client=federated.client,
+                server=federated.server,
+                seed=seed,
+                rounds=federated.rounds,
+                evaluated_rounds=tuple(self.evaluated_rounds),
+                model=self.model,
+                **{unit: work},
+            )
+            for clients in federated.clients_per_round
+            for work in federated.local_epochs or federated.local_steps or ()
+            for seed in self.seeds
+        ]
+
+
+def load_config(raw: dict[str, Any]) -> Config:
+    """Validate a parsed config file.
+
+    Raises:
+        PerfedavgError: one sentence a problem, each with the path of its key and, for a typo, the nearest valid name.
+    """
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        problems = [_sentence(problem) for problem in error.errors()]
+        raise PerfedavgError("\n".join(problems)) from None
+
+
+def json_schema() -> str:
+    """The JSON schema of a config file, as text."""
+    return json.dumps(Config.model_json_schema(), indent=2) + "\n"
+
+
+def _every(interval: int, last: int) -> list[int]:
+    return sorted({*range(interval, last + 1, interval), last})
+
+
+def _no_repeats(values: tuple, key: str) -> None:
+    repeated = sorted({v for v in values if values.count(v) > 1})
+    if repeated:
+        raise ValueError(f"{key}: {repeated[0]} is given twice")
+
+
+def _sentence(problem: dict[str, Any]) -> str:
+    # A discriminated union puts its tag into the path, which is no key of the file.
+    location = [part for part in problem["loc"] if part not in ("sgd", "adam")]
+    path = ".".join(f"[{p}]" if isinstance(p, int) else str(p) for p in location).replace(".[", "[")
+    kind = problem["type"]
+    if kind == "extra_forbidden":
+        near = get_close_matches(str(location[-1]), _valid_keys(location[:-1]), n=1, cutoff=0.5)
+        known = f"did you mean `{near[0]}`?" if near else f"valid keys here: {', '.join(_valid_keys(location[:-1]))}."
+        return f"Config key `{path}` is unknown; {known}"
+    if kind == "missing":
+        return f"Config key `{path}` is missing; add it."
+    message = problem["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    if not path:
+        return f"Config is impossible: {message}."
+    if kind == "value_error":
+        return f"Config block `{path}` is impossible: {message}."
+    return f"Config key `{path}` is {json.dumps(problem['input'], default=str)}, but {message}."
+
+
+def _valid_keys(location: list[str | int]) -> list[str]:
+    """Names of the keys that may stand at ``location``."""
+    models: list[type[BaseModel]] = [Config]
+    for part in location:
+        fields = [model.model_fields[part].annotation for model in models if part in model.model_fields]
+        models = [m for field in fields for m in _models_in(field)]
+    return sorted({name for model in models for name in model.model_fields})
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in _models_in(argument)]

@@ -1,0 +1,74 @@
+"""What every step of the workflow does around its work: log, progress, threads, errors that a user can read."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from perfedavg.errors import PerfedavgError
+
+logger = logging.getLogger("perfedavg")
+
+TIMING_LINE = "start-up {startup:.2f} s, work {work:.2f} s"
+
+
+@contextmanager
+def job(log: str | Path) -> Iterator[None]:
+    """Run the body as one step: messages go to the terminal and to ``log``; the last line of the log is its timing.
+
+    Torch gets one thread: two would give other bits than one, and independent runs fill the cores better.
+
+    A :class:`PerfedavgError` ends the process with exit code 1 and its message, without a traceback.
+    """
+    began = time.time()
+    startup = began - psutil.Process().create_time()
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    handlers = [logging.StreamHandler(), logging.FileHandler(log, mode="w", encoding="utf-8")]
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers, force=True)
+    try:
+        yield
+    except PerfedavgError as error:
+        logger.error("Error: %s", error)
+        raise SystemExit(1) from None
+    logging.getLogger().removeHandler(handlers[0])  # the timing is for the log alone
+    logger.info(TIMING_LINE.format(startup=startup, work=time.time() - began))
+
+
+class Progress:
+    """A progress line for a long run, for terminal and log: done, rate, time left and named facts.
+
+    Whole lines rather than a redrawn bar, since several jobs share the terminal; at most one in ``interval`` seconds.
+    """
+
+    def __init__(self, label: str, total: int, unit: str, done: int = 0) -> None:
+        from tqdm import tqdm
+
+        self._null = open(os.devnull, "w")  # noqa: SIM115 - closed with the bar
+        self._bar = tqdm(
+            desc=label, total=total, unit=unit, initial=done, file=self._null, mininterval=1e9, ascii=" .:", ncols=110
+        )
+        self._interval = 2.0 if sys.stderr.isatty() else 10.0
+        self._last = time.monotonic()
+
+    def advance(self, **facts: str | float) -> None:
+        """One unit more is done; show a line if it is time for one or if this was the last."""
+        self._bar.update()
+        now = time.monotonic()
+        if now - self._last >= self._interval or self._bar.n == self._bar.total:
+            self._last = now
+            self._bar.set_postfix(facts, refresh=False)
+            logger.info(str(self._bar))
+
+    def close(self) -> None:
+        """Release the bar."""
+        self._bar.close()
+        self._null.close()

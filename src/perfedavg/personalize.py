@@ -1,0 +1,160 @@
+"""Personalization: fine-tune the initial model on a held-out client's train split, test on its test split.
+
+Accuracy and loss after every fine-tune epoch 0..epochs are kept for every client; epoch 0 is the initial model. Fine-tuning
+uses the client optimizer of training (SGD) with dropout on; each epoch is a fresh permutation, so that accuracy "after
+epoch k" is defined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from perfedavg.data.store import ClientExamples, ClientStore
+from perfedavg.job import Progress
+from perfedavg.models import MODELS, Model, Parameters
+from perfedavg.randomness import stream, torch_stream
+from perfedavg.settings import Personalization, RunSpec
+from perfedavg.tables import EVALUATION, VALIDATION
+from perfedavg.training.checkpoints import load_tensors
+from perfedavg.training.local import Examples, evaluate, sgd_steps, to_examples, trainable_copy
+
+FULL = "full"
+
+PERSONALIZATION = {
+    "run_id": "str",
+    "algorithm": "str",
+    "stage": "int 1..",
+    "seed": "int 0..",
+    "round": "int 1..",
+    "client_id": "str",
+    "client_group": "str",
+    "num_train": "int 0..",
+    "num_test": "int 0..",
+    "strategy": "str",
+    "fine_tune_lr": "float 0..",
+    "epoch": "int 0..",
+    "accuracy": "float? 0..1",
+    "loss": "float?",
+}
+
+
+def fine_tune(
+    model: Model,
+    parameters: Parameters,
+    train: Examples,
+    test: Examples,
+    settings: Personalization,
+    key: tuple[int, str, int, str],
+    epochs: int,
+) -> np.ndarray:
+    """Accuracy and loss on ``test`` after 0..epochs epochs of SGD on ``train``: float64 ``[epochs + 1, 2]``.
+
+    ``parameters`` are left as they were. ``key`` names the random streams. A client without train examples keeps the initial
+    model; one without test examples gets nan.
+    """
+    local = trainable_copy(parameters)
+    rng, dropout = stream(*key), torch_stream(*key)
+    results = [evaluate(model, local, test)]
+    for _ in range(epochs):
+        order = rng.permutation(len(train))
+        batches = [order[i : i + settings.batch_size] for i in range(0, len(order), settings.batch_size)]
+        for _ in sgd_steps(model, local, train, batches, settings.lr, dropout):
+            pass
+        results.append(evaluate(model, local, test))
+    return np.array(results, dtype=np.float64)
+
+
+def intermediate_subset(clients: Sequence[int], size: int | None, seed: int) -> list[int]:
+    """The clients looked at before the last round: the same for all runs and rounds, in the order of ``clients``."""
+    if size is None or size >= len(clients):
+        return list(clients)
+    chosen = stream(seed, "intermediate clients").choice(len(clients), size=size, replace=False)
+    return [clients[i] for i in sorted(chosen)]
+
+
+def personalize_run(
+    spec: RunSpec,
+    checkpoints: str | Path,
+    store: ClientStore,
+    clients: dict[int, Sequence[int]],
+    group: str,
+    settings: Personalization,
+    personalized_rounds: Sequence[int],
+) -> pd.DataFrame:
+    """Rows of ``personalization/<run_id>.parquet`` for one run and one client group.
+
+    Args:
+        checkpoints: the run's folder of ``round_<n>.safetensors``; rounds without one (after a divergence) give no rows.
+        clients: store positions to look at, for each round. Rounds not in ``personalized_rounds`` get epoch 0 only.
+        group: ``validation`` or ``evaluation``.
+    """
+    model = MODELS[spec.model]
+    frames = []
+    examples: dict[int, tuple[ClientExamples, Examples, Examples]] = {}
+    rounds = [n for n in clients if (Path(checkpoints) / f"round_{n}.safetensors").exists()]
+    progress = Progress(f"{spec.run_id} {group}", sum(len(clients[n]) for n in rounds), "client")
+    for number in rounds:
+        tensors, _ = load_tensors(Path(checkpoints) / f"round_{number}.safetensors")
+        parameters = model.unnamed(tensors)
+        epochs = settings.epochs if number in personalized_rounds else 0
+        for index in clients[number]:
+            if index not in examples:
+                c = store.client(index)
+                examples[index] = c, to_examples(model, c.train_x, c.train_y), to_examples(model, c.test_x, c.test_y)
+            client, train, test = examples[index]
+            key = (spec.seed, "personalization", number, client.client_id)
+            results = fine_tune(model, parameters, train, test, settings, key, epochs)
+            frames.append(_rows(spec, settings, number, client, group, results))
+            progress.advance(round=number)
+    progress.close()
+    return pd.concat(frames, ignore_index=True) if frames else _rows(spec, settings, 0, None, group, np.empty((0, 2)))
+
+
+def personalize_validation(
+    spec: RunSpec, checkpoints: str | Path, store: ClientStore, clients: Sequence[int], settings: Personalization
+) -> pd.DataFrame:
+    """All validation clients at the last round: all that selection needs."""
+    return personalize_run(spec, checkpoints, store, {spec.rounds: clients}, VALIDATION, settings, [spec.rounds])
+
+
+def personalize_evaluation(
+    spec: RunSpec,
+    checkpoints: str | Path,
+    store: ClientStore,
+    clients: Sequence[int],
+    settings: Personalization,
+    personalized_rounds: Sequence[int],
+    intermediate_clients: int | None,
+    split_seed: int,
+) -> pd.DataFrame:
+    """The evaluation clients: a fixed subset at the intermediate evaluated rounds, all of them at the last."""
+    subset = intermediate_subset(clients, intermediate_clients, split_seed)
+    at = {n: clients if n == spec.rounds else subset for n in spec.evaluated_rounds}
+    return personalize_run(spec, checkpoints, store, at, EVALUATION, settings, personalized_rounds)
+
+
+def _rows(
+    spec: RunSpec, settings: Personalization, number: int, client: ClientExamples | None, group: str, results: np.ndarray
+) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "run_id": spec.run_id,
+            "algorithm": spec.algorithm,
+            "stage": spec.stage,
+            "seed": spec.seed,
+            "round": number,
+            "client_id": client.client_id if client else "",
+            "client_group": group,
+            "num_train": len(client.train_y) if client else 0,
+            "num_test": len(client.test_y) if client else 0,
+            "strategy": FULL,
+            "fine_tune_lr": settings.lr,
+            "epoch": range(len(results)),
+            "accuracy": results[:, 0],
+            "loss": results[:, 1],
+        }
+    )

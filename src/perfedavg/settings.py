@@ -1,0 +1,80 @@
+"""The settings of one run and of its personalization: what training reads, and no more.
+
+Kept apart from ``config``, so that a new key for a table or a figure makes nothing train again.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+
+Momentum = Annotated[float, Field(ge=0, lt=1)]
+ModelName = Literal["cnn_small", "cnn_emnist"]
+
+
+class Block(BaseModel):
+    """Base of all blocks: frozen, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ClientTraining(Block):
+    """Local training on a client."""
+
+    lr: PositiveFloat = Field(0.02, description="client learning rate β of SGD")
+    batch_size: PositiveInt = Field(20, description="examples a local batch")
+    shuffle_buffer: PositiveInt = Field(
+        1000, description="examples in the shuffle buffer, `repeat(E).shuffle(buffer).batch(size)`: batches can span epochs"
+    )
+
+
+class ServerSGD(Block):
+    """Server optimizer SGD, with momentum where it is above 0."""
+
+    optimizer: Literal["sgd"] = "sgd"
+    lr: PositiveFloat = Field(1.0, description="server learning rate α")
+    momentum: Momentum = Field(0.9, description="momentum of the mean delta")
+
+
+class ServerAdam(Block):
+    """Server optimizer Adam, bias-corrected."""
+
+    optimizer: Literal["adam"] = "adam"
+    lr: PositiveFloat = Field(1e-3, description="server learning rate α")
+    beta1: Momentum = Field(0.9, description="decay of the first moment")
+    beta2: Momentum = Field(0.999, description="decay of the second moment")
+    eps: PositiveFloat = Field(1e-8, description="added to the root of the second moment")
+
+
+Server = Annotated[ServerSGD | ServerAdam, Field(discriminator="optimizer")]
+
+
+class Personalization(Block):
+    """Fine-tuning on a held-out client, accuracy and loss after every epoch."""
+
+    lr: PositiveFloat = Field(0.02, description="learning rate of SGD, the client optimizer of training")
+    batch_size: PositiveInt = Field(20, description="examples a batch")
+    epochs: PositiveInt = Field(10, description="fine-tune epochs; accuracy and loss are kept after each of 0..epochs")
+    shown_epochs: tuple[PositiveInt, ...] = Field((1, 5), description="epochs shown in Table 1 beside the selected one")
+
+
+class RunSpec(Block):
+    """One federated run: everything that its result depends on besides the data."""
+
+    run_id: str
+    setting: str = Field(description="the run without its seed: runs of one setting differ in nothing else")
+    dataset: str
+    split: str
+    algorithm: Literal["fedavg"]
+    stage: PositiveInt = 1
+    parent_run_id: str | None = None
+    clients_per_round: PositiveInt
+    local_epochs: PositiveInt | None = None
+    local_steps: PositiveInt | None = None
+    client: ClientTraining
+    server: Server
+    seed: int
+    rounds: PositiveInt
+    evaluated_rounds: tuple[PositiveInt, ...]
+    model: ModelName

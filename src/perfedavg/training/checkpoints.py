@@ -1,0 +1,31 @@
+"""Weights on disk: safetensors only, never pickle, written whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from perfedavg.errors import PerfedavgError
+from perfedavg.files import atomic
+
+
+def save_tensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write named tensors and their metadata."""
+    with atomic(path) as temporary:
+        save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, temporary, metadata)
+
+
+def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read what :func:`save_tensors` wrote.
+
+    Raises:
+        PerfedavgError: the file is missing or no safetensors file.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise PerfedavgError(f"Checkpoint {path} cannot be read ({error}); delete it and run the pipeline again.") from error

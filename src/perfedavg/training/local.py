@@ -1,0 +1,104 @@
+"""Local work on one client: which batches it sees, and one gradient step after another.
+
+theta_0 = theta, theta_j = theta_{j-1} - beta * G_j with G_j the mean gradient of the j-th local batch (section 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from perfedavg.models import Model, Parameters
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Examples of one client as tensors: features as the model takes them ``[n, ...]`` and labels ``[n]`` int64."""
+
+    features: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def to_examples(model: Model, x: np.ndarray, y: np.ndarray) -> Examples:
+    """Turn stored arrays into tensors: uint8 grey levels k become k/255, floats stay as they are."""
+    images = x.astype(np.float32) / np.float32(255) if x.dtype == np.uint8 else x.astype(np.float32)
+    return Examples(model.prepare(torch.from_numpy(images)), torch.from_numpy(y.astype(np.int64)))
+
+
+def local_batches(
+    n: int, batch_size: int, shuffle_buffer: int, rng: np.random.Generator, epochs: int | None = None, steps: int | None = None
+) -> list[np.ndarray]:
+    """Positions of the examples in each local batch, as ``repeat(epochs).shuffle(buffer).batch(size)`` gives them.
+
+    The epochs are one stream before it is shuffled: where ``n * epochs`` fits the buffer they mix fully, so a batch can span
+    epochs and hold an example twice. Only the last batch can be smaller. With ``steps`` in place of ``epochs``, the data
+    repeat for as long as the first ``steps`` batches need.
+    """
+    if steps is not None:
+        epochs = -(-steps * batch_size // n)
+    order = _shuffle(n * epochs, shuffle_buffer, rng) % n
+    batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    return batches[:steps]
+
+
+def _shuffle(length: int, buffer: int, rng: np.random.Generator) -> np.ndarray:
+    """Positions ``0 .. length - 1`` through a shuffle buffer: each output is a random slot, refilled by the next input."""
+    if length <= buffer:
+        return rng.permutation(length)
+    picks = rng.integers(buffer, size=length - buffer)
+    slots = list(range(buffer))
+    out = np.empty(length, dtype=np.int64)
+    for i, pick in enumerate(picks.tolist()):
+        out[i] = slots[pick]
+        slots[pick] = buffer + i
+    out[length - buffer :] = rng.permutation(slots)
+    return out
+
+
+def batch_gradient(
+    model: Model, parameters: Parameters, examples: Examples, batch: np.ndarray, dropout: torch.Generator | None
+) -> tuple[list[Tensor], Tensor]:
+    """Gradient of the mean cross-entropy of one batch at ``parameters`` (leaves that require grad), and that loss."""
+    index = torch.from_numpy(batch)
+    logits = model.logits(parameters, examples.features.index_select(0, index), dropout)
+    loss = F.cross_entropy(logits, examples.labels.index_select(0, index))
+    return list(torch.autograd.grad(loss, parameters)), loss.detach()
+
+
+def sgd_steps(
+    model: Model,
+    parameters: Parameters,
+    examples: Examples,
+    batches: list[np.ndarray],
+    lr: float,
+    dropout: torch.Generator | None,
+) -> Iterator[tuple[list[Tensor], Tensor]]:
+    """Walk theta_j = theta_{j-1} - lr * G_j **in place** on ``parameters``; yield (G_j, its loss) after each step."""
+    for batch in batches:
+        gradient, loss = batch_gradient(model, parameters, examples, batch, dropout)
+        with torch.no_grad():
+            torch._foreach_add_(parameters, gradient, alpha=-lr)
+        yield gradient, loss
+
+
+def trainable_copy(parameters: Parameters) -> Parameters:
+    """Copies that require grad, so that local work leaves the global model alone."""
+    return [p.detach().clone().requires_grad_() for p in parameters]
+
+
+@torch.no_grad()
+def evaluate(model: Model, parameters: Parameters, examples: Examples) -> tuple[float, float]:
+    """Accuracy and mean cross-entropy on one client's examples, dropout off; (nan, nan) for a client without any."""
+    if not len(examples):
+        return float("nan"), float("nan")
+    logits = model.logits(parameters, examples.features, None)
+    correct = (logits.argmax(1) == examples.labels).sum().item()
+    return correct / len(examples), F.cross_entropy(logits, examples.labels).item()

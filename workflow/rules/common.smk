@@ -1,0 +1,58 @@
+# What all rules share: the validated experiment, its paths, and which library files a script depends on.
+
+import os
+from pathlib import Path
+
+from perfedavg.config import load_config
+from perfedavg.errors import PerfedavgError
+from perfedavg.imports import source_closure
+
+try:
+    experiment = load_config(config)
+except PerfedavgError as error:
+    raise WorkflowError(str(error))
+
+RESULTS = f"results/{experiment.experiment}"
+STORE = f"results/data/{experiment.store_name}"
+RUNS = experiment.runs()
+RUN_IDS = [run.run_id for run in RUNS]
+
+# One shared environment for every rule.
+ENVIRONMENT = "../../environment.yml"
+
+
+wildcard_constraints:
+    clients=r"\d+",
+    work=r"[ek]\d+",
+    seed=r"\d+",
+
+
+def library(script):
+    """The package's source files that a script imports: editing one reruns what depends on it, and nothing else."""
+    files = source_closure(workflow.source_path(f"../scripts/{script}"))
+    return [os.path.relpath(file) for file in files]
+
+
+def per_run(path):
+    """`path`, which holds `{run_id}`, for the runs of one job: one (M, seed) with all its local work, or one run."""
+    letter = "e" if experiment.federated.local_epochs else "k"
+    amounts = [f"{letter}{n}" for n in experiment.federated.local_epochs or experiment.federated.local_steps]
+    pattern = path.format(run_id="fedavg-m{clients}-{work}-s{seed}")
+    return expand(pattern, work=amounts, allow_missing=True) if experiment.federated.pack else [pattern]
+
+
+def runs_of_job(wildcards):
+    """The settings of the runs of one job, as plain values that Snakemake can compare."""
+    work = getattr(wildcards, "work", None)
+    return [
+        run.model_dump(mode="json")
+        for run in RUNS
+        if run.clients_per_round == int(wildcards.clients)
+        and run.seed == int(wildcards.seed)
+        and work in (None, run.setting.rsplit("-", 1)[1])
+    ]
+
+
+def job_name(rule_name):
+    """Name of the log and the benchmark of a job over one or more runs."""
+    return f"{rule_name}-m{{clients}}-s{{seed}}" if experiment.federated.pack else f"{rule_name}-m{{clients}}-{{work}}-s{{seed}}"

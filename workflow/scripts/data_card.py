@@ -1,0 +1,22 @@
+"""Describe the data: table and figure."""
+
+import pandas as pd
+
+from perfedavg.analysis.figures.data_card import data_card_figure
+from perfedavg.analysis.formats import write_three_forms
+from perfedavg.analysis.summary import note_for
+from perfedavg.data.describe import DATA_CARD, contact_sheet, data_card
+from perfedavg.data.store import ClientStore
+from perfedavg.job import job
+from perfedavg.tables import write_table
+
+with job(snakemake.log[0]):
+    store, dataset = ClientStore(snakemake.params.store), snakemake.params.dataset
+    table = data_card(store, pd.read_csv(snakemake.input.split[0])).assign(note=note_for(dataset))
+    shown = table.assign(value=table.value.map("{:g}".format)).drop(columns="note")
+    caption = f"The data set {dataset}. {note_for(dataset)}".strip()
+    write_three_forms(DATA_CARD, table, shown, caption, snakemake.output.table[0].removesuffix(".csv"))
+    base = snakemake.output.figure.removesuffix(".png")
+    write_table(DATA_CARD, table, f"{base}.csv")
+    sheet = contact_sheet(store, writers=12, images=24)
+    data_card_figure(sheet, store.column("num_train"), store.label_counts().sum(0), dataset, base)

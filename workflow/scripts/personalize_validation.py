@@ -1,0 +1,15 @@
+"""Personalize validation clients, for selection."""
+
+from perfedavg.data.splits import read_group
+from perfedavg.data.store import ClientStore
+from perfedavg.job import job
+from perfedavg.personalize import PERSONALIZATION, personalize_validation
+from perfedavg.settings import Personalization, RunSpec
+from perfedavg.tables import VALIDATION, write_table
+
+with job(snakemake.log[0]):
+    store = ClientStore(snakemake.params.store)
+    clients = read_group(snakemake.input.split[0], VALIDATION)
+    settings = Personalization(**snakemake.params.personalization)
+    for run, checkpoints, output in zip(snakemake.params.runs, snakemake.input.checkpoints, snakemake.output, strict=True):
+        write_table(PERSONALIZATION, personalize_validation(RunSpec(**run), checkpoints, store, clients, settings), output)

@@ -1,0 +1,18 @@
+"""Train the federated runs of one job."""
+
+from perfedavg.algorithms.run import train_runs
+from perfedavg.data.splits import read_group
+from perfedavg.data.store import ClientStore
+from perfedavg.job import job
+from perfedavg.settings import RunSpec
+from perfedavg.tables import TRAINING, VALIDATION
+
+with job(snakemake.log[0]):
+    train_runs(
+        [RunSpec(**run) for run in snakemake.params.runs],
+        ClientStore(snakemake.params.store),
+        training_clients=read_group(snakemake.input.split[0], TRAINING),
+        validation_clients=read_group(snakemake.input.split[0], VALIDATION),
+        runs_folder=f"{snakemake.params.results}/runs",
+        resume_folder=f"{snakemake.params.results}/.resume",
+    )

@@ -1,0 +1,9 @@
+"""Put tables, figures and provenance on one page."""
+
+from pathlib import Path
+
+from perfedavg.analysis.report import write_report
+from perfedavg.job import job
+
+with job(snakemake.log[0]):
+    write_report(snakemake.output[0], Path(snakemake.output[0]).parent)
