@@ -25,14 +25,14 @@ class Glyphs62(Block):
     dataset: Literal["glyphs62"] = Field("glyphs62", description="name of the data set")
     seed: int = Field(0, ge=0, description="seed of the generator")
     writers: PositiveInt = Field(280, description="number of writers, each one client")
-    median_examples: int = Field(62, ge=10, description="median number of examples a writer, train and test together")
+    median_examples: int = Field(52, ge=10, description="median number of examples a writer, train and test together")
 
 
 class Split(Block):
     """Which clients train, which validate; all others are evaluation clients."""
 
     order: Literal["sorted", "shuffled"] = Field(
-        description="`sorted`: the first ids train; `shuffled`: the first of a permutation of them. Which one the paper used is unknown"
+        description="`sorted`: the first ids train; `shuffled`: the first of a permutation. Which one the paper used is unknown"
     )
     training_clients: PositiveInt = Field(description="number of clients that train")
     validation_clients: PositiveInt = Field(
@@ -90,9 +90,7 @@ class Evaluation(Block):
 class Config(Block):
     """One experiment. Results go to `results/<experiment>/`."""
 
-    experiment: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="name of the experiment and of its results folder"
-    )
+    experiment: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="name of the experiment and its results folder")
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1, description="seeds; one run of every setting for each")
     data: Glyphs62 = Field(description="the data set")
     split: Split = Field(description="training, validation and evaluation clients")
@@ -108,7 +106,8 @@ class Config(Block):
         largest = max(self.federated.clients_per_round)
         if largest > self.split.training_clients:
             raise ValueError(
-                f"federated.clients_per_round: {largest} clients a round, but split.training_clients is {self.split.training_clients}"
+                f"federated.clients_per_round: {largest} clients a round, but split.training_clients is only "
+                f"{self.split.training_clients}"
             )
         held_out = self.split.training_clients + self.split.validation_clients
         if held_out >= self.data.writers:
@@ -119,10 +118,9 @@ class Config(Block):
         if self.evaluation.every > self.federated.rounds:
             raise ValueError(f"evaluation.every ({self.evaluation.every}) is above federated.rounds ({self.federated.rounds})")
         late = [e for e in self.personalization.shown_epochs if e > self.personalization.epochs]
+        limit = self.personalization.epochs
         if late:
-            raise ValueError(
-                f"personalization.shown_epochs: {late[0]} is above personalization.epochs ({self.personalization.epochs})"
-            )
+            raise ValueError(f"personalization.shown_epochs: {late[0]} is above personalization.epochs ({limit})")
         return self
 
     @property

@@ -33,13 +33,17 @@ def job(log: str | Path) -> Iterator[None]:
         sys.modules["torch"].set_num_threads(1)
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     handlers = [logging.StreamHandler(), logging.FileHandler(log, mode="w", encoding="utf-8")]
-    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers, force=True)
+    logger.setLevel(logging.INFO)
+    logger.handlers = handlers  # this package's messages alone: libraries have their own chatter
     try:
         yield
     except PerfedavgError as error:
         logger.error("Error: %s", error)
         raise SystemExit(1) from None
-    logging.getLogger().removeHandler(handlers[0])  # the timing is for the log alone
+    except Exception:
+        logger.exception("Unexpected error, please report it with this log")
+        raise SystemExit(1) from None
+    logger.removeHandler(handlers[0])  # the timing is for the log alone
     logger.info(TIMING_LINE.format(startup=startup, work=time.time() - began))
 
 

@@ -68,13 +68,17 @@ def _cnn_emnist_logits(p: Sequence[Tensor], x: Tensor, dropout: torch.Generator 
     return F.linear(x, p[6], p[7])
 
 
+# Which pixel of a flat 28x28 image stands where in its 144 patches of 5x5, stride 2.
+_PATCH_PIXELS = torch.arange(784).view(28, 28).unfold(0, 5, 2).unfold(1, 5, 2).flatten()
+
+
 def _cnn_small_logits(p: Sequence[Tensor], x: Tensor, dropout: torch.Generator | None) -> Tensor:
     # Both convolutions as matrix products: on tiny layers torch's convolutions cost twice as much. The first one's
     # patches come from `prepare`; the second one's do not overlap, so they are a mere rearrangement.
     n = len(x)
     x = F.linear(x.reshape(-1, 25), p[0].flatten(1), p[1]).relu()
-    x = x.view(n, 4, 3, 4, 3, 16).permute(0, 1, 3, 5, 2, 4).reshape(-1, 16 * 9)
-    x = F.linear(x, p[2].flatten(1), p[3]).relu()
+    x = x.view(n, 4, 3, 4, 3, 16).transpose(2, 3).reshape(-1, 9 * 16)
+    x = F.linear(x, p[2].permute(0, 2, 3, 1).flatten(1), p[3]).relu()
     return F.linear(x.view(n, -1), p[4], p[5])
 
 
@@ -88,7 +92,7 @@ MODELS = {
             "dense.weight": (62, 512),
             "dense.bias": (62,),
         },
-        prepare=lambda images: F.unfold(images[:, None], 5, stride=2).transpose(1, 2).contiguous(),
+        prepare=lambda images: images.flatten(1).index_select(1, _PATCH_PIXELS).view(-1, 144, 25),
         logits=_cnn_small_logits,
     ),
     "cnn_emnist": Model(

@@ -1,8 +1,8 @@
 """Tables on disk: a contract of columns, types and bounds, checked whenever one is written or read back.
 
-A contract stands beside the code that writes the table; ``docs/outputs.md`` documents all of them, and a test holds the two in sync.
-It maps a column to its type (``str``, ``int``, ``float``; a ``?`` behind it: values may be missing) and, behind a space, its
-bounds: ``"float? 0..1"``.
+A contract stands beside the code that writes the table; ``docs/outputs.md`` documents all of them, and a test holds the
+two in sync. It maps a column to its type (``str``, ``int``, ``float``; a ``?`` behind it: values may be missing) and,
+behind a space, its bounds: ``"float? 0..1"``.
 """
 
 from __future__ import annotations
@@ -51,6 +51,6 @@ def _schema(contract: Contract) -> pa.DataFrameSchema:
         nullable = kind.endswith("?")
         dtype = {"int": "Int64" if nullable else "int64", "float": "float64", "str": "str"}[kind.rstrip("?")]
         low, _, high = bounds.partition("..")
-        checks = [pa.Check.ge(float(low))] * bool(low) + [pa.Check.le(float(high))] * bool(high)
+        checks = [check(float(bound)) for check, bound in ((pa.Check.ge, low), (pa.Check.le, high)) if bound]
         columns[column] = pa.Column(dtype, checks, nullable=nullable, coerce=True)
     return pa.DataFrameSchema(columns)  # further columns may follow those of the contract

@@ -17,6 +17,8 @@ STORE = f"results/data/{experiment.store_name}"
 RUNS = experiment.runs()
 RUN_IDS = [run.run_id for run in RUNS]
 
+SCRIPTS = os.path.relpath(Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent / "scripts")
+
 # One shared environment for every rule.
 ENVIRONMENT = "../../environment.yml"
 
@@ -27,10 +29,14 @@ wildcard_constraints:
     seed=r"\d+",
 
 
-def library(script):
-    """The package's source files that a script imports: editing one reruns what depends on it, and nothing else."""
-    files = source_closure(workflow.source_path(f"../scripts/{script}"))
-    return [os.path.relpath(file) for file in files]
+def library(*scripts):
+    """The package's source files that scripts import: editing one reruns what depends on it, and nothing else."""
+    return sorted({os.path.relpath(file) for script in scripts for file in source_closure(script_file(script))})
+
+
+def script_file(script):
+    """A script's own file, for a rule that depends on what another rule's script does."""
+    return f"{SCRIPTS}/{script}"
 
 
 def per_run(path):

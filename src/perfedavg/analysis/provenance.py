@@ -11,7 +11,9 @@ import pandas as pd
 from perfedavg.job import TIMING_LINE
 from perfedavg.machine import git_commit, machine_facts, package_versions
 
-_TIMING = re.compile(re.escape(TIMING_LINE).replace(r"\{startup:\.2f\}", r"([\d.]+)").replace(r"\{work:\.2f\}", r"([\d.]+)") + "$")
+_TIMING = re.compile(
+    re.escape(TIMING_LINE).replace(r"\{startup:\.2f\}", r"([\d.]+)").replace(r"\{work:\.2f\}", r"([\d.]+)") + "$"
+)
 
 
 def provenance(config: dict[str, Any], data_sha256: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from perfedavg.files import read_json
 from perfedavg.tables import EVALUATION, read_table, write_table
 
 INITIAL, PERSONALIZED = "initial", "personalized"
-NOT_THE_PAPER = "synthetic data (glyphs62), for trying the pipeline: says nothing about the paper"
+NOT_THE_PAPER = "Synthetic data (glyphs62), for trying the pipeline: they say nothing about the paper."
 SYNTHETIC = ("glyphs62",)
 
 RUNS = {
@@ -45,23 +45,9 @@ def write_runs_table(run_files: Iterable[str | Path], path: str | Path) -> None:
     rows = []
     for file in run_files:
         run = read_json(file)
-        own = (
-            "run_id",
-            "dataset",
-            "split",
-            "algorithm",
-            "stage",
-            "parent_run_id",
-            "clients_per_round",
-            "local_epochs",
-            "local_steps",
-        )
-        rows.append(
-            {key: run[key] for key in own}
-            | {"client_lr": run["client"]["lr"], "server_optimizer": run["server"]["optimizer"], "server_lr": run["server"]["lr"]}
-            | {key: run[key] for key in ("seed", "rounds", "status")}
-        )
-    write_table(RUNS, pd.DataFrame(rows), path)
+        client, server = run["client"], run["server"]
+        rows.append(run | {"client_lr": client["lr"], "server_optimizer": server["optimizer"], "server_lr": server["lr"]})
+    write_table(RUNS, pd.DataFrame(rows)[list(RUNS)], path)
 
 
 def read_runs_table(path: str | Path) -> pd.DataFrame:

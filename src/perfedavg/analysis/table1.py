@@ -121,7 +121,7 @@ def caption(table: pd.DataFrame, rounds: int) -> str:
     """What the numbers are."""
     note = table.note.iloc[0]
     return (
-        f"Accuracy after {rounds} rounds: mean over {table.num_clients.max()} evaluation clients, then mean (std) over "
-        f"seeds. Fine-tune epochs were chosen on validation clients. Rounds to {table.target.iloc[0]:g}: the first evaluated round "
-        "at or above it, mean over the runs that reached it." + (f" **{note[0].upper()}{note[1:]}.**" if note else "")
+        f"Accuracy after {rounds} rounds: mean over {table.num_clients.max()} evaluation clients, then mean (std) over seeds. "
+        f"Fine-tune epochs were chosen on validation clients. Rounds to {table.target.iloc[0]:g}: the first evaluated round at or "
+        "above it, mean over the runs that reached it." + (f" **{note}**" if note else "")
     )

@@ -141,17 +141,8 @@ class _Writer:
             self._open(client.train_x)
         rows = len(client.train_y) + len(client.test_y)
         counts = np.bincount(client.train_y, minlength=self._num_classes).astype(np.uint16)
-        self._client_rows.append(
-            (
-                client.client_id,
-                self._offset,
-                self._num_batches,
-                self._pending_rows,
-                len(client.train_y),
-                len(client.test_y),
-                counts,
-            )
-        )
+        place = self._offset, self._num_batches, self._pending_rows
+        self._client_rows.append((client.client_id, *place, len(client.train_y), len(client.test_y), counts))
         self._digest.update(client.client_id.encode())
         for x, y in ((client.train_x, client.train_y), (client.test_x, client.test_y)):
             x, y = np.ascontiguousarray(x), y.astype(np.int32)

@@ -38,14 +38,8 @@ def rounds_figure(data: pd.DataFrame, target: float, base: str | Path) -> None:
     use_style()
     work, letter = ("local_epochs", "E") if data.local_epochs.notna().all() else ("local_steps", "K")
     cohorts, works = sorted(data.clients_per_round.unique()), sorted(data[work].unique())
-    figure, axes = plt.subplots(
-        len(cohorts),
-        len(works),
-        figsize=(1.2 + 1.75 * len(works), 1.2 + 1.6 * len(cohorts)),
-        sharex=True,
-        sharey=True,
-        squeeze=False,
-    )
+    size = (1.2 + 1.75 * len(works), 1.2 + 1.6 * len(cohorts))
+    figure, axes = plt.subplots(len(cohorts), len(works), figsize=size, sharex=True, sharey=True, squeeze=False)
     for row, cohort in zip(axes, cohorts, strict=True):
         for axis, amount in zip(row, works, strict=True):
             panel = data[(data.clients_per_round == cohort) & (data[work] == amount)]
@@ -55,12 +49,15 @@ def rounds_figure(data: pd.DataFrame, target: float, base: str | Path) -> None:
                 by_round = own.groupby("round").accuracy
                 mean, color = by_round.mean(), COLORS[model]
                 axis.fill_between(mean.index, by_round.min(), by_round.max(), color=color, alpha=0.2, linewidth=0)
-                axis.plot(mean.index, mean, color=color, linewidth=1.4, label=f"{model} model")
+                axis.plot(mean.index, mean, color=color, linewidth=1.4)
                 axis.plot(own["round"], own.accuracy, MARKERS[model], color=color, markersize=2.2, alpha=0.8, markeredgewidth=0)
             axis.set_title(f"M = {cohort}, {letter} = {int(amount)}", fontsize=8)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    handles.append(plt.Line2D([], [], color="0.5", linewidth=0.8, linestyle=":"))
-    figure.legend(handles, [*labels, f"target {target:g}"], loc="outside upper center", ncols=3, frameon=False)
+    handles = [
+        plt.Line2D([], [], color=COLORS[model], marker=MARKERS[model], markersize=4, linewidth=1.4, label=f"{model} model")
+        for model in (INITIAL, PERSONALIZED)
+    ]
+    handles.append(plt.Line2D([], [], color="0.5", linewidth=0.8, linestyle=":", label=f"target {target:g}"))
+    figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False)
     figure.supylabel("accuracy, mean over evaluation clients", fontsize=8)
     for axis in axes[-1]:
         axis.set_xlabel("communication round", fontsize=8)
@@ -72,4 +69,5 @@ def _what(data: pd.DataFrame) -> str:
     last = data[data["round"] == data["round"].max()].num_clients.max()
     before = data[data["round"] < data["round"].max()].num_clients.max()
     clients = f"n = {last} evaluation clients at the last round" + (f", {before:.0f} of them before" if before < last else "")
-    return f"Points: {data.seed.nunique()} seeds; line: their mean; band: min to max. {clients}. Fine-tune epochs chosen on validation clients."
+    seeds = f"Points: {data.seed.nunique()} seeds; line: their mean; band: min to max."
+    return f"{seeds} {clients}. Fine-tune epochs chosen on validation clients."
