@@ -203,6 +203,10 @@ def _sentence(problem: dict[str, Any]) -> str:
         return f"Config key `{path}` is unknown; {known}"
     if kind == "missing":
         return f"Config key `{path}` is missing; add it."
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        key, valid = f"{path}.{problem['ctx']['discriminator'].strip(chr(39))}", problem["ctx"].get("expected_tags", "sgd, adam")
+        state = f'is "{problem["ctx"]["tag"]}"' if "tag" in problem["ctx"] else "is missing"
+        return f"Config key `{key}` {state}; use one of {valid}."
     message = problem["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     if not path:

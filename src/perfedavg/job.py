@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 
 import psutil
@@ -56,9 +56,8 @@ class Progress:
     def __init__(self, label: str, total: int, unit: str, done: int = 0) -> None:
         from tqdm import tqdm
 
-        self._null = open(os.devnull, "w")  # noqa: SIM115 - closed with the bar
         self._bar = tqdm(
-            desc=label, total=total, unit=unit, initial=done, file=self._null, mininterval=1e9, ascii=" .:", ncols=110
+            desc=label, total=total, unit=unit, initial=done, file=StringIO(), mininterval=1e9, ascii=" .:", ncols=110
         )
         self._interval = 2.0 if sys.stderr.isatty() else 10.0
         self._last = time.monotonic()
@@ -75,4 +74,3 @@ class Progress:
     def close(self) -> None:
         """Release the bar."""
         self._bar.close()
-        self._null.close()

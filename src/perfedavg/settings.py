@@ -32,7 +32,7 @@ class ClientTraining(Block):
 class ServerSGD(Block):
     """Server optimizer SGD, with momentum where it is above 0."""
 
-    optimizer: Literal["sgd"] = "sgd"
+    optimizer: Literal["sgd"] = Field("sgd", description="name of the server optimizer")
     lr: PositiveFloat = Field(1.0, description="server learning rate α")
     momentum: Momentum = Field(0.9, description="momentum of the mean delta")
 
@@ -40,7 +40,7 @@ class ServerSGD(Block):
 class ServerAdam(Block):
     """Server optimizer Adam, bias-corrected."""
 
-    optimizer: Literal["adam"] = "adam"
+    optimizer: Literal["adam"] = Field("adam", description="name of the server optimizer")
     lr: PositiveFloat = Field(1e-3, description="server learning rate α")
     beta1: Momentum = Field(0.9, description="decay of the first moment")
     beta2: Momentum = Field(0.999, description="decay of the second moment")

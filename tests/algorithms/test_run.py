@@ -1,0 +1,140 @@
+"""A run's files, resuming, divergence, and that evaluation clients cannot matter."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from perfedavg.algorithms import run as run_module
+from perfedavg.algorithms.federated import FederatedRun
+from perfedavg.algorithms.run import train_runs
+from perfedavg.analysis.selection import select
+from perfedavg.data.store import ClientStore, write_store
+from perfedavg.files import read_json
+from perfedavg.personalize import personalize_validation
+from perfedavg.settings import Personalization
+from perfedavg.training.checkpoints import load_tensors
+from tests.conftest import make_client, make_spec
+
+TRAINING, VALIDATION, EVALUATION = [0, 1, 2, 3, 4], [5, 6, 7], [8, 9, 10, 11]
+
+
+def train(store, folder, specs):
+    train_runs(specs, store, TRAINING, VALIDATION, folder / "runs", folder / "resume")
+
+
+def files(folder):
+    """Bytes of everything that must be reproducible."""
+    return {
+        str(p.relative_to(folder)): p.read_bytes()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file() and p.name != "timings.parquet"
+    }
+
+
+def test_files_of_a_run(store, tmp_path):
+    spec = make_spec()
+    train(store, tmp_path, [spec])
+    folder = tmp_path / "runs" / spec.run_id
+    assert {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} == {
+        "rounds.parquet", "timings.parquet", "run.json", "model.safetensors",
+        "checkpoints/round_2.safetensors", "checkpoints/round_3.safetensors",
+    }  # fmt: skip
+    rounds = pd.read_parquet(folder / "rounds.parquet")
+    assert rounds["round"].tolist() == [1, 2, 3]
+    assert (rounds.bytes_up == 2 * 4 * 36_862).all(), "two clients send 36,862 floats"
+    assert read_json(folder / "run.json")["status"] == "finished"
+    model, metadata = load_tensors(folder / "model.safetensors")
+    last, _ = load_tensors(folder / "checkpoints/round_3.safetensors")
+    assert all((model[name] == last[name]).all() for name in model)
+    assert metadata["seed"] == "0"
+    assert metadata["round"] == "3"
+    assert metadata["data_sha256"] == store.data_sha256
+    assert json.loads(metadata["versions"])["torch"]
+    assert not (tmp_path / "resume" / spec.run_id).exists()
+
+
+def test_an_interrupted_run_goes_on_to_the_same_bytes(store, tmp_path, monkeypatch, caplog):
+    specs = [make_spec(), make_spec(run_id="fedavg-m2-e2-s0", local_epochs=2, server={"optimizer": "adam", "lr": 0.01})]
+    train(store, tmp_path / "whole", specs)
+    monkeypatch.setattr(run_module, "SAVE_EVERY_SECONDS", 0.0)
+    rounds_played = []
+    original = FederatedRun.round
+
+    def round_that_dies(self, state, number, cohort):
+        rounds_played.append((self.spec.run_id, number))
+        if rounds_played.count(("fedavg-m2-e2-s0", 3)) == 1 and number == 3 and self.spec.run_id == "fedavg-m2-e2-s0":
+            raise KeyboardInterrupt
+        return original(self, state, number, cohort)
+
+    monkeypatch.setattr(FederatedRun, "round", round_that_dies)
+    with pytest.raises(KeyboardInterrupt):
+        train(store, tmp_path / "stopped", specs)
+    assert not (tmp_path / "stopped/runs").exists(), "nothing half-done where results belong"
+    rounds_played.clear()
+    rounds_played.append(("fedavg-m2-e2-s0", 3))  # it dies no more
+    monkeypatch.setattr(FederatedRun, "round", original)
+    with caplog.at_level("INFO", logger="perfedavg"):
+        train(store, tmp_path / "stopped", specs)
+    assert "fedavg-m2-e1-s0 goes on after round 3" in caplog.text, "a finished run of the job is not trained again"
+    assert "fedavg-m2-e2-s0 goes on after round 2" in caplog.text
+    assert files(tmp_path / "stopped/runs") == files(tmp_path / "whole/runs")
+
+
+def test_a_saved_state_of_another_config_starts_anew(store, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(shutil, "rmtree", lambda *args, **kwargs: None)  # keep the state of the first run
+    train(store, tmp_path, [make_spec()])
+    monkeypatch.undo()
+    changed = make_spec(client={"lr": 0.2, "batch_size": 5})
+    with caplog.at_level("INFO", logger="perfedavg"):
+        train(store, tmp_path, [changed])
+    assert "starts anew" in caplog.text
+    train(store, tmp_path / "fresh", [changed])
+    assert files(tmp_path / "runs") == files(tmp_path / "fresh/runs")
+
+
+def test_a_diverging_run_ends_as_diverged_and_keeps_its_last_finite_model(store, tmp_path):
+    spec = make_spec(client={"lr": 1e30, "batch_size": 5}, rounds=6, evaluated_rounds=[1, 6], server={"optimizer": "sgd"})
+    train(store, tmp_path, [spec])
+    folder = tmp_path / "runs" / spec.run_id
+    status = read_json(folder / "run.json")["status"]
+    rounds = pd.read_parquet(folder / "rounds.parquet")
+    assert status == f"diverged at round {rounds['round'].max()}"
+    assert not np.isfinite(rounds.iloc[-1][["train_loss", "update_norm"]].astype(float)).all()
+    model, _ = load_tensors(folder / "model.safetensors")
+    assert all(tensor.isfinite().all() for tensor in model.values())
+    rows = personalize_validation(spec, folder / "checkpoints", store, VALIDATION, Personalization(epochs=2))
+    assert len(rows) == 0
+    assert select(rows, [spec.run_id])["settings"]["fedavg-m2-e1"]["headline_epoch"] is None
+
+
+def test_evaluation_clients_filled_with_nan_leave_training_and_selection_unchanged(tmp_path):
+    write_store(tmp_path / "clean", [make_client(i, dtype=np.float32) for i in range(12)], num_classes=62)
+    poison(tmp_path / "clean", tmp_path / "poisoned", EVALUATION)
+    assert np.isnan(ClientStore(tmp_path / "poisoned").client(9).train_x).all()
+    assert np.isfinite(ClientStore(tmp_path / "poisoned").client(7).train_x).all()
+    results = {}
+    for name in ("clean", "poisoned"):
+        store, spec = ClientStore(tmp_path / name), make_spec(local_epochs=2)
+        train(store, tmp_path / f"{name}-out", [spec])
+        checkpoints = tmp_path / f"{name}-out/runs" / spec.run_id / "checkpoints"
+        validation = personalize_validation(spec, checkpoints, store, VALIDATION, Personalization(epochs=3))
+        results[name] = files(tmp_path / f"{name}-out"), json.dumps(select(validation, [spec.run_id]))
+    assert results["clean"] == results["poisoned"]
+
+
+def poison(source, target, clients):
+    """Copy a store; the copy's examples of ``clients`` are NaN. Its client table, and with it the data hash, stay."""
+    shutil.copytree(source, target)
+    store = ClientStore(source)
+    batch = pa.ipc.open_file(str(source / "examples.arrow")).read_all().to_batches()[0]
+    x = batch.column("x").values.to_numpy().reshape(len(batch), -1).copy()
+    for index in clients:
+        first = store.column("offset")[index]
+        x[first : first + store.column("num_train")[index] + store.column("num_test")[index]] = np.nan
+    column = pa.FixedSizeListArray.from_arrays(pa.array(x.reshape(-1)), x.shape[1])
+    with pa.ipc.new_file(str(target / "examples.arrow"), batch.schema) as file:
+        file.write_batch(pa.record_batch([column, batch.column("y")], schema=batch.schema))

@@ -1,0 +1,58 @@
+"""Small things that many tests need."""
+
+import numpy as np
+import pytest
+import torch
+
+from perfedavg.data.store import ClientExamples, ClientStore, write_store
+from perfedavg.models import Model
+from perfedavg.settings import RunSpec
+
+
+@pytest.fixture(autouse=True)
+def one_torch_thread():
+    torch.set_num_threads(1)
+
+
+def make_spec(**changes):
+    """A small run; ``changes`` replace values."""
+    values = {
+        "run_id": "fedavg-m2-e1-s0",
+        "setting": "fedavg-m2-e1",
+        "dataset": "test",
+        "split": "sorted",
+        "algorithm": "fedavg",
+        "clients_per_round": 2,
+        "local_epochs": 1,
+        "client": {"lr": 0.1, "batch_size": 5},
+        "server": {"optimizer": "sgd", "lr": 1.0, "momentum": 0.9},
+        "seed": 0,
+        "rounds": 3,
+        "evaluated_rounds": [2, 3],
+        "model": "cnn_small",
+    }
+    return RunSpec(**(values | changes))
+
+
+def linear_model(inputs, classes):
+    """Softmax regression on flat features: its gradient is known in closed form."""
+    return Model(
+        shapes={"weight": (classes, inputs), "bias": (classes,)},
+        prepare=lambda images: images.flatten(1),
+        logits=lambda p, x, dropout: x @ p[0].T + p[1],
+    )
+
+
+def make_client(number, n_train=7, n_test=4, dtype=np.uint8):
+    rng = np.random.default_rng(number)
+    x = rng.integers(0, 256, (n_train + n_test, 28, 28))
+    x = x.astype(np.uint8) if dtype == np.uint8 else (x / 255).astype(dtype)
+    y = rng.integers(0, 62, n_train + n_test)
+    return ClientExamples(f"c{number:02d}", x[:n_train], y[:n_train], x[n_train:], y[n_train:])
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Twelve clients of different sizes."""
+    write_store(tmp_path / "store", [make_client(i, n_train=3 + i) for i in range(12)], num_classes=62)
+    return ClientStore(tmp_path / "store")

@@ -1,0 +1,97 @@
+"""A config error is one sentence with the key's path; every shipped config is valid; generated files are in sync."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from perfedavg.config import json_schema, load_config
+from perfedavg.config_docs import config_readme
+from perfedavg.errors import PerfedavgError
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = [*sorted((ROOT / "config").glob("*.yaml")), ROOT / "tests/workflow/tiny.yaml"]
+
+
+def raw():
+    return yaml.safe_load((ROOT / "config/config.yaml").read_text())
+
+
+def change(path, value):
+    config = raw()
+    *parents, key = path.split(".")
+    block = config
+    for parent in parents:
+        block = block[parent]
+    if value is None:
+        del block[key]
+    else:
+        block[key] = value
+    return config
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_shipped_configs_are_valid(path):
+    load_config(yaml.safe_load(path.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        ("fedrated", {}, "Config key `fedrated` is unknown; did you mean `federated`?"),
+        ("federated.client.learning_rat", 1, "Config key `federated.client.learning_rat` is unknown; valid keys here: batch_size,"),
+        ("federated.client.batchsize", 1, "Config key `federated.client.batchsize` is unknown; did you mean `batch_size`?"),
+        ("federated.server.momentun", 0.9, "Config key `federated.server.momentun` is unknown; did you mean `momentum`?"),
+        ("federated.server.optimizer", "sdg", "Config key `federated.server.optimizer` is \"sdg\"; use one of 'sgd', 'adam'."),
+        ("federated.server.optimizer", None, "Config key `federated.server.optimizer` is missing; use one of"),
+        ("federated.rounds", "many", 'Config key `federated.rounds` is "many", but input should be a valid integer'),
+        ("federated.rounds", 0, "Config key `federated.rounds` is 0, but input should be greater than 0"),
+        ("federated.clients_per_round", [5, "x"], 'Config key `federated.clients_per_round[1]` is "x", but'),
+        ("federated.local_steps", [3], "give exactly one of local_epochs and local_steps (both are given)"),
+        ("federated.local_epochs", None, "give exactly one of local_epochs and local_steps (neither is given)"),
+        ("federated.clients_per_round", [500], "federated.clients_per_round: 500 clients a round, but split.training_clients is only 200"),
+        ("split.validation_clients", 80, "leave no evaluation client of data.writers = 280"),
+        ("evaluation.every", 41, "evaluation.every (41) is above federated.rounds (40)"),
+        ("evaluation.personalize_every", 7, "personalize_every (7) must be a multiple of every (5)"),
+        ("personalization.shown_epochs", [11], "personalization.shown_epochs: 11 is above personalization.epochs (10)"),
+        ("seeds", [1, 1], "seeds: 1 is given twice"),
+        ("model", None, "Config key `model` is missing; add it."),
+        ("data.dataset", "emnist", 'Config key `data.dataset` is "emnist", but input should be \'glyphs62\''),
+        ("experiment", "a b", "Config key `experiment` is"),
+        ("target_accuracy", 80, "Config key `target_accuracy` is 80, but input should be less than or equal to 1"),
+    ],
+)  # fmt: skip
+def test_config_errors_are_one_sentence_with_the_path(path, value, sentence):
+    with pytest.raises(PerfedavgError) as error:
+        load_config(change(path, value))
+    message = str(error.value)
+    assert sentence in message
+    assert "\n" not in message
+
+
+def test_runs_are_the_grid_and_names_are_unique():
+    config = load_config(raw())
+    runs = config.runs()
+    assert len({run.run_id for run in runs}) == len(runs) == 2 * 4 * 3
+    assert {(run.clients_per_round, run.local_epochs, run.seed) for run in runs} == {
+        (m, e, s) for m in (5, 20) for e in (2, 5, 10, 20) for s in (0, 1, 2)
+    }
+    assert runs[0].evaluated_rounds == (5, 10, 15, 20, 25, 30, 35, 40)
+
+
+def test_the_last_round_is_always_evaluated():
+    config = load_config(change("evaluation.every", 15))
+    assert config.evaluated_rounds == [15, 30, 40]
+
+
+def test_local_steps_make_runs_of_steps():
+    config = change("federated.local_epochs", None)
+    config["federated"]["local_steps"] = [10]
+    runs = load_config(config).runs()
+    assert {(run.local_epochs, run.local_steps) for run in runs} == {(None, 10)}
+    assert runs[0].run_id == "fedavg-m5-k10-s0"
+
+
+def test_generated_files_are_in_sync():
+    assert (ROOT / "workflow/schemas/config.schema.json").read_text() == json_schema(), "run `make schema`"
+    assert (ROOT / "config/README.md").read_text() == config_readme(), "run `make schema`"

@@ -1,0 +1,71 @@
+"""The networks against torch's own layers."""
+
+import pytest
+import torch
+from torch import nn
+
+from perfedavg.models import MODELS
+from perfedavg.randomness import torch_stream
+
+REFERENCES = {
+    "cnn_small": lambda: nn.Sequential(
+        nn.Conv2d(1, 16, 5, stride=2), nn.ReLU(), nn.Conv2d(16, 32, 3, stride=3), nn.ReLU(), PixelsFirst(), nn.Linear(512, 62)
+    ),
+    "cnn_emnist": lambda: nn.Sequential(
+        nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(9216, 128), nn.ReLU(), nn.Linear(128, 62),
+    ),
+}  # fmt: skip
+
+
+class PixelsFirst(nn.Module):
+    """Flatten with the channel as the fastest index, as cnn_small's dense layer reads it."""
+
+    def forward(self, x):
+        return x.permute(0, 2, 3, 1).flatten(1)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_logits_and_gradients_equal_torch_s_layers(name):
+    model, reference = MODELS[name], REFERENCES[name]().double()
+    parameters = [p.double().requires_grad_() for p in model.init(torch_stream(0, "test"))]
+    with torch.no_grad():
+        for own, theirs in zip(parameters, reference.parameters(), strict=True):
+            own.add_(torch.rand(own.shape, dtype=torch.float64) * 0.01)  # biases away from zero
+            theirs.copy_(own)
+    images = torch.rand(6, 28, 28, dtype=torch.float64)
+    logits, expected = model.logits(parameters, model.prepare(images), None), reference(images[:, None])
+    torch.testing.assert_close(logits, expected, rtol=1e-10, atol=1e-12)
+    weights = torch.rand_like(logits)
+    gradients = torch.autograd.grad((logits * weights).sum(), parameters)
+    expected = torch.autograd.grad((expected * weights).sum(), list(reference.parameters()))
+    torch.testing.assert_close(gradients, expected, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize(("name", "count"), [("cnn_emnist", 1_206_590), ("cnn_small", 36_862)])
+def test_number_of_parameters(name, count):
+    assert sum(p.numel() for p in MODELS[name].init(torch_stream(0, "test"))) == count
+
+
+def test_initial_weights_are_glorot_uniform():
+    parameters = MODELS["cnn_emnist"].named(MODELS["cnn_emnist"].init(torch_stream(0, "test")))
+    reference = torch.empty(64, 32, 3, 3)
+    nn.init.xavier_uniform_(reference)
+    weight = parameters["conv2.weight"]
+    assert weight.abs().max() == pytest.approx((6 / (32 * 9 + 64 * 9)) ** 0.5, rel=1e-3)
+    assert weight.std() == pytest.approx(reference.std().item(), rel=0.02)
+    assert not parameters["conv2.bias"].any()
+
+
+def test_dropout_is_on_with_a_generator_only_and_unbiased():
+    model = MODELS["cnn_emnist"]
+    parameters = model.init(torch_stream(0, "test"))
+    x = model.prepare(torch.rand(1, 28, 28)).expand(300, -1, -1, -1)
+    plain = model.logits(parameters, x[:1], None)
+    assert torch.equal(plain, model.logits(parameters, x[:1], None))
+    dropped = model.logits(parameters, x, torch_stream(0, "dropout"))
+    again = model.logits(parameters, x, torch_stream(0, "dropout"))
+    assert torch.equal(dropped, again)
+    assert dropped.std(0).min() > 0, "every example has its own mask"
+    # Only the last dropout acts linearly on the logits, so their mean is near, not at, the plain logits.
+    assert (dropped.mean(0) - plain[0]).abs().max() < 0.35 * plain.abs().max()
