@@ -39,7 +39,7 @@ def test_shipped_configs_are_valid(path):
     ("path", "value", "sentence"),
     [
         ("fedrated", {}, "Config key `fedrated` is unknown; did you mean `federated`?"),
-        ("federated.client.learning_rat", 1, "Config key `federated.client.learning_rat` is unknown; valid keys here: batch_size,"),
+        ("federated.client.learning_rat", 1, "`federated.client.learning_rat` is unknown; valid keys here: batch_size,"),
         ("federated.client.batchsize", 1, "Config key `federated.client.batchsize` is unknown; did you mean `batch_size`?"),
         ("federated.server.momentun", 0.9, "Config key `federated.server.momentun` is unknown; did you mean `momentum`?"),
         ("federated.server.optimizer", "sdg", "Config key `federated.server.optimizer` is \"sdg\"; use one of 'sgd', 'adam'."),
@@ -49,7 +49,7 @@ def test_shipped_configs_are_valid(path):
         ("federated.clients_per_round", [5, "x"], 'Config key `federated.clients_per_round[1]` is "x", but'),
         ("federated.local_steps", [3], "give exactly one of local_epochs and local_steps (both are given)"),
         ("federated.local_epochs", None, "give exactly one of local_epochs and local_steps (neither is given)"),
-        ("federated.clients_per_round", [500], "federated.clients_per_round: 500 clients a round, but split.training_clients is only 200"),
+        ("federated.clients_per_round", [500], "500 clients a round, but split.training_clients is only 200"),
         ("split.validation_clients", 80, "leave no evaluation client of data.writers = 280"),
         ("evaluation.every", 41, "evaluation.every (41) is above federated.rounds (40)"),
         ("evaluation.personalize_every", 7, "personalize_every (7) must be a multiple of every (5)"),

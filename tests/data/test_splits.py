@@ -39,7 +39,7 @@ def test_validation_clients_are_a_random_draw_of_the_held_out():
 
 
 def test_too_few_clients():
-    with pytest.raises(PerfedavgError, match="hold 10 clients, but .* need 11"):
+    with pytest.raises(PerfedavgError, match=r"hold 10 clients, but .* need 11"):
         split_clients(IDS, "sorted", 8, 2, seed=42)
 
 

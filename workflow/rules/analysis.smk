@@ -2,6 +2,10 @@ EVALUATED = expand(f"{RESULTS}/personalization/{{run_id}}.parquet", run_id=RUN_I
 
 
 rule data_card:
+    input:
+        lib=library("data_card.py"),
+        store=rules.build_store.output,
+        split=rules.split_clients.output,
     output:
         table=multiext(f"{RESULTS}/tables/data_card", ".csv", ".md", ".tex"),
         figure=report(
@@ -11,24 +15,24 @@ rule data_card:
             labels={"figure": "data card"},
         ),
         other=multiext(f"{RESULTS}/figures/data_card", ".pdf", ".svg", ".csv"),
-    input:
-        lib=library("data_card.py"),
-        store=rules.build_store.output,
-        split=rules.split_clients.output,
-    params:
-        store=STORE,
-        dataset=experiment.data.dataset,
     log:
         f"{RESULTS}/logs/data_card.log",
     benchmark:
         f"{RESULTS}/benchmarks/data_card.jsonl"
     conda:
         ENVIRONMENT
+    params:
+        dataset=experiment.data.dataset,
     script:
         "../scripts/data_card.py"
 
 
 rule table1:
+    input:
+        lib=library("table1.py"),
+        evaluation=EVALUATED,
+        runs=rules.runs_table.output[0],
+        selection=rules.select.output[0],
     output:
         csv=report(
             f"{RESULTS}/tables/table1.csv",
@@ -37,25 +41,25 @@ rule table1:
             labels={"table": "Table 1"},
         ),
         other=multiext(f"{RESULTS}/tables/table1", ".md", ".tex"),
-    input:
-        lib=library("table1.py"),
-        evaluation=EVALUATED,
-        runs=rules.runs_table.output[0],
-        selection=rules.select.output[0],
-    params:
-        target=experiment.target_accuracy,
-        shown_epochs=list(experiment.personalization.shown_epochs),
     log:
         f"{RESULTS}/logs/table1.log",
     benchmark:
         f"{RESULTS}/benchmarks/table1.jsonl"
     conda:
         ENVIRONMENT
+    params:
+        target=experiment.target_accuracy,
+        shown_epochs=list(experiment.personalization.shown_epochs),
     script:
         "../scripts/table1.py"
 
 
 rule rounds_figure:
+    input:
+        lib=library("rounds_figure.py"),
+        evaluation=EVALUATED,
+        runs=rules.runs_table.output[0],
+        selection=rules.select.output[0],
     output:
         png=report(
             f"{RESULTS}/figures/rounds.png",
@@ -64,19 +68,14 @@ rule rounds_figure:
             labels={"figure": "accuracy against rounds"},
         ),
         other=multiext(f"{RESULTS}/figures/rounds", ".pdf", ".svg", ".csv"),
-    input:
-        lib=library("rounds_figure.py"),
-        evaluation=EVALUATED,
-        runs=rules.runs_table.output[0],
-        selection=rules.select.output[0],
-    params:
-        target=experiment.target_accuracy,
     log:
         f"{RESULTS}/logs/rounds_figure.log",
     benchmark:
         f"{RESULTS}/benchmarks/rounds_figure.jsonl"
     conda:
         ENVIRONMENT
+    params:
+        target=experiment.target_accuracy,
     script:
         "../scripts/rounds_figure.py"
 

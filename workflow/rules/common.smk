@@ -29,14 +29,9 @@ wildcard_constraints:
     seed=r"\d+",
 
 
-def library(*scripts):
-    """The package's source files that scripts import: editing one reruns what depends on it, and nothing else."""
-    return sorted({os.path.relpath(file) for script in scripts for file in source_closure(script_file(script))})
-
-
-def script_file(script):
-    """A script's own file, for a rule that depends on what another rule's script does."""
-    return f"{SCRIPTS}/{script}"
+def library(script):
+    """The package's source files that a script imports: editing one reruns what depends on it, and nothing else."""
+    return [os.path.relpath(file) for file in source_closure(f"{SCRIPTS}/{script}")]
 
 
 def per_run(path):

@@ -2,34 +2,32 @@ RUN_FILES = ["rounds.parquet", "timings.parquet", "run.json", "model.safetensors
 
 
 rule train_fedavg:
-    # Stage 1. Interrupted runs go on from their state in `.resume/`, which is no output: outputs are wiped after a failure.
-    output:
-        files=[file for name in RUN_FILES for file in per_run(f"{RESULTS}/runs/{{run_id}}/{name}")],
-        checkpoints=[directory(folder) for folder in per_run(f"{RESULTS}/runs/{{run_id}}/checkpoints")],
     input:
         lib=library("train_fedavg.py"),
         store=rules.build_store.output,
         split=rules.split_clients.output,
-    params:
-        runs=runs_of_job,
-        store=STORE,
-        results=RESULTS,
+    # Stage 1. Interrupted runs go on from their state in `.resume/`, which is no output: outputs are wiped after a failure.
+    output:
+        files=[file for name in RUN_FILES for file in per_run(f"{RESULTS}/runs/{{run_id}}/{name}")],
+        checkpoints=[directory(folder) for folder in per_run(f"{RESULTS}/runs/{{run_id}}/checkpoints")],
     log:
         f"{RESULTS}/logs/{job_name('train_fedavg')}.log",
     benchmark:
         f"{RESULTS}/benchmarks/{job_name('train_fedavg')}.jsonl"
     conda:
         ENVIRONMENT
+    params:
+        runs=runs_of_job,
     script:
         "../scripts/train_fedavg.py"
 
 
 rule runs_table:
-    output:
-        f"{RESULTS}/runs.csv",
     input:
         lib=library("runs_table.py"),
         runs=expand(f"{RESULTS}/runs/{{run_id}}/run.json", run_id=RUN_IDS),
+    output:
+        f"{RESULTS}/runs.csv",
     log:
         f"{RESULTS}/logs/runs_table.log",
     benchmark:

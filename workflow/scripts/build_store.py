@@ -1,5 +1,7 @@
 """Make the client store of the built-in data set."""
 
+from pathlib import Path
+
 from perfedavg.config import Glyphs62
 from perfedavg.data.glyphs62 import CLASSES, glyphs62_clients
 from perfedavg.data.store import write_store
@@ -8,5 +10,4 @@ from perfedavg.job import job
 with job(snakemake.log[0]):
     data = Glyphs62(**snakemake.params.data)
     clients = glyphs62_clients(data.seed, data.writers, data.median_examples)
-    folder = snakemake.output.examples.rsplit("/", 1)[0]
-    write_store(folder, clients, num_classes=len(CLASSES), metadata={"dataset": data.dataset})
+    write_store(Path(snakemake.output.examples).parent, clients, num_classes=len(CLASSES), metadata={"dataset": data.dataset})

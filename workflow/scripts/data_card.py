@@ -1,5 +1,7 @@
 """Describe the data: table and figure."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from perfedavg.analysis.figures.data_card import data_card_figure
@@ -11,7 +13,7 @@ from perfedavg.job import job
 from perfedavg.tables import write_table
 
 with job(snakemake.log[0]):
-    store, dataset = ClientStore(snakemake.params.store), snakemake.params.dataset
+    store, dataset = ClientStore(Path(snakemake.input.store[0]).parent), snakemake.params.dataset
     table = data_card(store, pd.read_csv(snakemake.input.split[0])).assign(note=note_for(dataset))
     shown = table.assign(value=table.value.map("{:g}".format)).drop(columns="note")
     caption = f"The data set {dataset}. {note_for(dataset)}".strip()

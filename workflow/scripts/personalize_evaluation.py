@@ -1,5 +1,7 @@
 """Personalize evaluation clients; write their rows behind those of the validation clients."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from perfedavg.data.splits import read_group
@@ -10,7 +12,7 @@ from perfedavg.settings import Personalization, RunSpec
 from perfedavg.tables import EVALUATION, write_table
 
 with job(snakemake.log[0]):
-    store = ClientStore(snakemake.params.store)
+    store = ClientStore(Path(snakemake.input.store[0]).parent)
     clients = read_group(snakemake.input.split[0], EVALUATION)
     files = zip(snakemake.input.checkpoints, snakemake.input.validation, snakemake.output, strict=True)
     for run, (checkpoints, validation, output) in zip(snakemake.params.runs, files, strict=True):

@@ -1,5 +1,7 @@
 """Personalize validation clients, for selection."""
 
+from pathlib import Path
+
 from perfedavg.data.splits import read_group
 from perfedavg.data.store import ClientStore
 from perfedavg.job import job
@@ -8,7 +10,7 @@ from perfedavg.settings import Personalization, RunSpec
 from perfedavg.tables import VALIDATION, write_table
 
 with job(snakemake.log[0]):
-    store = ClientStore(snakemake.params.store)
+    store = ClientStore(Path(snakemake.input.store[0]).parent)
     clients = read_group(snakemake.input.split[0], VALIDATION)
     settings = Personalization(**snakemake.params.personalization)
     for run, checkpoints, output in zip(snakemake.params.runs, snakemake.input.checkpoints, snakemake.output, strict=True):

@@ -1,10 +1,12 @@
 """Write down what ran, on what, from which sources."""
 
+from pathlib import Path
+
 from perfedavg.analysis.provenance import provenance
 from perfedavg.data.store import ClientStore
 from perfedavg.files import write_json
 from perfedavg.job import job
 
 with job(snakemake.log[0]):
-    store = ClientStore(snakemake.params.store)
+    store = ClientStore(Path(snakemake.input.store[0]).parent)
     write_json(snakemake.output[0], provenance(snakemake.params.config, store.data_sha256))

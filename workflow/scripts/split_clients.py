@@ -1,9 +1,11 @@
 """Assign every client to training, validation or evaluation."""
 
+from pathlib import Path
+
 from perfedavg.data.splits import split_clients, write_split
 from perfedavg.data.store import ClientStore
 from perfedavg.job import job
 
 with job(snakemake.log[0]):
-    store = ClientStore(snakemake.input.clients.rsplit("/", 1)[0])
+    store = ClientStore(Path(snakemake.input.clients).parent)
     write_split(snakemake.output[0], split_clients(store.column("client_id").tolist(), **snakemake.params.split))

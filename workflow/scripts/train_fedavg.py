@@ -1,5 +1,7 @@
 """Train the federated runs of one job."""
 
+from pathlib import Path
+
 from perfedavg.algorithms.run import train_runs
 from perfedavg.data.splits import read_group
 from perfedavg.data.store import ClientStore
@@ -8,11 +10,12 @@ from perfedavg.settings import RunSpec
 from perfedavg.tables import TRAINING, VALIDATION
 
 with job(snakemake.log[0]):
+    runs = Path(snakemake.output.files[0]).parents[1]
     train_runs(
         [RunSpec(**run) for run in snakemake.params.runs],
-        ClientStore(snakemake.params.store),
+        ClientStore(Path(snakemake.input.store[0]).parent),
         training_clients=read_group(snakemake.input.split[0], TRAINING),
         validation_clients=read_group(snakemake.input.split[0], VALIDATION),
-        runs_folder=f"{snakemake.params.results}/runs",
-        resume_folder=f"{snakemake.params.results}/.resume",
+        runs_folder=runs,
+        resume_folder=runs.parent / ".resume",
     )

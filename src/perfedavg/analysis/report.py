@@ -1,8 +1,7 @@
-"""One self-contained page: tables, figures, selection, runs, provenance and where the time went."""
+"""One page: tables, the figures beside it, selection, runs, provenance and where the time went."""
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +35,6 @@ def write_report(path: str | Path, results: str | Path) -> None:
         note=note_for(dataset),
         table1=_table(readable(table1)),
         caption=caption(table1, runs["rounds"].max()).split(" **")[0],
-        rounds_figure=_image(results / "figures/rounds.svg"),
-        data_card_figure=_image(results / "figures/data_card.png"),
         data_card=_table(card[["quantity", "value", "unit"]]),
         selection=read_json(results / "selection.json"),
         num_runs=len(runs),
@@ -53,11 +50,6 @@ def write_report(path: str | Path, results: str | Path) -> None:
 
 def _table(frame: pd.DataFrame) -> str:
     return frame.to_html(index=False, border=0, na_rep="", escape=True)
-
-
-def _image(path: Path) -> str:
-    kind = {".svg": "image/svg+xml", ".png": "image/png"}[path.suffix]
-    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
 def _flat(config: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

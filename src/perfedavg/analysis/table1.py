@@ -122,6 +122,6 @@ def caption(table: pd.DataFrame, rounds: int) -> str:
     note = table.note.iloc[0]
     return (
         f"Accuracy after {rounds} rounds: mean over {table.num_clients.max()} evaluation clients, then mean (std) over seeds. "
-        f"Fine-tune epochs were chosen on validation clients. Rounds to {table.target.iloc[0]:g}: the first evaluated round at or "
-        "above it, mean over the runs that reached it." + (f" **{note}**" if note else "")
+        f"Fine-tune epochs were chosen on validation clients. Rounds to {table.target.iloc[0]:g}: the first evaluated round at "
+        "or above it, mean over the runs that reached it." + (f" **{note}**" if note else "")
     )

@@ -1,7 +1,7 @@
 """Weights on disk: safetensors only, never pickle, written whole or not at all.
 
-The metadata is one JSON value under the key ``perfedavg``: safetensors writes several keys in an order that differs from process to
-process, and equal runs must give equal bytes.
+The metadata is one JSON value under the key ``perfedavg``: safetensors writes several keys in an order that differs from
+process to process, and equal runs must give equal bytes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from torch import Tensor
 
 from perfedavg.errors import PerfedavgError
 from perfedavg.files import atomic
-
 
 _KEY = "perfedavg"
 

@@ -1,0 +1,45 @@
+# Each target does its own set-up into .venv, from pinned versions. `make help` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+CORES ?= all
+
+.PHONY: help reproduce test lint format schema lock clean
+.DEFAULT_GOAL := help
+
+help:  ## list what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1 | /' | column -t -s '|'
+
+reproduce: .venv/.complete  ## run the default experiment: results/demo/ (CORES=n limits the cores)
+	$(BIN)/snakemake --cores $(CORES)
+
+test: .venv/.complete  ## run all tests
+	$(BIN)/pytest
+
+lint: .venv/.complete  ## check style of code and workflow
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+	$(BIN)/snakemake --dry-run --quiet all
+
+format: .venv/.complete  ## format code and workflow
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+schema: .venv/.complete  ## regenerate config/README.md and the JSON schema from the config models
+	$(BIN)/python -m perfedavg.config_docs
+
+lock: pyproject.toml  ## resolve pyproject.toml anew into requirements.lock and environment.yml
+	$(PYTHON) tools/lock.py
+
+clean:  ## remove the environment and caches, never results
+	rm -rf .venv .pytest_cache .ruff_cache src/*.egg-info
+
+# The stamp comes last, so that an interrupted set-up is taken up again.
+.venv/.complete: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + "; choose one with: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@

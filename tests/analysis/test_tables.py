@@ -1,0 +1,105 @@
+"""Selection, Table 1 and its forms against numbers worked out by hand (see frames.py)."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from perfedavg.analysis.formats import write_three_forms
+from perfedavg.analysis.selection import select
+from perfedavg.analysis.summary import NOT_THE_PAPER, rounds_to_target
+from perfedavg.analysis.table1 import TABLE1, caption, readable, table1
+from perfedavg.errors import PerfedavgError
+from perfedavg.tables import read_table, write_table
+from tests.analysis.frames import RUNS, SELECTION, rows
+
+
+@pytest.fixture
+def table():
+    return table1(rows(), RUNS, SELECTION, target=0.6, shown_epochs=[2])
+
+
+def test_selection_takes_the_best_mean_epoch_and_setting():
+    validation = rows("validation").query("round == 20")
+    chosen = select(validation, RUNS.run_id.tolist())
+    e2, e10 = chosen["settings"]["fedavg-m5-e2"], chosen["settings"]["fedavg-m5-e10"]
+    assert (e2["headline_epoch"], e2["initial_accuracy"], e2["personalized_accuracy"]) == (1, 0.45, 0.65)
+    assert (e10["headline_epoch"], e10["personalized_accuracy"]) == (2, 0.45)
+    assert chosen["best_setting_by_initial_accuracy"] == "fedavg-m5-e2"
+    assert chosen["num_clients"] == 2
+
+
+def test_of_equal_epochs_the_earliest_is_selected_and_epoch_0_never():
+    validation = rows("validation").query("round == 20")
+    validation.loc[validation.epoch > 0, "accuracy"] = 0.1
+    chosen = select(validation, RUNS.run_id.tolist())
+    assert {values["headline_epoch"] for values in chosen["settings"].values()} == {1}
+
+
+def test_best_by_initial_and_by_personalized_can_differ():
+    validation = rows("validation").query("round == 20")
+    validation.loc[validation.run_id.str.contains("e10") & (validation.epoch == 0), "accuracy"] = 0.9
+    chosen = select(validation, RUNS.run_id.tolist())
+    assert chosen["best_setting_by_initial_accuracy"] == "fedavg-m5-e10"
+    assert chosen["best_setting_by_personalized_accuracy"] == "fedavg-m5-e2"
+
+
+def test_selection_refuses_evaluation_clients():
+    with pytest.raises(PerfedavgError, match="evaluation clients; it must see validation clients only"):
+        select(rows("evaluation"), RUNS.run_id.tolist())
+
+
+def test_table1_by_hand(table):
+    e2, e10 = table.iloc[0], table.iloc[1]
+    assert e2[["clients_per_round", "local_epochs", "num_seeds", "num_diverged", "num_clients"]].tolist() == [5, 2, 2, 0, 2]
+    assert e2.initial_mean == pytest.approx((0.4 + 0.5) / 2), "the last round, not the best one (0.6 at round 10)"
+    assert e2.initial_std == pytest.approx(0.1 / np.sqrt(2)), "n - 1"
+    assert e2.personalized_mean == pytest.approx(0.65), "after the selected epoch 1"
+    assert e2.personalized_epoch2_mean == pytest.approx(0.55)
+    assert (e2.rounds_to_target_initial, e2.unreached_initial) == (10, 1), "seed 1 at round 10, seed 0 never"
+    assert (e2.rounds_to_target_personalized, e2.unreached_personalized) == (20, 0)
+    assert (e10.num_diverged, e10.initial_mean, e10.personalized_mean) == (1, pytest.approx(0.3), pytest.approx(0.45))
+    assert np.isnan(e10.initial_std)
+    assert np.isnan(e10.rounds_to_target_initial)
+    assert e10.unreached_initial == 2
+
+
+def test_readable_table_says_never_and_counts(table):
+    shown = readable(table)
+    assert shown["rounds to 0.6, initial"].tolist() == ["10.0 (never: 1 of 2)", "never (2 of 2)"]
+    assert shown["initial accuracy"].tolist() == ["0.4500 (0.0707)", "0.3000"]
+    assert shown["diverged"].tolist() == [0, 1]
+
+
+def test_a_setting_whose_runs_all_diverged_is_shown_as_such():
+    runs = RUNS[RUNS.run_id == "fedavg-m5-e10-s1"]
+    evaluation = rows()[lambda t: t.run_id == "fedavg-m5-e10-s1"]
+    selection = {"settings": {"fedavg-m5-e10": {"headline_epoch": None}}}
+    shown = readable(table1(evaluation, runs, selection, 0.6, [1]))
+    assert shown["initial accuracy"].item() == shown["personalized accuracy"].item() == "diverged"
+
+
+@pytest.mark.parametrize(("target", "expected"), [(0.3, 5), (0.4, 10), (0.6, np.nan)])
+def test_rounds_to_target_is_the_first_evaluated_round_at_or_above(target, expected):
+    curve = pd.DataFrame({"round": [15, 10, 5], "accuracy": [0.2, 0.4, 0.3]})
+    np.testing.assert_equal(rounds_to_target(curve, target), expected)
+
+
+def test_three_forms_carry_the_note_and_read_back(table, tmp_path):
+    write_three_forms(TABLE1, table, readable(table), caption(table, 20), tmp_path / "table1")
+    back = read_table(TABLE1, tmp_path / "table1.csv")
+    pd.testing.assert_frame_equal(back, table, check_dtype=False, rtol=1e-5)
+    assert (back.note == NOT_THE_PAPER).all()
+    markdown, latex = ((tmp_path / f"table1.{kind}").read_text() for kind in ("md", "tex"))
+    assert NOT_THE_PAPER in markdown
+    assert NOT_THE_PAPER in latex
+    assert markdown.count("\n|") == 4
+    assert r"\begin{tabular}" in latex
+
+
+def test_contract_refuses_bad_tables(table, tmp_path):
+    import pandera.errors
+
+    for bad in (table.drop(columns="initial_std"), table.assign(initial_mean=1.5), table.assign(num_seeds="two")):
+        with pytest.raises((pandera.errors.SchemaError, pandera.errors.SchemaErrors)):
+            write_table(TABLE1, bad, tmp_path / "bad.csv")
+    assert not any(tmp_path.iterdir()), "nothing half-written"

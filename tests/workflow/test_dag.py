@@ -1,0 +1,213 @@
+"""The whole DAG on the tiny config: reruns are right, and the bytes do not depend on the cores."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROJECT = ("Snakefile", "workflow", "src", "config", "profiles", "environment.yml")
+# Wall times and machine facts, and what shows them.
+NOT_COMPARED = re.compile(r"/(logs|benchmarks)/|timings\.parquet$|provenance\.json$|report\.html$|build_store\.(log|jsonl)$")
+
+
+class Checkout:
+    """A copy of the project whose own `src` is imported."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        for name in PROJECT:
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+            copy(ROOT / name, folder / name)
+        shutil.copy(ROOT / "tests/workflow/tiny.yaml", folder / "tiny.yaml")
+        self.results = folder / "results/tiny"
+
+    def snakemake(self, *arguments, configfile="tiny.yaml", check=True):
+        """Standard output and error of one call."""
+        command = [sys.executable, "-m", "snakemake", *arguments]
+        if configfile:
+            command += ["--configfile", configfile]
+        env = os.environ | {"PYTHONPATH": str(self.folder / "src")}
+        run = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, check=False)
+        assert not check or run.returncode == 0, run.stdout + run.stderr
+        return run
+
+    def planned(self, *arguments):
+        """{rule: number of jobs} that a dry run plans; {} for nothing to be done."""
+        output = self.snakemake("--dry-run", *arguments)
+        text = output.stdout + output.stderr
+        if "Nothing to be done" in text:
+            return {}
+        table = text.split("Job stats:")[1].split("total")[0]
+        return {m[1]: int(m[2]) for m in re.finditer(r"^(\w+) +(\d+)$", table, re.MULTILINE) if m[1] != "all"}
+
+    def edit(self, path, add="\n# edited\n"):
+        """Append to a file for the length of a `with` block."""
+        return _Edit(self.folder / path, add)
+
+    def products(self):
+        """Bytes of every result that must be reproducible."""
+        folder = self.folder / "results"
+        files = {f"/{p.relative_to(folder)}": p for p in folder.rglob("*") if p.is_file()}
+        return {name: p.read_bytes() for name, p in files.items() if not NOT_COMPARED.search(name)}
+
+
+class _Edit:
+    def __init__(self, path, add):
+        self.path, self.add = path, add
+
+    def __enter__(self):
+        self.text = self.path.read_text()
+        self.path.write_text(self.text + self.add)
+
+    def __exit__(self, *_):
+        self.path.write_text(self.text)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """The tiny experiment, run once on two cores."""
+    checkout = Checkout(tmp_path_factory.mktemp("two-cores"))
+    checkout.snakemake("--cores", "2")
+    return checkout
+
+
+ANALYSIS = {"table1": 1, "rounds_figure": 1, "write_report": 1}
+PERSONALIZE = {"personalize_validation": 4, "select": 1, "personalize_evaluation": 4}
+TRAIN = {"train_fedavg": 4, "runs_table": 1, "provenance": 1}
+
+
+def test_one_core_and_two_give_the_same_bytes(done, tmp_path):
+    one = Checkout(tmp_path)
+    one.snakemake("--cores", "1")
+    expected, got = done.products(), one.products()
+    kinds = {Path(name).suffix for name in got}
+    assert kinds >= {".parquet", ".safetensors", ".arrow", ".json", ".csv", ".md", ".tex", ".png", ".pdf", ".svg"}
+    assert sorted(got) == sorted(expected)
+    assert [name for name in got if got[name] != expected[name]] == []
+
+
+def test_nothing_to_be_done_afterwards(done):
+    assert done.planned() == {}
+    assert "Nothing to be done" in done.snakemake("--cores", "2").stderr
+
+
+def test_a_deleted_figure_is_one_job(done):
+    figure = done.results / "figures/rounds.png"
+    before = figure.read_bytes()
+    figure.unlink()
+    assert done.planned() == {"rounds_figure": 1}
+    done.snakemake("--cores", "2")
+    assert figure.read_bytes() == before
+    assert done.planned() == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("src/perfedavg/analysis/figures/rounds.py", {"rounds_figure": 1}),
+        ("src/perfedavg/analysis/table1.py", {"table1": 1, "write_report": 1}),
+        ("src/perfedavg/analysis/report.html.j2", {"write_report": 1}),
+        ("src/perfedavg/analysis/selection.py", {"select": 1, "runs_table": 1, "provenance": 1, "data_card": 1} | ANALYSIS),
+        ("src/perfedavg/personalize.py", PERSONALIZE | ANALYSIS),
+        ("src/perfedavg/algorithms/server.py", TRAIN | PERSONALIZE | ANALYSIS),
+        ("src/perfedavg/training/local.py", TRAIN | PERSONALIZE | ANALYSIS),
+        ("src/perfedavg/config_docs.py", {}),
+    ],
+)
+def test_an_edited_module_reruns_what_depends_on_it(done, path, expected):
+    with done.edit(path):
+        assert done.planned() == expected
+    assert done.planned() == {}
+
+
+def test_a_touched_module_reruns_nothing(done):
+    (done.folder / "src/perfedavg/training/local.py").touch()
+    assert done.planned() == {}
+
+
+def test_a_new_seed_trains_only_its_own_runs(done):
+    planned = done.planned("--config", "seeds=[0, 1, 2]")
+    assert planned == {
+        "train_fedavg": 2, "personalize_validation": 2, "personalize_evaluation": 2,
+        "select": 1, "runs_table": 1, "provenance": 1,
+    } | ANALYSIS  # fmt: skip
+
+
+def test_a_new_target_makes_only_tables_and_figures(done):
+    assert done.planned("--config", "target_accuracy=0.07") == ANALYSIS | {"provenance": 1}
+
+
+@pytest.mark.parametrize("target", ["data", "federated", "personalized", "tables", "figures", "report"])
+def test_named_targets(done, target):
+    assert done.planned(target) == {}
+
+
+def test_single_runs_a_job_give_the_same_results(done):
+    planned = done.planned("--config", "federated={pack: false}")
+    assert planned.get("train_fedavg", 0) in (0, 8), "one job a run"
+    assert "build_store" not in planned
+
+
+def test_both_entry_files_and_the_graph(done):
+    assert "Nothing to be done" in done.snakemake("--cores", "1", "-s", "workflow/Snakefile").stderr
+    graph = done.snakemake("--rulegraph").stdout
+    assert graph.count("label =") >= 12
+    assert "train_fedavg" in graph
+
+
+def test_the_tables_hold_together(done):
+    runs = pd.read_csv(done.results / "runs.csv")
+    table = pd.read_csv(done.results / "tables/table1.csv")
+    split = pd.read_csv(done.results / "split.csv").set_index("client_id").client_group
+    assert len(runs) == 8
+    assert len(table) == 4
+    for run_id in runs.run_id:
+        rows = pd.read_parquet(done.results / f"personalization/{run_id}.parquet")
+        assert (rows.client_group == rows.client_id.map(split)).all()
+        assert set(rows.client_group) == {"validation", "evaluation"}
+        assert rows[rows["round"] == 4].client_id.nunique() == 3 + 5
+    first = runs.merge(table, on=["clients_per_round", "local_epochs"]).iloc[0]
+    rows = pd.read_parquet(done.results / f"personalization/{first.run_id}.parquet")
+    own = runs[(runs.clients_per_round == first.clients_per_round) & (runs.local_epochs == first.local_epochs)].run_id
+    means = []
+    for run_id in own:
+        rows = pd.read_parquet(done.results / f"personalization/{run_id}.parquet")
+        at_end = (rows["round"] == 4) & (rows.epoch == 0) & (rows.client_group == "evaluation")
+        means.append(rows[at_end].accuracy.mean())
+    assert first.initial_mean == pytest.approx(sum(means) / 2, abs=1e-6)
+
+
+def test_the_report_needs_nothing_but_its_folder(done):
+    page = (done.results / "report.html").read_text()
+    assert "say nothing about the paper" in page
+    pictures = re.findall(r'<img src="([^"]+)"', page)
+    assert len(pictures) == 2
+    assert all((done.results / picture).is_file() for picture in pictures)
+    assert "http://" not in page
+    assert "https://" not in page
+
+
+def test_a_config_error_is_one_sentence_before_any_job(done):
+    run = done.snakemake("--cores", "1", "--config", "federated={ronds: 3}", check=False)
+    assert run.returncode != 0
+    text = run.stdout + run.stderr
+    assert "Config key `federated.ronds` is unknown; did you mean `rounds`?" in text
+    assert "Traceback" not in text
+
+
+def test_a_failing_step_says_why_and_leaves_nothing_half_written(done, tmp_path):
+    checkout = Checkout(tmp_path)
+    checkout.snakemake("--cores", "1", "data")
+    store = next((tmp_path / "results/data").iterdir())
+    (store / "examples.arrow").write_bytes(b"not arrow")
+    run = checkout.snakemake("--cores", "1", "federated", check=False)
+    assert run.returncode != 0
+    assert "holds no readable client store" in run.stderr
+    assert "Traceback" not in run.stderr.split("Error: ")[0]
+    assert not list((tmp_path / "results/tiny").glob("runs/*/*.parquet"))
