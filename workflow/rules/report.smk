@@ -2,6 +2,7 @@ rule provenance:
     input:
         lib=library("provenance.py"),
         runs=rules.runs_table.output[0],
+        store=rules.build_store.output,
     # What ran, on what, from which sources: machine facts and times, which stay out of every byte-for-byte comparison.
     output:
         f"{RESULTS}/provenance.json",
