@@ -18,6 +18,7 @@ rule train_fedavg:
         ENVIRONMENT
     params:
         runs=runs_of_job,
+    priority: lambda wildcards: int(wildcards.clients)  # the longest jobs first, so that no core waits for one at the end
     script:
         "../scripts/train_fedavg.py"
 
