@@ -1,7 +1,6 @@
 """Fine-tune evaluation: changes no weights, equals a plain torch loop, looks where it should."""
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
@@ -10,6 +9,7 @@ from perfedavg.models import MODELS
 from perfedavg.personalize import fine_tune, intermediate_subset, personalize_evaluation
 from perfedavg.randomness import stream, torch_stream
 from perfedavg.settings import Personalization
+from perfedavg.training.checkpoints import load_tensors
 from perfedavg.training.local import to_examples
 from tests.conftest import make_client, make_spec
 
@@ -84,11 +84,19 @@ def test_rows_for_every_round_client_and_epoch(rows, store):
     assert set(rows.client_group) == {"evaluation"}
 
 
-def test_epoch_0_is_the_same_with_and_without_personalization(rows):
-    initial = rows[(rows["round"] == 2) & (rows.epoch == 0)]
-    assert initial.accuracy.notna().all()
-    assert isinstance(rows, pd.DataFrame)
-    assert not rows.duplicated(["round", "client_id", "epoch"]).any()
+def test_rows_are_fine_tune_of_the_client_s_own_train_and_test_split(rows, store, tmp_path):
+    """Also: the initial accuracy is the same whether a round is personalized (4) or not (2)."""
+    settings = Personalization(lr=0.1, batch_size=5, epochs=2)
+    for number in (2, 4, 6):
+        tensors, _ = load_tensors(tmp_path / "runs/fedavg-m2-e1-s0/checkpoints" / f"round_{number}.safetensors")
+        model = MODELS["cnn_small"]
+        for index in (5, 6, 7, 8, 9):
+            c = store.client(index)
+            own = rows[(rows["round"] == number) & (rows.client_id == c.client_id)]
+            train, test = (to_examples(model, x, y) for x, y in ((c.train_x, c.train_y), (c.test_x, c.test_y)))
+            key = (0, "personalization", number, c.client_id)
+            expected = fine_tune(model, model.unnamed(tensors), train, test, settings, key, epochs=2)
+            np.testing.assert_array_equal(own[["accuracy", "loss"]], expected[: len(own)])
 
 
 def test_the_intermediate_subset_is_fixed_and_in_order():

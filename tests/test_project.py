@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from perfedavg.algorithms.run import ROUNDS, TIMINGS
+from perfedavg.analysis.figures.data_card import DATA_CARD_FIGURE
 from perfedavg.analysis.figures.rounds import ROUNDS_FIGURE
 from perfedavg.analysis.summary import RUNS
 from perfedavg.analysis.table1 import TABLE1
@@ -25,6 +26,7 @@ CONTRACTS = {
     "tables/table1.csv": TABLE1,
     "tables/data_card.csv": DATA_CARD,
     "figures/rounds.csv": ROUNDS_FIGURE,
+    "figures/data_card.csv": DATA_CARD_FIGURE,
 }
 
 

@@ -10,11 +10,11 @@ import json
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, Field, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, Field, StrictBool, ValidationError, model_validator
 
 from perfedavg.errors import PerfedavgError
 from perfedavg.files import fingerprint
-from perfedavg.settings import Block, ClientTraining, ModelName, Personalization, RunSpec, Server, ServerSGD
+from perfedavg.settings import Block, ClientTraining, Count, ModelName, Natural, Personalization, RunSpec, Server, ServerSGD
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
@@ -23,9 +23,9 @@ class Glyphs62(Block):
     """The built-in data set: synthetic writers drawn from fonts. For trying the pipeline; says nothing about the paper."""
 
     dataset: Literal["glyphs62"] = Field("glyphs62", description="name of the data set")
-    seed: int = Field(0, ge=0, description="seed of the generator")
-    writers: PositiveInt = Field(280, description="number of writers, each one client")
-    median_examples: int = Field(52, ge=10, description="median number of examples a writer, train and test together")
+    seed: Natural = Field(0, description="seed of the generator")
+    writers: Count = Field(280, description="number of writers, each one client")
+    median_examples: int = Field(52, ge=10, strict=True, description="median examples a writer, train and test together")
 
 
 class Split(Block):
@@ -34,27 +34,25 @@ class Split(Block):
     order: Literal["sorted", "shuffled"] = Field(
         description="`sorted`: the first ids train; `shuffled`: the first of a permutation. Which one the paper used is unknown"
     )
-    training_clients: PositiveInt = Field(description="number of clients that train")
-    validation_clients: PositiveInt = Field(
-        description="number of held-out clients, drawn at random, on which everything is chosen"
-    )
-    seed: int = Field(42, ge=0, description="seed of the permutation and of the draw of validation clients")
+    training_clients: Count = Field(description="number of clients that train")
+    validation_clients: Count = Field(description="number of held-out clients, drawn at random, on which everything is chosen")
+    seed: Natural = Field(42, description="seed of the permutation and of the draw of validation clients")
 
 
 class Federated(Block):
     """The grid of FedAvg runs: every number of clients a round with every amount of local work."""
 
-    rounds: PositiveInt = Field(description="communication rounds")
-    clients_per_round: tuple[PositiveInt, ...] = Field(min_length=1, description="values of M, clients a round")
-    local_epochs: tuple[PositiveInt, ...] | None = Field(
+    rounds: Count = Field(description="communication rounds")
+    clients_per_round: tuple[Count, ...] = Field(min_length=1, description="values of M, clients a round")
+    local_epochs: tuple[Count, ...] | None = Field(
         None, min_length=1, description="values of E, local epochs; give this or `local_steps`"
     )
-    local_steps: tuple[PositiveInt, ...] | None = Field(
+    local_steps: tuple[Count, ...] | None = Field(
         None, min_length=1, description="values of K, local steps; give this or `local_epochs`"
     )
     client: ClientTraining = Field(ClientTraining(), description="local training")
     server: Server = Field(ServerSGD(), description="server optimizer")
-    pack: bool = Field(
+    pack: StrictBool = Field(
         True, description="one job trains all amounts of local work of one (M, seed), so that they share one start-up; "
         "set false where a run takes longer than some minutes"
     )  # fmt: skip
@@ -72,11 +70,11 @@ class Federated(Block):
 class Evaluation(Block):
     """When and on how many evaluation clients a run is looked at. The last round is always evaluated on all of them."""
 
-    every: PositiveInt = Field(description="rounds between two evaluations (the paper: 25, inferred)")
-    personalize_every: PositiveInt | None = Field(
+    every: Count = Field(description="rounds between two evaluations (the paper: 25, inferred)")
+    personalize_every: Count | None = Field(
         None, description="rounds between two evaluations that personalize too, a multiple of `every`; null: all of them"
     )
-    intermediate_clients: PositiveInt | None = Field(
+    intermediate_clients: Count | None = Field(
         None, description="evaluation clients, the same at all rounds before the last, in those evaluations; null: all of them"
     )
 
@@ -91,7 +89,7 @@ class Config(Block):
     """One experiment. Results go to `results/<experiment>/`."""
 
     experiment: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="name of the experiment and its results folder")
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1, description="seeds; one run of every setting for each")
+    seeds: tuple[Natural, ...] = Field(min_length=1, description="seeds; one run of every setting for each")
     data: Glyphs62 = Field(description="the data set")
     split: Split = Field(description="training, validation and evaluation clients")
     model: ModelName = Field(description="`cnn_emnist`: 1,206,590 parameters (inferred); `cnn_small`: 36,862, for built-in data")
@@ -102,7 +100,10 @@ class Config(Block):
 
     @model_validator(mode="after")
     def _check(self) -> Config:
+        if self.experiment == "data":
+            raise ValueError("experiment: results/data/ holds the client stores; choose another name")
         _no_repeats(self.seeds, "seeds")
+        _no_repeats(self.personalization.shown_epochs, "personalization.shown_epochs")
         largest = max(self.federated.clients_per_round)
         if largest > self.split.training_clients:
             raise ValueError(
@@ -114,6 +115,12 @@ class Config(Block):
             raise ValueError(
                 f"split: {self.split.training_clients} training + {self.split.validation_clients} validation clients leave no "
                 f"evaluation client of data.writers = {self.data.writers}"
+            )
+        evaluation_clients = self.data.writers - held_out
+        if (self.evaluation.intermediate_clients or 0) > evaluation_clients:
+            raise ValueError(
+                f"evaluation.intermediate_clients: {self.evaluation.intermediate_clients} clients, but there are only "
+                f"{evaluation_clients} evaluation clients"
             )
         if self.evaluation.every > self.federated.rounds:
             raise ValueError(f"evaluation.every ({self.evaluation.every}) is above federated.rounds ({self.federated.rounds})")
@@ -207,13 +214,16 @@ def _sentence(problem: dict[str, Any]) -> str:
         key, valid = f"{path}.{problem['ctx']['discriminator'].strip(chr(39))}", problem["ctx"].get("expected_tags", "sgd, adam")
         state = f'is "{problem["ctx"]["tag"]}"' if "tag" in problem["ctx"] else "is missing"
         return f"Config key `{key}` {state}; use one of {valid}."
-    message = problem["msg"].removeprefix("Value error, ")
+    message = _IN_PLAIN_WORDS.get(kind, problem["msg"].removeprefix("Value error, "))
     message = message[0].lower() + message[1:]
     if not path:
         return f"Config is impossible: {message}."
     if kind == "value_error":
         return f"Config block `{path}` is impossible: {message}."
     return f"Config key `{path}` is {json.dumps(problem['input'], default=str)}, but {message}."
+
+
+_IN_PLAIN_WORDS = {"tuple_type": "it should be a list", "model_type": "it should be a block of keys"}
 
 
 def _valid_keys(location: list[str | int]) -> list[str]:

@@ -17,6 +17,9 @@ def source_closure(path: str | Path) -> list[Path]:
     """The package's source files that ``path`` imports, directly or through others (``path`` itself not included).
 
     Imports inside functions count, imports under ``TYPE_CHECKING`` too. Sorted, so that the order is stable.
+
+    Raises:
+        ValueError: a file uses a relative import.
     """
     found: set[Path] = set()
     waiting = [Path(path)]
@@ -42,7 +45,9 @@ def _imported_modules(path: Path) -> set[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             modules |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            raise ValueError(f"{path}, line {node.lineno}: a relative import is not followed; write the full module name.")
+        elif isinstance(node, ast.ImportFrom) and node.module:
             modules |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return {m for m in modules if m.split(".")[0] == PACKAGE.name}
 

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field
 
+Count = Annotated[int, Field(gt=0, strict=True)]
+Natural = Annotated[int, Field(ge=0, strict=True)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Momentum = Annotated[float, Field(ge=0, lt=1)]
 ModelName = Literal["cnn_small", "cnn_emnist"]
 
@@ -22,9 +25,9 @@ class Block(BaseModel):
 class ClientTraining(Block):
     """Local training on a client."""
 
-    lr: PositiveFloat = Field(0.02, description="client learning rate β of SGD")
-    batch_size: PositiveInt = Field(20, description="examples a local batch")
-    shuffle_buffer: PositiveInt = Field(
+    lr: Rate = Field(0.02, description="client learning rate β of SGD")
+    batch_size: Count = Field(20, description="examples a local batch")
+    shuffle_buffer: Count = Field(
         1000, description="examples in the shuffle buffer, `repeat(E).shuffle(buffer).batch(size)`: batches can span epochs"
     )
 
@@ -33,7 +36,7 @@ class ServerSGD(Block):
     """Server optimizer SGD, with momentum where it is above 0."""
 
     optimizer: Literal["sgd"] = Field("sgd", description="name of the server optimizer")
-    lr: PositiveFloat = Field(1.0, description="server learning rate α")
+    lr: Rate = Field(1.0, description="server learning rate α")
     momentum: Momentum = Field(0.9, description="momentum of the mean delta")
 
 
@@ -41,10 +44,10 @@ class ServerAdam(Block):
     """Server optimizer Adam, bias-corrected."""
 
     optimizer: Literal["adam"] = Field("adam", description="name of the server optimizer")
-    lr: PositiveFloat = Field(1e-3, description="server learning rate α")
+    lr: Rate = Field(1e-3, description="server learning rate α")
     beta1: Momentum = Field(0.9, description="decay of the first moment")
     beta2: Momentum = Field(0.999, description="decay of the second moment")
-    eps: PositiveFloat = Field(1e-8, description="added to the root of the second moment")
+    eps: Rate = Field(1e-8, description="added to the root of the second moment")
 
 
 Server = Annotated[ServerSGD | ServerAdam, Field(discriminator="optimizer")]
@@ -53,10 +56,10 @@ Server = Annotated[ServerSGD | ServerAdam, Field(discriminator="optimizer")]
 class Personalization(Block):
     """Fine-tuning on a held-out client, accuracy and loss after every epoch."""
 
-    lr: PositiveFloat = Field(0.02, description="learning rate of SGD, the client optimizer of training")
-    batch_size: PositiveInt = Field(20, description="examples a batch")
-    epochs: PositiveInt = Field(10, description="fine-tune epochs; accuracy and loss are kept after each of 0..epochs")
-    shown_epochs: tuple[PositiveInt, ...] = Field((1, 5), description="epochs shown in Table 1 beside the selected one")
+    lr: Rate = Field(0.02, description="learning rate of SGD, the client optimizer of training")
+    batch_size: Count = Field(20, description="examples a batch")
+    epochs: Count = Field(10, description="fine-tune epochs; accuracy and loss are kept after each of 0..epochs")
+    shown_epochs: tuple[Count, ...] = Field((1, 5), description="epochs shown in Table 1 beside the selected one")
 
 
 class RunSpec(Block):
@@ -67,14 +70,14 @@ class RunSpec(Block):
     dataset: str
     split: str
     algorithm: Literal["fedavg"]
-    stage: PositiveInt = 1
+    stage: Count = 1
     parent_run_id: str | None = None
-    clients_per_round: PositiveInt
-    local_epochs: PositiveInt | None = None
-    local_steps: PositiveInt | None = None
+    clients_per_round: Count
+    local_epochs: Count | None = None
+    local_steps: Count | None = None
     client: ClientTraining
     server: Server
     seed: int
-    rounds: PositiveInt
-    evaluated_rounds: tuple[PositiveInt, ...]
+    rounds: Count
+    evaluated_rounds: tuple[Count, ...]
     model: ModelName

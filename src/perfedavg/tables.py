@@ -39,7 +39,10 @@ def write_table(contract: Contract, table: pd.DataFrame, path: str | Path) -> No
 
 def read_table(contract: Contract, path: str | Path) -> pd.DataFrame:
     """Read a CSV table with the types of its contract (Parquet keeps its own)."""
-    return _schema(contract).validate(pd.read_csv(path))
+    always_text = [name for name, spec in contract.items() if spec == "str"]
+    table = pd.read_csv(path, dtype=dict.fromkeys(always_text, "str"))
+    table[always_text] = table[always_text].fillna("")  # CSV does not tell an empty text from a missing one
+    return _schema(contract).validate(table)
 
 
 def _schema(contract: Contract) -> pa.DataFrameSchema:

@@ -7,7 +7,7 @@ import torch
 from perfedavg.algorithms.client import weighted_gradient_update
 from perfedavg.algorithms.federated import CohortClient, FederatedRun, ServerState
 from perfedavg.models import MODELS
-from perfedavg.randomness import torch_stream
+from perfedavg.randomness import stream, torch_stream
 from perfedavg.training.local import Examples, batch_gradient, local_batches, to_examples, trainable_copy
 from tests.conftest import linear_model, make_client, make_spec
 
@@ -76,6 +76,25 @@ def test_a_client_s_update_does_not_depend_on_its_cohort():
     # A round of that client alone moves the model by exactly its delta, whatever was computed before.
     moved, _ = run.round(state, 3, cohort_of([2]))
     assert all(torch.equal(p - d, m) for p, d, m in zip(state.parameters, alone.delta, moved.parameters, strict=True))
+
+
+def test_local_work_uses_the_seed_the_shuffle_buffer_and_dropout():
+    model, client = MODELS["cnn_emnist"], cohort_of([9])[0]
+    runs = [
+        FederatedRun(
+            make_spec(model="cnn_emnist", local_epochs=3, seed=seed, client={"lr": 0.1, "batch_size": 4, "shuffle_buffer": 6})
+        )
+        for seed in (0, 1)
+    ]
+    parameters = runs[0].init().parameters
+    first, second = (run.client_update(parameters, 1, client).delta for run in runs)
+    assert not torch.equal(first[0], second[0]), "another seed, another stream"
+    key = (0, "local training", 1, client.client_id)
+    batches = local_batches(13, 4, 6, stream(*key), epochs=3)
+    by_hand = weighted_gradient_update(model, parameters, client.examples, batches, 0.1, lambda j: 1.0, torch_stream(*key))
+    assert all(torch.equal(a, b) for a, b in zip(first, by_hand.delta, strict=True))
+    dry = weighted_gradient_update(model, parameters, client.examples, batches, 0.1, lambda j: 1.0, None)
+    assert not torch.equal(first[0], dry.delta[0])
 
 
 def test_unit_weights_return_the_whole_way_and_one_weight_one_gradient():

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -94,6 +95,61 @@ def test_a_saved_state_of_another_config_starts_anew(store, tmp_path, monkeypatc
     assert "starts anew" in caplog.text
     train(store, tmp_path / "fresh", [changed])
     assert files(tmp_path / "runs") == files(tmp_path / "fresh/runs")
+
+
+def interrupted(store, folder, training, monkeypatch):
+    """Train two rounds of three, then stop with the state saved."""
+    monkeypatch.setattr(run_module, "SAVE_EVERY_SECONDS", 0.0)
+    original = FederatedRun.round
+
+    def stop_in_round_3(self, state, number, cohort):
+        if number == 3:
+            raise KeyboardInterrupt
+        return original(self, state, number, cohort)
+
+    monkeypatch.setattr(FederatedRun, "round", stop_in_round_3)
+    with pytest.raises(KeyboardInterrupt):
+        train_runs([make_spec()], store, training, VALIDATION, folder / "runs", folder / "resume")
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize("change", ["training clients", "data"])
+def test_a_saved_state_of_other_clients_or_data_starts_anew(store, tmp_path, monkeypatch, caplog, change):
+    interrupted(store, tmp_path, [0, 1, 2], monkeypatch)
+    training = [0, 1, 2]
+    if change == "training clients":
+        training = [6, 7, 8]
+    else:
+        write_store(tmp_path / "other", [make_client(i + 50, n_train=3 + i) for i in range(12)], num_classes=62)
+        store = ClientStore(tmp_path / "other")
+    with caplog.at_level("INFO", logger="perfedavg"):
+        for folder in (tmp_path, tmp_path / "fresh"):
+            train_runs([make_spec()], store, training, VALIDATION, folder / "runs", folder / "resume")
+    assert "starts anew" in caplog.text
+    assert files(tmp_path / "runs") == files(tmp_path / "fresh/runs")
+
+
+def test_training_uses_the_train_split_of_training_clients_alone(tmp_path):
+    """Other test images, other validation and evaluation clients: the same model."""
+    models = []
+    for name, other in (("a", 0), ("b", 100)):
+        clients = [make_client(i) for i in TRAINING]
+        clients = [replace(c, test_x=255 - c.test_x, test_y=(c.test_y + 1) % 62) if other else c for c in clients]
+        clients += [make_client(i + other) for i in [*VALIDATION, *EVALUATION]]
+        clients = [replace(c, client_id=f"c{i:02d}") for i, c in enumerate(clients)]
+        write_store(tmp_path / name, clients, num_classes=62)
+        train(ClientStore(tmp_path / name), tmp_path / f"{name}-out", [make_spec()])
+        models.append(load_tensors(tmp_path / f"{name}-out/runs/fedavg-m2-e1-s0/model.safetensors")[0])
+    assert all((models[0][key] == models[1][key]).all() for key in models[0])
+
+
+def test_a_model_that_overflows_in_the_server_step_has_diverged(store, tmp_path):
+    spec = make_spec(client={"lr": 1e3, "batch_size": 5}, server={"optimizer": "sgd", "lr": 1e38})
+    train(store, tmp_path, [spec])
+    folder = tmp_path / "runs" / spec.run_id
+    assert read_json(folder / "run.json")["status"].startswith("diverged at round")
+    for path in folder.rglob("*.safetensors"):
+        assert all(tensor.isfinite().all() for tensor in load_tensors(path)[0].values())
 
 
 def test_a_diverging_run_ends_as_diverged_and_keeps_its_last_finite_model(store, tmp_path):

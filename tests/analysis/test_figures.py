@@ -29,7 +29,7 @@ def test_rounds_figure_is_reproducible_and_says_what_it_is(tmp_path):
     data = rounds_data(rows(), RUNS, SELECTION)
     for name in "ab":
         (tmp_path / name).mkdir()
-        rounds_figure(data, 0.6, tmp_path / name / "rounds")
+        rounds_figure(data, RUNS, 0.6, tmp_path / name / "rounds")
     files = bytes_of(tmp_path / "a")
     assert set(files) == {"rounds.png", "rounds.pdf", "rounds.svg", "rounds.csv"}
     assert files == bytes_of(tmp_path / "b")
@@ -40,6 +40,16 @@ def test_rounds_figure_is_reproducible_and_says_what_it_is(tmp_path):
         assert png.size[0] >= 800
     back = read_table(ROUNDS_FIGURE, tmp_path / "a/rounds.csv")
     pd.testing.assert_frame_equal(back, data, check_dtype=False, rtol=1e-5)
+
+
+def test_settings_that_diverged_keep_their_panel_and_are_counted(tmp_path):
+    data = rounds_data(rows().iloc[:0], RUNS.assign(status="diverged at round 1"), SELECTION)
+    rounds_figure(data, RUNS.assign(status="diverged at round 1"), 0.6, tmp_path / "none")
+    svg = (tmp_path / "none.svg").read_text()
+    assert svg.count("2 of 2 runs diverged") == 2
+    assert "no run reached the last round" in svg
+    rounds_figure(rounds_data(rows(), RUNS, SELECTION), RUNS, 0.6, tmp_path / "one")
+    assert (tmp_path / "one.svg").read_text().count("1 of 2 runs diverged") == 1
 
 
 def test_data_card_figure_is_reproducible(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from perfedavg.analysis.formats import write_three_forms
 from perfedavg.analysis.selection import select
-from perfedavg.analysis.summary import NOT_THE_PAPER, rounds_to_target
+from perfedavg.analysis.summary import NOT_THE_PAPER, load_evaluation, mean_over_clients, rounds_to_target
 from perfedavg.analysis.table1 import TABLE1, caption, readable, table1
 from perfedavg.errors import PerfedavgError
 from perfedavg.tables import read_table, write_table
@@ -38,7 +38,7 @@ def test_of_equal_epochs_the_earliest_is_selected_and_epoch_0_never():
 def test_best_by_initial_and_by_personalized_can_differ():
     validation = rows("validation").query("round == 20")
     validation.loc[validation.run_id.str.contains("e10") & (validation.epoch == 0), "accuracy"] = 0.9
-    chosen = select(validation, RUNS.run_id.tolist())
+    chosen = select(validation, RUNS.run_id.tolist()[:3])
     assert chosen["best_setting_by_initial_accuracy"] == "fedavg-m5-e10"
     assert chosen["best_setting_by_personalized_accuracy"] == "fedavg-m5-e2"
 
@@ -76,6 +76,43 @@ def test_a_setting_whose_runs_all_diverged_is_shown_as_such():
     selection = {"settings": {"fedavg-m5-e10": {"headline_epoch": None}}}
     shown = readable(table1(evaluation, runs, selection, 0.6, [1]))
     assert shown["initial accuracy"].item() == shown["personalized accuracy"].item() == "diverged"
+
+
+def test_a_setting_with_a_diverged_run_is_never_the_best():
+    validation = rows("validation").query("round == 20")
+    validation.loc[validation.run_id.str.contains("e10"), "accuracy"] = 0.9
+    chosen = select(validation, RUNS.run_id.tolist())
+    assert chosen["settings"]["fedavg-m5-e10"]["num_diverged"] == 1
+    assert chosen["best_setting_by_personalized_accuracy"] == "fedavg-m5-e2"
+
+
+def test_selection_refuses_several_rounds():
+    with pytest.raises(PerfedavgError, match="last round only"):
+        select(rows("validation"), RUNS.run_id.tolist())
+
+
+def test_validation_rows_in_the_files_do_not_count(tmp_path):
+    both = pd.concat([rows(), rows("validation").assign(accuracy=1.0)])
+    both.to_parquet(tmp_path / "a.parquet")
+    pd.testing.assert_frame_equal(
+        load_evaluation([tmp_path / "a.parquet"]).reset_index(drop=True), rows().drop(columns="client_group"), check_dtype=False
+    )
+
+
+def test_the_mean_over_clients_is_a_mean_and_unweighted():
+    three = rows().query("run_id == 'fedavg-m5-e2-s0' and round == 20 and epoch == 0 and client_id == 'A'")
+    three = pd.concat(
+        [three.assign(client_id=c, accuracy=a, num_test=n) for c, a, n in (("A", 0.1, 9), ("B", 0.2, 1), ("C", 0.9, 1))]
+    )
+    assert mean_over_clients(three).accuracy.item() == pytest.approx(0.4)
+
+
+def test_tables_of_real_data_have_no_note_and_read_back(tmp_path):
+    table = table1(rows(), RUNS.assign(dataset="emnist62"), SELECTION, target=0.6, shown_epochs=[2])
+    write_table(TABLE1, table, tmp_path / "table1.csv")
+    back = read_table(TABLE1, tmp_path / "table1.csv")
+    assert (back.note == "").all()
+    assert caption(back, 20).endswith("fewer clients.")
 
 
 @pytest.mark.parametrize(("target", "expected"), [(0.3, 5), (0.4, 10), (0.6, np.nan)])

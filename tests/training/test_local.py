@@ -128,6 +128,14 @@ def test_evaluate_counts_by_hand():
     assert np.isnan(evaluate(model, [weight, torch.zeros(3)], Examples(x[:0], torch.zeros(0, dtype=torch.int64)))).all()
 
 
+def test_a_model_that_blew_up_predicts_nothing():
+    """argmax of nan is class 0; that must not count as knowing the digit 0."""
+    examples = Examples(torch.ones(4, 2), torch.tensor([0, 0, 1, 2]))
+    accuracy, loss = evaluate(linear_model(2, 3), [torch.full((3, 2), torch.nan), torch.zeros(3)], examples)
+    assert accuracy == 0
+    assert np.isnan(loss)
+
+
 def test_grey_levels_become_fractions_of_255():
     model = linear_model(784, 62)
     grey = np.arange(256, dtype=np.uint8).repeat(49).reshape(16, 28, 28)

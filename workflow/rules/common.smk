@@ -34,6 +34,11 @@ def library(script):
     return [os.path.relpath(file) for file in source_closure(f"{SCRIPTS}/{script}")]
 
 
+def library_of_all():
+    """The package's source files that any script imports."""
+    return sorted({file for script in Path(SCRIPTS).glob("*.py") for file in library(script.name)})
+
+
 def per_run(path):
     """`path`, which holds `{run_id}`, for the runs of one job: one (M, seed) with all its local work, or one run."""
     letter = "e" if experiment.federated.local_epochs else "k"

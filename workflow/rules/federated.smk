@@ -14,11 +14,11 @@ rule train_fedavg:
         f"{RESULTS}/logs/{job_name('train_fedavg')}.log",
     benchmark:
         f"{RESULTS}/benchmarks/{job_name('train_fedavg')}.jsonl"
+    priority: lambda wildcards: int(wildcards.clients)  # the longest jobs first, so that no core waits for one at the end
     conda:
         ENVIRONMENT
     params:
         runs=runs_of_job,
-    priority: lambda wildcards: int(wildcards.clients)  # the longest jobs first, so that no core waits for one at the end
     script:
         "../scripts/train_fedavg.py"
 

@@ -1,6 +1,6 @@
 rule provenance:
     input:
-        lib=library("provenance.py"),
+        lib=library_of_all(),  # its commit stands for all results
         runs=rules.runs_table.output[0],
         store=rules.build_store.output,
     # What ran, on what, from which sources: machine facts and times, which stay out of every byte-for-byte comparison.

@@ -10,7 +10,6 @@ from perfedavg.analysis.summary import note_for
 from perfedavg.data.describe import DATA_CARD, contact_sheet, data_card
 from perfedavg.data.store import ClientStore
 from perfedavg.job import job
-from perfedavg.tables import write_table
 
 with job(snakemake.log[0]):
     store, dataset = ClientStore(Path(snakemake.input.store[0]).parent), snakemake.params.dataset
@@ -19,6 +18,5 @@ with job(snakemake.log[0]):
     caption = f"The data set {dataset}. {note_for(dataset)}".strip()
     write_three_forms(DATA_CARD, table, shown, caption, snakemake.output.table[0].removesuffix(".csv"))
     base = snakemake.output.figure.removesuffix(".png")
-    write_table(DATA_CARD, table, f"{base}.csv")
     sheet = contact_sheet(store, writers=12, images=24)
     data_card_figure(sheet, store.column("num_train"), store.label_counts().sum(0), dataset, base)

@@ -8,4 +8,4 @@ from perfedavg.job import job
 with job(snakemake.log[0]):
     runs = read_runs_table(snakemake.input.runs)
     data = rounds_data(load_evaluation(snakemake.input.evaluation), runs, read_json(snakemake.input.selection))
-    rounds_figure(data, snakemake.params.target, snakemake.output.png.removesuffix(".png"))
+    rounds_figure(data, runs, snakemake.params.target, snakemake.output.png.removesuffix(".png"))

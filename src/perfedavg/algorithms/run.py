@@ -66,13 +66,13 @@ def train_runs(
     """Train every run and write ``runs_folder/<run_id>/``: ``rounds.parquet``, ``timings.parquet``, ``run.json``,
     ``model.safetensors`` and ``checkpoints/``.
 
-    A run whose loss or update is no longer finite ends with the status ``diverged``; its last finite model is kept. The
+    A run whose loss, update or model is no longer finite ends with the status ``diverged``; its last finite model is kept. The
     validation clients serve to show an accuracy on the progress line and change nothing.
     """
     finished = []
     for spec in specs:
-        run = _ResumableRun(spec, store, Path(resume_folder))
-        run.train(training_clients, validation_clients)
+        run = _ResumableRun(spec, store, training_clients, Path(resume_folder))
+        run.train(validation_clients)
         finished.append(run)
     for run in finished:
         run.write_results(Path(runs_folder) / run.spec.run_id)
@@ -83,26 +83,27 @@ def train_runs(
 class _ResumableRun:
     """One run with its resume folder."""
 
-    def __init__(self, spec: RunSpec, store: ClientStore, resume_folder: Path) -> None:
-        self.spec, self.store = spec, store
+    def __init__(self, spec: RunSpec, store: ClientStore, training_clients: Sequence[int], resume_folder: Path) -> None:
+        self.spec, self.store, self.training_clients = spec, store, list(training_clients)
         self.federated = FederatedRun(spec)
         self.folder = resume_folder / spec.run_id
         self.rows: list[dict] = []
         self.seconds: list[float] = []
         self.status = "running"
         self.state = self.federated.init()
-        config_hash = fingerprint(spec.model_dump(mode="json"))
-        self._key = fingerprint([config_hash, store.data_sha256, source_fingerprint(__file__)])
+        config_hash = fingerprint([spec.model_dump(mode="json"), self.training_clients])
+        versions = package_versions()
+        self._key = fingerprint([config_hash, store.data_sha256, source_fingerprint(__file__), versions])
         self.metadata = {
             "run_id": spec.run_id,
             "seed": str(spec.seed),
             "config_sha256": config_hash,
             "data_sha256": store.data_sha256,
             "git_commit": git_commit(),
-            "versions": json.dumps(package_versions()),
+            "versions": json.dumps(versions),
         }
 
-    def train(self, training_clients: Sequence[int], validation_clients: Sequence[int]) -> None:
+    def train(self, validation_clients: Sequence[int]) -> None:
         """Go on from the last saved round, or start; return when the last round is done or the run has diverged."""
         spec = self.spec
         self._resume()
@@ -113,12 +114,12 @@ class _ResumableRun:
         while self.status == "running":
             began = time.perf_counter()
             number = len(self.rows) + 1
-            cohort = [self._cohort_client(i) for i in self.federated.sample_cohort(number, training_clients)]
+            cohort = [self._cohort_client(i) for i in self.federated.sample_cohort(number, self.training_clients)]
             state, diagnostics = self.federated.round(self.state, number, cohort)
             self.rows.append(self._row(number, diagnostics, state.parameters))
-            if not np.isfinite([diagnostics.train_loss, diagnostics.update_norm]).all():
+            if not _is_finite(diagnostics, state):
                 self.status = f"diverged at round {number}"
-                logger.warning("%s diverged at round %d: its loss or update is not finite", spec.run_id, number)
+                logger.warning("%s diverged at round %d: its loss, update or model is not finite", spec.run_id, number)
             else:
                 self.state = state
                 if number in evaluated:
@@ -196,3 +197,8 @@ class _ResumableRun:
             logger.info("%s starts anew: its saved state belongs to another config, code or data", self.spec.run_id)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
+
+
+def _is_finite(diagnostics: RoundDiagnostics, state: ServerState) -> bool:
+    numbers = np.isfinite([diagnostics.train_loss, diagnostics.update_norm]).all()
+    return bool(numbers) and all(tensor.isfinite().all() for tensor in [*state.parameters, *state.optimizer])

@@ -1,8 +1,8 @@
 """Table 1 (section 5): accuracy at the last round and rounds to the target, for every M and E.
 
 Accuracy is the mean over evaluation clients at the last round, never at the best one; mean and std (n - 1) are over
-seeds. Diverged runs are counted and left out of the means. Rounds to the target are a mean over the runs that reached it; those
-that did not are counted beside it.
+seeds. Diverged runs are counted and left out of the means. Rounds to the target are a mean over the runs that reached it (a
+diverged run can have, before it diverged); those that did not are counted beside it.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def table1(
         row["headline_epoch"] = headline[setting_of(group.run_id.iloc[0])]
         unreached = {}
         for model in (INITIAL, PERSONALIZED):
-            runs_of_model = own[own.model == model].groupby("run_id")
+            personalized_rounds = own.loc[own.model == PERSONALIZED, "round"]  # one grid for both, or one would be favoured
+            runs_of_model = own[(own.model == model) & own["round"].isin(personalized_rounds)].groupby("run_id")
             needed = [rounds_to_target(curve, target) for _, curve in runs_of_model]
             reached = pd.Series(needed, dtype=float).dropna()
             row[f"rounds_to_target_{model}"] = reached.mean()
@@ -92,6 +93,8 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         return f"{row[f'{name}_mean']:.4f}" + ("" if pd.isna(std) else f" ({std:.4f})")
 
     def rounds(row: pd.Series, name: str) -> str:
+        if name == PERSONALIZED and pd.isna(row.headline_epoch):
+            return "diverged"
         mean, missed = row[f"rounds_to_target_{name}"], row[f"unreached_{name}"]
         if pd.isna(mean):
             return f"never ({missed} of {row.num_seeds})"
@@ -123,5 +126,6 @@ def caption(table: pd.DataFrame, rounds: int) -> str:
     return (
         f"Accuracy after {rounds} rounds: mean over {table.num_clients.max()} evaluation clients, then mean (std) over seeds. "
         f"Fine-tune epochs were chosen on validation clients. Rounds to {table.target.iloc[0]:g}: the first evaluated round at "
-        "or above it, mean over the runs that reached it." + (f" **{note}**" if note else "")
+        "or above it, mean over the runs that reached it; rounds before the last may look at fewer clients."
+        + (f" **{note}**" if note else "")
     )

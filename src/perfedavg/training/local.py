@@ -96,9 +96,12 @@ def trainable_copy(parameters: Parameters) -> Parameters:
 
 @torch.no_grad()
 def evaluate(model: Model, parameters: Parameters, examples: Examples) -> tuple[float, float]:
-    """Accuracy and mean cross-entropy on one client's examples, dropout off; (nan, nan) for a client without any."""
+    """Accuracy and mean cross-entropy on one client's examples, dropout off; (nan, nan) for a client without any.
+
+    An example whose logits are not all finite counts as wrong: a model that fine-tuning has blown up predicts nothing.
+    """
     if not len(examples):
         return float("nan"), float("nan")
     logits = model.logits(parameters, examples.features, None)
-    correct = (logits.argmax(1) == examples.labels).sum().item()
+    correct = ((logits.argmax(1) == examples.labels) & logits.isfinite().all(1)).sum().item()
     return correct / len(examples), F.cross_entropy(logits, examples.labels).item()

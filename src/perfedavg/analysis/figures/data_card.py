@@ -6,9 +6,13 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 
 from perfedavg.analysis.figures.style import add_footer, save_figure, use_style
 from perfedavg.analysis.summary import note_for
+from perfedavg.tables import write_table
+
+DATA_CARD_FIGURE = {"shown": "str", "index": "int 0..", "value": "float 0..", "note": "str"}
 
 
 def data_card_figure(sheet: np.ndarray, num_train: np.ndarray, label_counts: np.ndarray, dataset: str, base: str | Path) -> None:
@@ -19,6 +23,11 @@ def data_card_figure(sheet: np.ndarray, num_train: np.ndarray, label_counts: np.
         num_train: train examples of every client.
         label_counts: train examples of every class.
     """
+    note = note_for(dataset)
+    bars = [("train examples of a client", i, n) for i, n in enumerate(num_train)]
+    bars += [("share of a label", i, share) for i, share in enumerate(label_counts / label_counts.sum())]
+    data = pd.DataFrame(bars, columns=["shown", "index", "value"]).assign(note=note)
+    write_table(DATA_CARD_FIGURE, data, Path(base).with_suffix(".csv"))
     use_style()
     figure = plt.figure(figsize=(7.2, 5.6))
     grid = figure.add_gridspec(2, 2, height_ratios=[2.2, 1])
@@ -39,5 +48,5 @@ def data_card_figure(sheet: np.ndarray, num_train: np.ndarray, label_counts: np.
     labels.bar(np.arange(len(label_counts)), label_counts / label_counts.sum(), color="C0", width=0.9)
     labels.set_xlabel("label (0-9 digits, 10-35 A-Z, 36-61 a-z)", fontsize=8)
     labels.set_ylabel("share of examples", fontsize=8)
-    add_footer(figure, [f"n = {len(num_train)} clients, {num_train.sum():,} train examples.", note_for(dataset)])
+    add_footer(figure, [f"n = {len(num_train)} clients, {num_train.sum():,} train examples.", note])
     save_figure(figure, base)

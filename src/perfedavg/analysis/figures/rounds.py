@@ -32,17 +32,25 @@ def rounds_data(evaluation: pd.DataFrame, runs: pd.DataFrame, selection: dict[st
     return curves.assign(note=note_for(runs.dataset.iloc[0]))[list(ROUNDS_FIGURE)]
 
 
-def rounds_figure(data: pd.DataFrame, target: float, base: str | Path) -> None:
-    """Draw ``data`` (of :func:`rounds_data`): a point a seed, a line through the mean, a band from min to max."""
+def rounds_figure(data: pd.DataFrame, runs: pd.DataFrame, target: float, base: str | Path) -> None:
+    """Draw ``data`` (of :func:`rounds_data`): a point a seed, a line through the mean, a band from min to max.
+
+    Every setting of ``runs`` has its panel, with the number of its runs that diverged, if any did.
+    """
     write_table(ROUNDS_FIGURE, data, Path(base).with_suffix(".csv"))
     use_style()
-    work, letter = ("local_epochs", "E") if data.local_epochs.notna().all() else ("local_steps", "K")
-    cohorts, works = sorted(data.clients_per_round.unique()), sorted(data[work].unique())
+    work, letter = ("local_epochs", "E") if runs.local_epochs.notna().all() else ("local_steps", "K")
+    cohorts, works = sorted(runs.clients_per_round.unique()), sorted(runs[work].unique())
     size = (1.2 + 1.75 * len(works), 1.2 + 1.6 * len(cohorts))
     figure, axes = plt.subplots(len(cohorts), len(works), figsize=size, sharex=True, sharey=True, squeeze=False)
     for row, cohort in zip(axes, cohorts, strict=True):
         for axis, amount in zip(row, works, strict=True):
             panel = data[(data.clients_per_round == cohort) & (data[work] == amount)]
+            setting = runs[(runs.clients_per_round == cohort) & (runs[work] == amount)]
+            diverged = setting.status.str.startswith("diverged").sum()
+            if diverged:
+                words = f"{diverged} of {len(setting)} runs diverged"
+                axis.text(0.5, 0.04, words, transform=axis.transAxes, ha="center", fontsize=7, color="0.25")
             axis.axhline(target, color="0.5", linewidth=0.8, linestyle=":")
             for model in (INITIAL, PERSONALIZED):
                 own = panel[panel.model == model]
@@ -61,13 +69,16 @@ def rounds_figure(data: pd.DataFrame, target: float, base: str | Path) -> None:
     figure.supylabel("accuracy, mean over evaluation clients", fontsize=8)
     for axis in axes[-1]:
         axis.set_xlabel("communication round", fontsize=8)
-    add_footer(figure, [_what(data), data.note.iloc[0]])
+    axes[0, 0].set_xlim(0, runs["rounds"].max() * 1.04)
+    axes[0, 0].set_ylim(bottom=0)
+    add_footer(figure, [_what(data, runs), note_for(runs.dataset.iloc[0])])
     save_figure(figure, base)
 
 
-def _what(data: pd.DataFrame) -> str:
-    last = data[data["round"] == data["round"].max()].num_clients.max()
-    before = data[data["round"] < data["round"].max()].num_clients.max()
-    clients = f"n = {last} evaluation clients at the last round" + (f", {before:.0f} of them before" if before < last else "")
-    seeds = f"Points: {data.seed.nunique()} seeds; line: their mean; band: min to max."
+def _what(data: pd.DataFrame, runs: pd.DataFrame) -> str:
+    at_end = data["round"] == runs["rounds"].max()
+    last, before = data[at_end].num_clients.max(), data[~at_end].num_clients.max()
+    clients = f"n = {last:.0f} evaluation clients at the last round" if at_end.any() else "no run reached the last round"
+    clients += f", {before:.0f} of them before" if before < last else ""
+    seeds = f"Points: {runs.seed.nunique()} seeds; line: their mean; band: min to max."
     return f"{seeds} {clients}. Fine-tune epochs chosen on validation clients."
