@@ -45,7 +45,8 @@ def test_shipped_configs_are_valid(path):
         ("federated.server.optimizer", "sdg", "Config key `federated.server.optimizer` is \"sdg\"; use one of 'sgd', 'adam'."),
         ("federated.server.optimizer", None, "Config key `federated.server.optimizer` is missing; use one of"),
         ("federated.rounds", "many", 'Config key `federated.rounds` is "many", but input should be a valid integer'),
-        ("federated.rounds", "40", 'Config key `federated.rounds` is "40", but input should be a valid integer'),
+        ("federated.rounds", 40.5, "Config key `federated.rounds` is 40.5, but input should be a valid integer"),
+        ("evaluation.personalize_every", 100, "evaluation.personalize_every (100) is above federated.rounds (40)"),
         ("federated.rounds", True, "Config key `federated.rounds` is true, but input should be a valid integer"),
         ("federated.client.lr", float("inf"), "`federated.client.lr` is Infinity, but input should be a finite number"),
         ("federated", 3, "Config key `federated` is 3, but it should be a block of keys"),
@@ -74,6 +75,16 @@ def test_config_errors_are_one_sentence_with_the_path(path, value, sentence):
     message = str(error.value)
     assert sentence in message
     assert "\n" not in message
+
+
+def test_values_from_the_command_line_arrive_as_text():
+    """Snakemake reads the inside of `--config 'seeds=[0]'` as text."""
+    config = change("seeds", ["0", "7"])
+    config["federated"] |= {"local_epochs": "null", "local_steps": ["3"], "pack": "false", "client": {"lr": "1e-3"}}
+    loaded = load_config(config)
+    assert loaded.seeds == (0, 7)
+    assert loaded.federated.local_epochs is None
+    assert (loaded.federated.local_steps, loaded.federated.pack, loaded.federated.client.lr) == ((3,), False, 0.001)
 
 
 def test_runs_are_the_grid_and_names_are_unique():

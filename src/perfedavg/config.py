@@ -10,6 +10,7 @@ import json
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, get_args
 
+import yaml
 from pydantic import BaseModel, Field, StrictBool, ValidationError, model_validator
 
 from perfedavg.errors import PerfedavgError
@@ -124,6 +125,9 @@ class Config(Block):
             )
         if self.evaluation.every > self.federated.rounds:
             raise ValueError(f"evaluation.every ({self.evaluation.every}) is above federated.rounds ({self.federated.rounds})")
+        if (self.evaluation.personalize_every or 0) > self.federated.rounds:
+            every = self.evaluation.personalize_every
+            raise ValueError(f"evaluation.personalize_every ({every}) is above federated.rounds ({self.federated.rounds})")
         late = [e for e in self.personalization.shown_epochs if e > self.personalization.epochs]
         limit = self.personalization.epochs
         if late:
@@ -178,10 +182,27 @@ def load_config(raw: dict[str, Any]) -> Config:
         PerfedavgError: one sentence a problem, each with the path of its key and, for a typo, the nearest valid name.
     """
     try:
-        return Config.model_validate(raw)
+        return Config.model_validate(
+            {key: _from_command_line(value) if key != "experiment" else value for key, value in raw.items()}
+        )
     except ValidationError as error:
         problems = [_sentence(problem) for problem in error.errors()]
         raise PerfedavgError("\n".join(problems)) from None
+
+
+def _from_command_line(value: Any) -> Any:
+    """Numbers, booleans and nulls in place of their text: Snakemake's ``--config 'seeds=[0]'`` gives ``["0"]``."""
+    if isinstance(value, dict):
+        return {key: _from_command_line(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_from_command_line(inner) for inner in value]
+    if isinstance(value, str):
+        try:
+            parsed = yaml.safe_load(value)
+        except yaml.YAMLError:
+            return value
+        return parsed if parsed is None or isinstance(parsed, (bool, int, float)) else value
+    return value
 
 
 def json_schema() -> str:

@@ -1,5 +1,7 @@
 """Figures show what their data say, and are the same bytes for the same data."""
 
+import re
+
 import numpy as np
 import pandas as pd
 from PIL import Image
@@ -47,7 +49,8 @@ def test_settings_that_diverged_keep_their_panel_and_are_counted(tmp_path):
     rounds_figure(data, RUNS.assign(status="diverged at round 1"), 0.6, tmp_path / "none")
     svg = (tmp_path / "none.svg").read_text()
     assert svg.count("2 of 2 runs diverged") == 2
-    assert "no run reached the last round" in svg
+    texts = " ".join(re.findall(r">([^<>]+)</(?:text|tspan)>", svg))
+    assert "no run reached the last round" in texts, "also where it is wrapped"
     rounds_figure(rounds_data(rows(), RUNS, SELECTION), RUNS, 0.6, tmp_path / "one")
     assert (tmp_path / "one.svg").read_text().count("1 of 2 runs diverged") == 1
 

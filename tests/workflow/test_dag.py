@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PROJECT = ("Snakefile", "workflow", "src", "config", "profiles", "environment.yml")
 # Wall times and machine facts, and what shows them.
-NOT_COMPARED = re.compile(r"/(logs|benchmarks)/|timings\.parquet$|provenance\.json$|report\.html$|build_store\.(log|jsonl)$")
+NOT_COMPARED = re.compile(r"/(logs|benchmarks)/|timings\.parquet$|provenance\.json$|report\.html$")
 
 
 class Checkout:

@@ -1,11 +1,16 @@
 # What all rules share: the validated experiment, its paths, and which library files a script depends on.
 
 import os
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 from perfedavg.config import load_config
 from perfedavg.errors import PerfedavgError
 from perfedavg.imports import source_closure
+
+if " " in sys.executable:
+    raise WorkflowError(f"Snakemake cannot start jobs with a Python whose path has a space ({sys.executable}); move the project.")
 
 try:
     experiment = load_config(config)
@@ -37,6 +42,11 @@ def library(script):
 def library_of_all():
     """The package's source files that any script imports."""
     return sorted({file for script in Path(SCRIPTS).glob("*.py") for file in library(script.name)})
+
+
+def packages(*names):
+    """Versions of the packages that a step's numbers come from: another version is another result."""
+    return {name: version(name) for name in names}
 
 
 def per_run(path):

@@ -5,13 +5,14 @@ rule build_store:
         examples=f"{STORE}/examples.arrow",
         clients=f"{STORE}/clients.arrow",
     log:
-        f"{STORE}/build_store.log",
+        f"{RESULTS}/logs/build_store.log",
     benchmark:
-        f"{STORE}/build_store.jsonl"
+        f"{RESULTS}/benchmarks/build_store.jsonl"
     conda:
         ENVIRONMENT
     params:
         data=experiment.data.model_dump(mode="json"),
+        packages=packages("matplotlib", "numpy", "pillow", "scipy"),
     script:
         "../scripts/build_store.py"
 

@@ -19,6 +19,7 @@ rule train_fedavg:
         ENVIRONMENT
     params:
         runs=runs_of_job,
+        packages=packages("numpy", "torch"),
     script:
         "../scripts/train_fedavg.py"
 

@@ -14,6 +14,7 @@ rule personalize_validation:
         ENVIRONMENT
     params:
         runs=runs_of_job,
+        packages=packages("numpy", "torch"),
         personalization=experiment.personalization.model_dump(mode="json", exclude={"shown_epochs"}),
     script:
         "../scripts/personalize_validation.py"
@@ -55,6 +56,7 @@ rule personalize_evaluation:
         ENVIRONMENT
     params:
         runs=runs_of_job,
+        packages=packages("numpy", "torch"),
         personalization=experiment.personalization.model_dump(mode="json", exclude={"shown_epochs"}),
         personalized_rounds=experiment.personalized_rounds,
         intermediate_clients=experiment.evaluation.intermediate_clients,

@@ -7,6 +7,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
 from perfedavg.analysis.figures.style import add_footer, save_figure, use_style
 from perfedavg.analysis.summary import note_for
@@ -43,6 +44,7 @@ def data_card_figure(sheet: np.ndarray, num_train: np.ndarray, label_counts: np.
     sizes = figure.add_subplot(grid[1, 0])
     sizes.hist(num_train, bins=40, color="C0")
     sizes.set_xlabel(f"train examples a client (median {np.median(num_train):.0f})", fontsize=8)
+    sizes.yaxis.set_major_locator(MaxNLocator(integer=True))
     sizes.set_ylabel("clients", fontsize=8)
     labels = figure.add_subplot(grid[1, 1])
     labels.bar(np.arange(len(label_counts)), label_counts / label_counts.sum(), color="C0", width=0.9)

@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
 from perfedavg.analysis.figures.style import COLORS, MARKERS, add_footer, save_figure, use_style
 from perfedavg.analysis.summary import INITIAL, PERSONALIZED, initial_and_personalized, note_for
@@ -41,7 +42,7 @@ def rounds_figure(data: pd.DataFrame, runs: pd.DataFrame, target: float, base: s
     use_style()
     work, letter = ("local_epochs", "E") if runs.local_epochs.notna().all() else ("local_steps", "K")
     cohorts, works = sorted(runs.clients_per_round.unique()), sorted(runs[work].unique())
-    size = (1.2 + 1.75 * len(works), 1.2 + 1.6 * len(cohorts))
+    size = (max(4.8, 1.2 + 1.75 * len(works)), 1.2 + 1.6 * len(cohorts))
     figure, axes = plt.subplots(len(cohorts), len(works), figsize=size, sharex=True, sharey=True, squeeze=False)
     for row, cohort in zip(axes, cohorts, strict=True):
         for axis, amount in zip(row, works, strict=True):
@@ -71,6 +72,7 @@ def rounds_figure(data: pd.DataFrame, runs: pd.DataFrame, target: float, base: s
         axis.set_xlabel("communication round", fontsize=8)
     axes[0, 0].set_xlim(0, runs["rounds"].max() * 1.04)
     axes[0, 0].set_ylim(bottom=0)
+    axes[0, 0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
     add_footer(figure, [_what(data, runs), note_for(runs.dataset.iloc[0])])
     save_figure(figure, base)
 
@@ -80,5 +82,5 @@ def _what(data: pd.DataFrame, runs: pd.DataFrame) -> str:
     last, before = data[at_end].num_clients.max(), data[~at_end].num_clients.max()
     clients = f"n = {last:.0f} evaluation clients at the last round" if at_end.any() else "no run reached the last round"
     clients += f", {before:.0f} of them before" if before < last else ""
-    seeds = f"Points: {runs.seed.nunique()} seeds; line: their mean; band: min to max."
+    seeds = f"A point is one of {runs.seed.nunique()} seed(s); line: their mean; band: min to max."
     return f"{seeds} {clients}. Fine-tune epochs chosen on validation clients."
