@@ -19,7 +19,7 @@ rule provenance:
 
 
 rule write_report:
-    # The page links to the figures beside it, so they are no inputs: one that was deleted or restyled is one job, no new page.
+    # The page links to the figures beside it, so they are no inputs: one that was deleted is one job.
     input:
         lib=library("write_report.py"),
         template="src/perfedavg/analysis/report.html.j2",

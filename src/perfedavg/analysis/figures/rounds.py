@@ -82,5 +82,6 @@ def _what(data: pd.DataFrame, runs: pd.DataFrame) -> str:
     last, before = data[at_end].num_clients.max(), data[~at_end].num_clients.max()
     clients = f"n = {last:.0f} evaluation clients at the last round" if at_end.any() else "no run reached the last round"
     clients += f", {before:.0f} of them before" if before < last else ""
-    seeds = f"A point is one of {runs.seed.nunique()} seed(s); line: their mean; band: min to max."
+    n = runs.seed.nunique()
+    seeds = f"Points: {n} seed{'s' if n > 1 else ''}; line: their mean; band: min to max."
     return f"{seeds} {clients}. Fine-tune epochs chosen on validation clients."

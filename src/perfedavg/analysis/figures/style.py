@@ -40,7 +40,7 @@ def use_style() -> None:
 
 def add_footer(figure: Figure, lines: list[str]) -> None:
     """Small print under the figure: what is shown, n and units; what the data are."""
-    characters = int(figure.get_figwidth() * 19)  # of this size that fit into the width
+    characters = int(figure.get_figwidth() * 20)  # of this size that fit into the width
     text = "\n".join(part for line in lines for part in wrap(line, characters))
     figure.supxlabel(text, fontsize=7, color="0.35", x=0.01, ha="left")
 
