@@ -74,8 +74,17 @@ def test_a_setting_whose_runs_all_diverged_is_shown_as_such():
     runs = RUNS[RUNS.run_id == "fedavg-m5-e10-s1"]
     evaluation = rows()[lambda t: t.run_id == "fedavg-m5-e10-s1"]
     selection = {"settings": {"fedavg-m5-e10": {"headline_epoch": None}}}
-    shown = readable(table1(evaluation, runs, selection, 0.6, [1]))
+    shown = readable(table1(evaluation, runs, selection, 0.2, [1]))
     assert shown["initial accuracy"].item() == shown["personalized accuracy"].item() == "diverged"
+    assert shown["rounds to 0.2, initial"].item() == "10.0", "reached before it diverged"
+    assert shown["rounds to 0.2, personalized"].item() == "diverged"
+
+
+def test_both_models_are_looked_up_on_the_same_rounds():
+    """Round 10 is not personalized, so that the initial model's 0.6 there does not count either."""
+    evaluation = rows()[lambda t: (t["round"] == 20) | (t.epoch == 0)]
+    e2 = table1(evaluation, RUNS, SELECTION, target=0.5, shown_epochs=[2]).iloc[0]
+    assert (e2.rounds_to_target_initial, e2.unreached_initial) == (20, 1)
 
 
 def test_a_setting_with_a_diverged_run_is_never_the_best():

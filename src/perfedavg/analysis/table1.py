@@ -67,9 +67,10 @@ def table1(
             row |= {f"{model}_mean": accuracy.mean(), f"{model}_std": accuracy.std(ddof=1)}
         row["headline_epoch"] = headline[setting_of(group.run_id.iloc[0])]
         unreached = {}
+        # One grid for both models, or the one looked at more often would be favoured; all rounds where nothing is personalized.
+        grid = own[own.model == PERSONALIZED] if (own.model == PERSONALIZED).any() else own
         for model in (INITIAL, PERSONALIZED):
-            personalized_rounds = own.loc[own.model == PERSONALIZED, "round"]  # one grid for both, or one would be favoured
-            runs_of_model = own[(own.model == model) & own["round"].isin(personalized_rounds)].groupby("run_id")
+            runs_of_model = own[(own.model == model) & own["round"].isin(grid["round"])].groupby("run_id")
             needed = [rounds_to_target(curve, target) for _, curve in runs_of_model]
             reached = pd.Series(needed, dtype=float).dropna()
             row[f"rounds_to_target_{model}"] = reached.mean()
