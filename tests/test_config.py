@@ -64,7 +64,7 @@ def test_shipped_configs_are_valid(path):
         ("personalization.shown_epochs", [11], "personalization.shown_epochs: 11 is above personalization.epochs (10)"),
         ("seeds", [1, 1], "seeds: 1 is given twice"),
         ("model", None, "Config key `model` is missing; add it."),
-        ("data.dataset", "emnist", 'Config key `data.dataset` is "emnist", but input should be \'glyphs62\''),
+        ("data.dataset", "emnist", "Config key `data.dataset` is \"emnist\"; use one of 'glyphs62', 'emnist62'."),
         ("experiment", "a b", "Config key `experiment` is"),
         ("target_accuracy", 80, "Config key `target_accuracy` is 80, but input should be less than or equal to 1"),
     ],

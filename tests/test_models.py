@@ -1,5 +1,6 @@
 """The networks against torch's own layers."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -67,13 +68,23 @@ def test_dropout_is_on_with_a_generator_only_and_unbiased():
     again = model.logits(parameters, x, torch_stream(0, "dropout"))
     assert torch.equal(dropped, again)
     assert dropped.std(0).min() > 0, "every example has its own mask"
-    # The same masks, drawn by hand, on torch's layers.
+    # The same masks, drawn by hand, on torch's layers: one byte a value, kept from 256 * p on, channels last.
     generator, layers = torch_stream(0, "dropout"), REFERENCES["cnn_emnist"]()
     with torch.no_grad():
         for own, theirs in zip(parameters, layers.parameters(), strict=True):
             theirs.copy_(own)
         h = layers[:5](x)
-        h = h * (torch.rand(h.shape, generator=generator) >= 0.25) / 0.75
-        h = layers[5:8](h)
-        expected = layers[8](h * (torch.rand(h.shape, generator=generator) >= 0.5) / 0.5)
+        mask = random_bytes(h.numel(), generator).reshape(300, 12, 12, 64).transpose(0, 3, 1, 2) >= 64
+        assert mask.mean() == pytest.approx(0.75, abs=0.002)
+        h = layers[5:8](h * torch.from_numpy(mask) / 0.75)
+        mask = random_bytes(h.numel(), generator).reshape(h.shape) >= 128
+        expected = layers[8](h * torch.from_numpy(mask) / 0.5)
     torch.testing.assert_close(dropped, expected, rtol=1e-4, atol=1e-5)
+
+
+def random_bytes(count, generator):
+    """All 256 values alike, eight of them from each 64-bit draw."""
+    words = torch.empty(count // 8, dtype=torch.int64).random_(-(2**63), None, generator=generator).numpy()
+    values = words.view(np.uint8)
+    assert np.bincount(values, minlength=256).min() > 0
+    return values

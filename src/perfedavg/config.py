@@ -13,20 +13,11 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, Field, StrictBool, ValidationError, model_validator
 
+from perfedavg.data.sources import Data, Glyphs62, store_name
 from perfedavg.errors import PerfedavgError
-from perfedavg.files import fingerprint
 from perfedavg.settings import Block, ClientTraining, Count, ModelName, Natural, Personalization, RunSpec, Server, ServerSGD
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
-
-
-class Glyphs62(Block):
-    """The built-in data set: synthetic writers drawn from fonts. For trying the pipeline; says nothing about the paper."""
-
-    dataset: Literal["glyphs62"] = Field("glyphs62", description="name of the data set")
-    seed: Natural = Field(0, description="seed of the generator")
-    writers: Count = Field(280, description="number of writers, each one client")
-    median_examples: int = Field(52, ge=10, strict=True, description="median examples a writer, train and test together")
 
 
 class Split(Block):
@@ -91,7 +82,7 @@ class Config(Block):
 
     experiment: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="name of the experiment and its results folder")
     seeds: tuple[Natural, ...] = Field(min_length=1, description="seeds; one run of every setting for each")
-    data: Glyphs62 = Field(description="the data set")
+    data: Data = Field(description="the data set")
     split: Split = Field(description="training, validation and evaluation clients")
     model: ModelName = Field(description="`cnn_emnist`: 1,206,590 parameters (inferred); `cnn_small`: 36,862, for built-in data")
     federated: Federated = Field(description="the FedAvg runs")
@@ -111,18 +102,8 @@ class Config(Block):
                 f"federated.clients_per_round: {largest} clients a round, but split.training_clients is only "
                 f"{self.split.training_clients}"
             )
-        held_out = self.split.training_clients + self.split.validation_clients
-        if held_out >= self.data.writers:
-            raise ValueError(
-                f"split: {self.split.training_clients} training + {self.split.validation_clients} validation clients leave no "
-                f"evaluation client of data.writers = {self.data.writers}"
-            )
-        evaluation_clients = self.data.writers - held_out
-        if (self.evaluation.intermediate_clients or 0) > evaluation_clients:
-            raise ValueError(
-                f"evaluation.intermediate_clients: {self.evaluation.intermediate_clients} clients, but there are only "
-                f"{evaluation_clients} evaluation clients"
-            )
+        if isinstance(self.data, Glyphs62):  # of other data sets, the number of clients is known once they are read
+            self._check_clients(self.data.writers)
         if self.evaluation.every > self.federated.rounds:
             raise ValueError(f"evaluation.every ({self.evaluation.every}) is above federated.rounds ({self.federated.rounds})")
         if (self.evaluation.personalize_every or 0) > self.federated.rounds:
@@ -134,10 +115,24 @@ class Config(Block):
             raise ValueError(f"personalization.shown_epochs: {late[0]} is above personalization.epochs ({limit})")
         return self
 
+    def _check_clients(self, writers: int) -> None:
+        held_out = self.split.training_clients + self.split.validation_clients
+        if held_out >= writers:
+            raise ValueError(
+                f"split: {self.split.training_clients} training + {self.split.validation_clients} validation clients leave no "
+                f"evaluation client of data.writers = {writers}"
+            )
+        evaluation_clients = writers - held_out
+        if (self.evaluation.intermediate_clients or 0) > evaluation_clients:
+            raise ValueError(
+                f"evaluation.intermediate_clients: {self.evaluation.intermediate_clients} clients, but there are only "
+                f"{evaluation_clients} evaluation clients"
+            )
+
     @property
     def store_name(self) -> str:
-        """Folder of the client store under ``results/data``: the data set and a hash of how it is made."""
-        return f"{self.data.dataset}-{fingerprint(self.data.model_dump(mode='json'))[:8]}"
+        """Folder of the client store under ``results/data``."""
+        return store_name(self.data)
 
     @property
     def evaluated_rounds(self) -> list[int]:
@@ -222,7 +217,7 @@ def _no_repeats(values: tuple, key: str) -> None:
 
 def _sentence(problem: dict[str, Any]) -> str:
     # A discriminated union puts its tag into the path, which is no key of the file.
-    location = [part for part in problem["loc"] if part not in ("sgd", "adam")]
+    location = [part for part in problem["loc"] if part not in ("sgd", "adam", "glyphs62", "emnist62")]
     path = ".".join(f"[{p}]" if isinstance(p, int) else str(p) for p in location).replace(".[", "[")
     kind = problem["type"]
     if kind == "extra_forbidden":

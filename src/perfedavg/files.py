@@ -43,3 +43,9 @@ def read_json(path: str | Path) -> Any:
 def fingerprint(value: Any) -> str:
     """sha256 (hex) of a JSON-able value, independent of the order of its keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def sha256_of(path: str | Path) -> str:
+    """sha256 (hex) of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

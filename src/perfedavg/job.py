@@ -53,7 +53,7 @@ class Progress:
     Whole lines rather than a redrawn bar, since several jobs share the terminal; at most one in ``interval`` seconds.
     """
 
-    def __init__(self, label: str, total: int, unit: str, done: int = 0) -> None:
+    def __init__(self, label: str, total: int | None, unit: str, done: int = 0) -> None:
         from tqdm import tqdm
 
         self._bar = tqdm(
@@ -62,9 +62,9 @@ class Progress:
         self._interval = 2.0 if sys.stderr.isatty() else 10.0
         self._last = time.monotonic()
 
-    def advance(self, **facts: str | float) -> None:
-        """One unit more is done; show a line if it is time for one or if this was the last."""
-        self._bar.update()
+    def advance(self, to: int | None = None, **facts: str | float) -> None:
+        """One unit more is done, or ``to`` units in all; show a line if it is time for one or if this was the last."""
+        self._bar.update(1 if to is None else to - self._bar.n)
         now = time.monotonic()
         if now - self._last >= self._interval or self._bar.n == self._bar.total:
             self._last = now

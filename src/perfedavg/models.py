@@ -53,17 +53,24 @@ def _glorot_uniform(shape: tuple[int, ...], generator: torch.Generator) -> Tenso
 
 
 def _dropout(x: Tensor, p: float, generator: torch.Generator | None) -> Tensor:
-    """Inverted dropout with explicit randomness: kept values are scaled by 1 / (1 - p)."""
+    """Inverted dropout with explicit randomness: kept values are scaled by 1 / (1 - p).
+
+    One random byte a value, eight of them a draw: exact where ``256 * p`` is whole, and an eighth of the draws.
+    """
     if generator is None:
         return x
-    keep = torch.rand(x.shape, generator=generator) >= p
+    words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None, generator=generator)
+    keep = words.view(torch.uint8)[: x.numel()].view(x.shape) >= int(256 * p)
     return x * keep * (1 / (1 - p))
 
 
 def _cnn_emnist_logits(p: Sequence[Tensor], x: Tensor, dropout: torch.Generator | None) -> Tensor:
-    x = F.relu(F.conv2d(x, p[0], p[1]))
-    x = F.relu(F.conv2d(x, p[2], p[3]))
-    x = _dropout(F.max_pool2d(x, 2), 0.25, dropout).flatten(1)
+    # Weights in channels-last order make torch's convolutions and max-pool compute and pass on that layout, the fastest
+    # one on a CPU. ReLU comes behind the max-pool, with which it commutes, on a quarter of the values.
+    kernel1, kernel2 = (w.contiguous(memory_format=torch.channels_last) for w in (p[0], p[2]))
+    x = F.relu(F.conv2d(x, kernel1, p[1]))
+    x = F.relu(F.max_pool2d(F.conv2d(x, kernel2, p[3]), 2))
+    x = _dropout(x.permute(0, 2, 3, 1), 0.25, dropout).permute(0, 3, 1, 2).flatten(1)
     x = _dropout(F.relu(F.linear(x, p[4], p[5])), 0.5, dropout)
     return F.linear(x, p[6], p[7])
 

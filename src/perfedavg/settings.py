@@ -63,21 +63,27 @@ class Personalization(Block):
 
 
 class RunSpec(Block):
-    """One federated run: everything that its result depends on besides the data."""
+    """One federated run: everything that its result depends on besides the data.
+
+    A run of a later stage starts from its parent's last model and counts its rounds on from there, so that its cohorts and
+    batches are those that the parent would have drawn next.
+    """
 
     run_id: str
     setting: str = Field(description="the run without its seed: runs of one setting differ in nothing else")
     dataset: str
     split: str
-    algorithm: Literal["fedavg"]
+    algorithm: Literal["fedavg", "reptile"]
     stage: Count = 1
     parent_run_id: str | None = None
+    parent_rounds: Natural = Field(0, description="the parent's last round")
+    keeps_server_state: bool = Field(False, description="the server optimizer goes on with the parent's state")
     clients_per_round: Count
     local_epochs: Count | None = None
     local_steps: Count | None = None
     client: ClientTraining
     server: Server
     seed: int
-    rounds: Count
+    rounds: Count = Field(description="number of the last round, the parent's rounds included")
     evaluated_rounds: tuple[Count, ...]
     model: ModelName

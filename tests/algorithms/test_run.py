@@ -41,7 +41,7 @@ def test_files_of_a_run(store, tmp_path):
     train(store, tmp_path, [spec])
     folder = tmp_path / "runs" / spec.run_id
     assert {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} == {
-        "rounds.parquet", "timings.parquet", "run.json", "model.safetensors",
+        "rounds.parquet", "timings.parquet", "run.json", "model.safetensors", "server.safetensors",
         "checkpoints/round_2.safetensors", "checkpoints/round_3.safetensors",
     }  # fmt: skip
     rounds = pd.read_parquet(folder / "rounds.parquet")
@@ -194,3 +194,56 @@ def poison(source, target, clients):
     column = pa.FixedSizeListArray.from_arrays(pa.array(x.reshape(-1)), x.shape[1])
     with pa.ipc.new_file(str(target / "examples.arrow"), batch.schema) as file:
         file.write_batch(pa.record_batch([column, batch.column("y")], schema=batch.schema))
+
+
+def later(parent, **changes):
+    """A run of stage 2 that starts from ``parent``."""
+    return make_spec(
+        run_id="later-s0", setting="later", stage=2, parent_run_id=parent.run_id, parent_rounds=parent.rounds,
+        rounds=5, evaluated_rounds=[4, 5], **changes,
+    )  # fmt: skip
+
+
+def test_a_stage_that_changes_nothing_equals_one_long_run(store, tmp_path):
+    parent = make_spec()
+    train(store, tmp_path, [parent])
+    train(store, tmp_path, [later(parent, keeps_server_state=True)])
+    train(store, tmp_path / "long", [make_spec(rounds=5, evaluated_rounds=[3, 4, 5])])
+    continued, long = tmp_path / "runs/later-s0", tmp_path / "long/runs" / parent.run_id
+    for file in ("model.safetensors", "server.safetensors", "checkpoints/round_4.safetensors"):
+        expected, got = load_tensors(long / file)[0], load_tensors(continued / file)[0]
+        assert expected.keys() == got.keys()
+        assert all((got[name] == expected[name]).all() for name in expected), file
+    rounds = pd.read_parquet(continued / "rounds.parquet")
+    assert rounds["round"].tolist() == [4, 5]
+    expected = pd.read_parquet(long / "rounds.parquet").train_loss[3:].tolist()
+    assert rounds.train_loss.tolist() == expected
+    fresh = later(parent)
+    train(store, tmp_path / "fresh", [parent])
+    train(store, tmp_path / "fresh", [fresh])
+    other = load_tensors(tmp_path / "fresh/runs/later-s0/model.safetensors")[0]
+    assert any((other[name] != expected).any() for name, expected in load_tensors(long / "model.safetensors")[0].items())
+
+
+def test_a_stage_behind_a_diverged_one_is_diverged(store, tmp_path):
+    parent = make_spec(client={"lr": 1e30, "batch_size": 5})
+    train(store, tmp_path, [parent])
+    child = later(parent, algorithm="reptile", local_epochs=None, local_steps=2)
+    train(store, tmp_path, [child])
+    assert read_json(tmp_path / "runs/later-s0/run.json")["status"] == "diverged before stage 2"
+    assert pd.read_parquet(tmp_path / "runs/later-s0/rounds.parquet").empty
+    assert not list((tmp_path / "runs/later-s0/checkpoints").iterdir())
+
+
+def test_a_saved_state_of_another_parent_starts_anew(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(run_module.shutil, "rmtree", lambda *_, **__: None)  # keeps the resume folder
+    parent, child = make_spec(), later(make_spec(), algorithm="reptile", local_epochs=None, local_steps=2)
+    train(store, tmp_path, [parent])
+    train(store, tmp_path, [child])
+    first = (tmp_path / "runs/later-s0/model.safetensors").read_bytes()
+    monkeypatch.undo()
+    shutil.rmtree(tmp_path / "runs")
+    shutil.rmtree(tmp_path / "resume" / parent.run_id)
+    train(store, tmp_path, [make_spec(client={"lr": 0.05, "batch_size": 5})])
+    train(store, tmp_path, [child])
+    assert (tmp_path / "runs/later-s0/model.safetensors").read_bytes() != first

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from perfedavg.config import load_config
+from perfedavg.data.sources import content
 from perfedavg.errors import PerfedavgError
 from perfedavg.imports import source_closure
 

@@ -1,5 +1,37 @@
+HAS_ARCHIVE = hasattr(experiment.data, "archive")
+DOWNLOADED = f"results/data/downloads/{experiment.store_name}.tar.bz2"
+
+
+def archive():
+    """The data set's archive: the user's own file where it lies, or the downloaded one; [] for built-in data."""
+    if not HAS_ARCHIVE:
+        return []
+    return experiment.data.archive if experiment.data.is_local else DOWNLOADED
+
+
+if HAS_ARCHIVE and not experiment.data.is_local:
+
+    rule download:
+        output:
+            DOWNLOADED,
+        log:
+            f"{RESULTS}/logs/download.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/download.jsonl"
+        retries: 3
+        conda:
+            ENVIRONMENT
+        params:
+            url=experiment.data.archive,
+            sha256=experiment.data.sha256,
+        localrule: True
+        script:
+            "../scripts/download.py"
+
+
 rule build_store:
     input:
+        archive=archive(),
         lib=library("build_store.py"),
     output:
         examples=f"{STORE}/examples.arrow",
@@ -11,8 +43,8 @@ rule build_store:
     conda:
         ENVIRONMENT
     params:
-        data=experiment.data.model_dump(mode="json"),
-        packages=packages("matplotlib", "numpy", "pillow", "scipy"),
+        data=content(experiment.data),
+        packages=packages("h5py", "numpy") if HAS_ARCHIVE else packages("matplotlib", "numpy", "pillow", "scipy"),
     script:
         "../scripts/build_store.py"
 

@@ -1,4 +1,4 @@
-RUN_FILES = ["rounds.parquet", "timings.parquet", "run.json", "model.safetensors"]
+RUN_FILES = ["rounds.parquet", "timings.parquet", "run.json", "model.safetensors", "server.safetensors"]
 
 
 rule train_fedavg:

@@ -1,13 +1,16 @@
-"""Make the client store of the built-in data set."""
+"""Make the client store of the config's data set."""
 
 from pathlib import Path
 
-from perfedavg.config import Glyphs62
-from perfedavg.data.glyphs62 import CLASSES, glyphs62_clients
+from perfedavg.data.download import verify
+from perfedavg.data.sources import clients_of
 from perfedavg.data.store import write_store
 from perfedavg.job import job
 
 with job(snakemake.log[0]):
-    data = Glyphs62(**snakemake.params.data)
-    clients = glyphs62_clients(data.seed, data.writers, data.median_examples)
-    write_store(Path(snakemake.output.examples).parent, clients, num_classes=len(CLASSES), metadata={"dataset": data.dataset})
+    settings, archive = snakemake.params.data, snakemake.input.get("archive")
+    folder = Path(snakemake.output.examples).parent
+    if archive:
+        verify(archive, settings["sha256"])
+    clients, num_classes = clients_of(settings["dataset"], settings, archive and Path(archive), scratch=folder.parent)
+    write_store(folder, clients, num_classes, metadata={"dataset": settings["dataset"]})

@@ -30,6 +30,7 @@ class Algorithm:
 
 ALGORITHMS = {
     "fedavg": Algorithm(gradient_weight=lambda j: 1.0, client_weight=lambda update: update.num_examples),
+    "reptile": Algorithm(gradient_weight=lambda j: 1.0, client_weight=lambda update: 1.0),
 }
 
 
@@ -70,10 +71,14 @@ class FederatedRun:
         self.algorithm = ALGORITHMS[spec.algorithm]
         self.server = make_server_optimizer(spec.server)
 
-    def init(self) -> ServerState:
-        """The initial state; the parameters depend on the seed and the model alone."""
-        parameters = self.model.init(torch_stream(self.spec.seed, "initial parameters"))
-        return ServerState(parameters, self.server.init(parameters))
+    def init(self, parent: ServerState | None = None) -> ServerState:
+        """The initial state. Fresh parameters depend on the seed and the model alone; a later stage starts from its parent's,
+        and from its parent's server optimizer too where the spec says so."""
+        if parent is None:
+            parameters = self.model.init(torch_stream(self.spec.seed, "initial parameters"))
+            return ServerState(parameters, self.server.init(parameters))
+        keeps = self.spec.keeps_server_state
+        return ServerState(parent.parameters, parent.optimizer if keeps else self.server.init(parent.parameters))
 
     def sample_cohort(self, round_number: int, training_clients: Sequence[int]) -> list[int]:
         """M of the training clients, uniformly without replacement, in increasing order of position."""

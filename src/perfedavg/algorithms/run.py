@@ -20,7 +20,7 @@ import pandas as pd
 from perfedavg.algorithms.federated import CohortClient, FederatedRun, RoundDiagnostics, ServerState
 from perfedavg.data.store import ClientStore
 from perfedavg.errors import PerfedavgError
-from perfedavg.files import fingerprint, write_json
+from perfedavg.files import fingerprint, read_json, sha256_of, write_json
 from perfedavg.imports import source_fingerprint
 from perfedavg.job import Progress
 from perfedavg.machine import git_commit, package_versions
@@ -64,14 +64,15 @@ def train_runs(
     resume_folder: str | Path,
 ) -> None:
     """Train every run and write ``runs_folder/<run_id>/``: ``rounds.parquet``, ``timings.parquet``, ``run.json``,
-    ``model.safetensors`` and ``checkpoints/``.
+    ``model.safetensors``, ``server.safetensors`` (the server optimizer's state) and ``checkpoints/``.
 
-    A run whose loss, update or model is no longer finite ends with the status ``diverged``; its last finite model is kept. The
+    A run of a later stage finds its parent in ``runs_folder``. A run whose loss, update or model is no longer finite ends with the status ``diverged``; its last finite model is kept. The
     validation clients serve to show an accuracy on the progress line and change nothing.
     """
     finished = []
     for spec in specs:
-        run = _ResumableRun(spec, store, training_clients, Path(resume_folder))
+        parent = Path(runs_folder) / spec.parent_run_id if spec.parent_run_id else None
+        run = _ResumableRun(spec, store, training_clients, Path(resume_folder), parent)
         run.train(validation_clients)
         finished.append(run)
     for run in finished:
@@ -83,17 +84,28 @@ def train_runs(
 class _ResumableRun:
     """One run with its resume folder."""
 
-    def __init__(self, spec: RunSpec, store: ClientStore, training_clients: Sequence[int], resume_folder: Path) -> None:
+    def __init__(
+        self, spec: RunSpec, store: ClientStore, training_clients: Sequence[int], resume_folder: Path, parent: Path | None
+    ) -> None:
         self.spec, self.store, self.training_clients = spec, store, list(training_clients)
         self.federated = FederatedRun(spec)
         self.folder = resume_folder / spec.run_id
         self.rows: list[dict] = []
         self.seconds: list[float] = []
-        self.status = "running"
-        self.state = self.federated.init()
+        self.status, self.state, parent_files = "running", None, []
+        if parent is None:
+            self.state = self.federated.init()
+        else:
+            parent_files = [parent / "model.safetensors", parent / "server.safetensors"]
+            tensors, optimizer = (load_tensors(file)[0] for file in parent_files)
+            server_state = [optimizer[str(i)] for i in range(len(optimizer))]
+            self.state = self.federated.init(ServerState(self.federated.model.unnamed(tensors), server_state))
+            if read_json(parent / "run.json")["status"] != "finished":
+                self.status = f"diverged before stage {spec.stage}"
         config_hash = fingerprint([spec.model_dump(mode="json"), self.training_clients])
         versions = package_versions()
-        self._key = fingerprint([config_hash, store.data_sha256, source_fingerprint(__file__), versions])
+        parents = [sha256_of(file) for file in parent_files]
+        self._key = fingerprint([config_hash, store.data_sha256, source_fingerprint(__file__), versions, parents])
         self.metadata = {
             "run_id": spec.run_id,
             "seed": str(spec.seed),
@@ -110,10 +122,10 @@ class _ResumableRun:
         saved = time.monotonic()
         evaluated = frozenset(spec.evaluated_rounds)
         facts: dict[str, str] = {}
-        progress = Progress(spec.run_id, spec.rounds, "round", done=len(self.rows))
+        progress = Progress(spec.run_id, spec.rounds - spec.parent_rounds, "round", done=len(self.rows))
         while self.status == "running":
             began = time.perf_counter()
-            number = len(self.rows) + 1
+            number = spec.parent_rounds + len(self.rows) + 1
             cohort = [self._cohort_client(i) for i in self.federated.sample_cohort(number, self.training_clients)]
             state, diagnostics = self.federated.round(self.state, number, cohort)
             self.rows.append(self._row(number, diagnostics, state.parameters))
@@ -142,11 +154,14 @@ class _ResumableRun:
         shutil.rmtree(checkpoints, ignore_errors=True)
         (self.folder / "checkpoints").mkdir(exist_ok=True)
         shutil.copytree(self.folder / "checkpoints", checkpoints)
-        write_table(ROUNDS, pd.DataFrame(self.rows), folder / "rounds.parquet")
-        timings = {"run_id": self.spec.run_id, "round": range(1, len(self.rows) + 1), "seconds": self.seconds}
+        rounds = pd.DataFrame(self.rows, columns=list(ROUNDS))
+        write_table(ROUNDS, rounds, folder / "rounds.parquet")
+        timings = {"run_id": self.spec.run_id, "round": rounds["round"], "seconds": self.seconds}
         write_table(TIMINGS, pd.DataFrame(timings), folder / "timings.parquet")
         write_json(folder / "run.json", {**self.spec.model_dump(mode="json"), "status": self.status})
-        self._save(folder / "model.safetensors", self.state.parameters, len(self.rows))
+        last = {**self.metadata, "round": str(self.spec.parent_rounds + len(self.rows)), "status": self.status}
+        save_tensors(folder / "server.safetensors", {str(i): t for i, t in enumerate(self.state.optimizer)}, last)
+        save_tensors(folder / "model.safetensors", self.federated.model.named(self.state.parameters), last)
 
     def _cohort_client(self, index: int) -> CohortClient:
         client = self.store.client(index)
@@ -163,10 +178,6 @@ class _ResumableRun:
         model_bytes = FLOAT_BYTES * sum(p.numel() for p in parameters)
         exchanged = dict.fromkeys(("bytes_up", "bytes_down"), diagnostics.num_clients * model_bytes)
         return {"run_id": self.spec.run_id, "stage": self.spec.stage, "round": number, **asdict(diagnostics), **exchanged}
-
-    def _save(self, path: Path, parameters: Parameters, round_number: int) -> None:
-        metadata = {**self.metadata, "round": str(round_number), "status": self.status}
-        save_tensors(path, self.federated.model.named(parameters), metadata)
 
     def _save_checkpoint(self, number: int) -> None:
         path = self.folder / "checkpoints" / f"round_{number}.safetensors"
@@ -192,7 +203,7 @@ class _ResumableRun:
                     for kind in ("parameter", "optimizer")
                 ]
                 self.state = ServerState(*parts)
-                logger.info("%s goes on after round %d", self.spec.run_id, len(self.rows))
+                logger.info("%s goes on after round %d", self.spec.run_id, self.spec.parent_rounds + len(self.rows))
                 return
             logger.info("%s starts anew: its saved state belongs to another config, code or data", self.spec.run_id)
         shutil.rmtree(self.folder, ignore_errors=True)
