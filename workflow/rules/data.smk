@@ -19,12 +19,12 @@ if HAS_ARCHIVE and not experiment.data.is_local:
         benchmark:
             f"{RESULTS}/benchmarks/download.jsonl"
         retries: 3
+        localrule: True
         conda:
             ENVIRONMENT
         params:
             url=experiment.data.archive,
             sha256=experiment.data.sha256,
-        localrule: True
         script:
             "../scripts/download.py"
 

@@ -66,8 +66,9 @@ def train_runs(
     """Train every run and write ``runs_folder/<run_id>/``: ``rounds.parquet``, ``timings.parquet``, ``run.json``,
     ``model.safetensors``, ``server.safetensors`` (the server optimizer's state) and ``checkpoints/``.
 
-    A run of a later stage finds its parent in ``runs_folder``. A run whose loss, update or model is no longer finite ends with the status ``diverged``; its last finite model is kept. The
-    validation clients serve to show an accuracy on the progress line and change nothing.
+    A run of a later stage finds its parent in ``runs_folder``. A run whose loss, update or model is no longer finite ends with
+    the status ``diverged``; its last finite model is kept. The validation clients serve to show an accuracy on the progress
+    line and change nothing.
     """
     finished = []
     for spec in specs:
