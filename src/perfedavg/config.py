@@ -13,9 +13,21 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, Field, StrictBool, ValidationError, model_validator
 
+from perfedavg.baselines.settings import Centralized, LocalOnly
 from perfedavg.data.sources import Data, Glyphs62, store_name
 from perfedavg.errors import PerfedavgError
-from perfedavg.settings import Block, ClientTraining, Count, ModelName, Natural, Personalization, RunSpec, Server, ServerSGD
+from perfedavg.settings import (
+    Block,
+    ClientTraining,
+    Count,
+    ModelName,
+    Natural,
+    Personalization,
+    Rate,
+    Server,
+    ServerAdam,
+    ServerSGD,
+)
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
@@ -59,6 +71,31 @@ class Federated(Block):
         return self
 
 
+class Reference(Block):
+    """One setting of the grid: stage 2 starts from it, and the baselines are compared with it."""
+
+    clients_per_round: Count = Field(description="its M")
+    local_work: Count = Field(description="its E, or K where the grid counts steps")
+
+
+class Stage2(Block):
+    """Stage 2 of Personalized FedAvg: Reptile from the reference runs' last model, and its controls."""
+
+    rounds: Count = Field(description="rounds of stage 2, counted on from stage 1's")
+    every: Count | None = Field(None, description="rounds between two evaluations; null: as in stage 1")
+    reptile_steps: Count = Field(10, description="K, local steps of Reptile")
+    servers: tuple[Server, ...] = Field(
+        (ServerAdam(),),
+        min_length=1,
+        description="Reptile's server optimizers; of each kind, the best on validation clients is shown",
+    )
+    controls: StrictBool = Field(
+        True, description="for the same rounds: FedAvg continued, with less local work, and with a lower client rate"
+    )
+    control_work: Count = Field(2, description="E (or K) of the control with less local work")
+    control_rate_divisor: Rate = Field(10.0, description="divisor of the client learning rate in the control with a lower one")
+
+
 class Evaluation(Block):
     """When and on how many evaluation clients a run is looked at. The last round is always evaluated on all of them."""
 
@@ -68,6 +105,9 @@ class Evaluation(Block):
     )
     intermediate_clients: Count | None = Field(
         None, description="evaluation clients, the same at all rounds before the last, in those evaluations; null: all of them"
+    )
+    validation_at_every_round: StrictBool = Field(
+        False, description="validation clients at all evaluated rounds too; nothing is chosen on any but the last"
     )
 
     @model_validator(mode="after")
@@ -86,6 +126,10 @@ class Config(Block):
     split: Split = Field(description="training, validation and evaluation clients")
     model: ModelName = Field(description="`cnn_emnist`: 1,206,590 parameters (inferred); `cnn_small`: 36,862, for built-in data")
     federated: Federated = Field(description="the FedAvg runs")
+    reference: Reference = Field(description="the FedAvg setting that others start from and are compared with")
+    stage2: Stage2 | None = Field(None, description="stage 2 and its controls; null: none")
+    centralized: Centralized | None = Field(None, description="the centralized baseline; null: none")
+    local_only: LocalOnly | None = Field(None, description="the local-only baseline; null: none")
     evaluation: Evaluation = Field(description="evaluated rounds")
     personalization: Personalization = Field(Personalization(), description="fine-tuning")
     target_accuracy: Fraction = Field(0.8, description="accuracy of `rounds to target` (the paper: 0.8)")
@@ -109,6 +153,18 @@ class Config(Block):
         if (self.evaluation.personalize_every or 0) > self.federated.rounds:
             every = self.evaluation.personalize_every
             raise ValueError(f"evaluation.personalize_every ({every}) is above federated.rounds ({self.federated.rounds})")
+        work = self.federated.local_epochs or self.federated.local_steps or ()
+        if self.reference.clients_per_round not in self.federated.clients_per_round or self.reference.local_work not in work:
+            raise ValueError("reference: its clients_per_round and local_work must be values of the grid in `federated`")
+        if self.stage2 and self.stage2.controls and self.stage2.control_work >= self.reference.local_work:
+            raise ValueError(
+                f"stage2.control_work ({self.stage2.control_work}) must be below reference.local_work "
+                f"({self.reference.local_work})"
+            )
+        if self.stage2:
+            if (self.stage2.every or 1) > self.stage2.rounds:
+                raise ValueError(f"stage2.every ({self.stage2.every}) is above stage2.rounds ({self.stage2.rounds})")
+            _no_repeats(tuple(server_name(server) for server in self.stage2.servers), "stage2.servers")
         late = [e for e in self.personalization.shown_epochs if e > self.personalization.epochs]
         limit = self.personalization.epochs
         if late:
@@ -137,37 +193,12 @@ class Config(Block):
     @property
     def evaluated_rounds(self) -> list[int]:
         """Every ``evaluation.every``-th round, and the last."""
-        return _every(self.evaluation.every, self.federated.rounds)
+        return every(self.evaluation.every, self.federated.rounds)
 
     @property
     def personalized_rounds(self) -> list[int]:
         """Every ``evaluation.personalize_every``-th round, and the last."""
-        return _every(self.evaluation.personalize_every or self.evaluation.every, self.federated.rounds)
-
-    def runs(self) -> list[RunSpec]:
-        """The grid of runs, spelled out."""
-        federated = self.federated
-        unit, letter = ("local_epochs", "e") if federated.local_epochs else ("local_steps", "k")
-        return [
-            RunSpec(
-                run_id=f"fedavg-m{clients}-{letter}{work}-s{seed}",
-                setting=f"fedavg-m{clients}-{letter}{work}",
-                dataset=self.data.dataset,
-                split=self.split.order,
-                algorithm="fedavg",
-                clients_per_round=clients,
-                client=federated.client,
-                server=federated.server,
-                seed=seed,
-                rounds=federated.rounds,
-                evaluated_rounds=tuple(self.evaluated_rounds),
-                model=self.model,
-                **{unit: work},
-            )
-            for clients in federated.clients_per_round
-            for work in federated.local_epochs or federated.local_steps or ()
-            for seed in self.seeds
-        ]
+        return every(self.evaluation.personalize_every or self.evaluation.every, self.federated.rounds)
 
 
 def load_config(raw: dict[str, Any]) -> Config:
@@ -205,8 +236,16 @@ def json_schema() -> str:
     return json.dumps(Config.model_json_schema(), indent=2) + "\n"
 
 
-def _every(interval: int, last: int) -> list[int]:
+def every(interval: int, last: int) -> list[int]:
+    """Every ``interval``-th number up to ``last``, and ``last``."""
     return sorted({*range(interval, last + 1, interval), last})
+
+
+def server_name(server: ServerSGD | ServerAdam) -> str:
+    """A short name that tells server optimizers apart: its kind and its values."""
+    if server.optimizer == "adam":
+        return f"adam-lr{server.lr:g}-b{server.beta1:g}"
+    return f"momentum{server.momentum:g}-lr{server.lr:g}" if server.momentum else f"sgd-lr{server.lr:g}"
 
 
 def _no_repeats(values: tuple, key: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -17,8 +18,7 @@ from perfedavg.data.store import ClientExamples, ClientStore
 from perfedavg.job import Progress
 from perfedavg.models import MODELS, Model, Parameters
 from perfedavg.randomness import stream, torch_stream
-from perfedavg.settings import Personalization, RunSpec
-from perfedavg.tables import EVALUATION, VALIDATION
+from perfedavg.settings import Personalization
 from perfedavg.training.checkpoints import load_tensors
 from perfedavg.training.local import Examples, evaluate, sgd_steps, to_examples, trainable_copy
 
@@ -29,7 +29,7 @@ PERSONALIZATION = {
     "algorithm": "str",
     "stage": "int 1..",
     "seed": "int 0..",
-    "round": "int 1..",
+    "round": "int 0..",
     "client_id": "str",
     "client_group": "str",
     "num_train": "int 0..",
@@ -40,6 +40,16 @@ PERSONALIZATION = {
     "accuracy": "float? 0..1",
     "loss": "float?",
 }
+
+
+class Run(Protocol):
+    """What personalization reads of a run, federated or baseline."""
+
+    run_id: str
+    algorithm: str
+    stage: int
+    seed: int
+    model: str
 
 
 def fine_tune(
@@ -77,8 +87,8 @@ def intermediate_subset(clients: Sequence[int], size: int | None, seed: int) -> 
 
 
 def personalize_run(
-    spec: RunSpec,
-    checkpoints: str | Path,
+    spec: Run,
+    checkpoints: str | Path | None,
     store: ClientStore,
     clients: dict[int, Sequence[int]],
     group: str,
@@ -88,18 +98,21 @@ def personalize_run(
     """Rows of ``personalization/<run_id>.parquet`` for one run and one client group.
 
     Args:
-        checkpoints: the run's folder of ``round_<n>.safetensors``; rounds without one (after a divergence) give no rows.
+        checkpoints: the run's folder of ``round_<n>.safetensors``; rounds without one (after a divergence) give no rows. None:
+            a fresh model, which knows nothing yet (local-only training).
         clients: store positions to look at, for each round. Rounds not in ``personalized_rounds`` get epoch 0 only.
         group: ``validation`` or ``evaluation``.
     """
     model = MODELS[spec.model]
     frames = []
     examples: dict[int, tuple[ClientExamples, Examples, Examples]] = {}
-    rounds = [n for n in clients if (Path(checkpoints) / f"round_{n}.safetensors").exists()]
+    rounds = [n for n in clients if checkpoints is None or _checkpoint(checkpoints, n).exists()]
     progress = Progress(f"{spec.run_id} {group}", sum(len(clients[n]) for n in rounds), "client")
     for number in rounds:
-        tensors, _ = load_tensors(Path(checkpoints) / f"round_{number}.safetensors")
-        parameters = model.unnamed(tensors)
+        if checkpoints is None:
+            parameters = model.init(torch_stream(spec.seed, "initial parameters"))
+        else:
+            parameters = model.unnamed(load_tensors(_checkpoint(checkpoints, number))[0])
         epochs = settings.epochs if number in personalized_rounds else 0
         for index in clients[number]:
             if index not in examples:
@@ -114,31 +127,20 @@ def personalize_run(
     return pd.concat(frames, ignore_index=True) if frames else _rows(spec, settings, 0, None, group, np.empty((0, 2)))
 
 
-def personalize_validation(
-    spec: RunSpec, checkpoints: str | Path, store: ClientStore, clients: Sequence[int], settings: Personalization
-) -> pd.DataFrame:
-    """All validation clients at the last round: all that selection needs."""
-    return personalize_run(spec, checkpoints, store, {spec.rounds: clients}, VALIDATION, settings, [spec.rounds])
-
-
-def personalize_evaluation(
-    spec: RunSpec,
-    checkpoints: str | Path,
-    store: ClientStore,
-    clients: Sequence[int],
-    settings: Personalization,
-    personalized_rounds: Sequence[int],
-    intermediate_clients: int | None,
-    split_seed: int,
-) -> pd.DataFrame:
-    """The evaluation clients: a fixed subset at the intermediate evaluated rounds, all of them at the last."""
+def rounds_looked_at(
+    clients: Sequence[int], evaluated_rounds: Sequence[int], last: int, intermediate_clients: int | None, split_seed: int
+) -> dict[int, Sequence[int]]:
+    """Which clients are looked at in which round: all of them in the last one, a fixed subset in those before."""
     subset = intermediate_subset(clients, intermediate_clients, split_seed)
-    at = {n: clients if n == spec.rounds else subset for n in spec.evaluated_rounds}
-    return personalize_run(spec, checkpoints, store, at, EVALUATION, settings, personalized_rounds)
+    return {n: clients if n == last else subset for n in evaluated_rounds}
+
+
+def _checkpoint(folder: str | Path, number: int) -> Path:
+    return Path(folder) / f"round_{number}.safetensors"
 
 
 def _rows(
-    spec: RunSpec, settings: Personalization, number: int, client: ClientExamples | None, group: str, results: np.ndarray
+    spec: Run, settings: Personalization, number: int, client: ClientExamples | None, group: str, results: np.ndarray
 ) -> pd.DataFrame:
     return pd.DataFrame(
         {

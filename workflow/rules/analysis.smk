@@ -1,4 +1,7 @@
 EVALUATED = expand(f"{RESULTS}/personalization/{{run_id}}.parquet", run_id=RUN_IDS)
+EVALUATED_STAGE1 = EVALUATED[: len(STAGE1)]
+TABLES = ["table1", "baselines", *(["stage2"] if STAGE2 else []), "data_card"]
+FIGURES = ["rounds", "finetune_curve", "clients_before_after", *(["stage2"] if STAGE2 else []), "data_card"]
 
 
 rule data_card:
@@ -30,7 +33,8 @@ rule data_card:
 rule table1:
     input:
         lib=library("table1.py"),
-        evaluation=EVALUATED,
+        evaluation=EVALUATED_STAGE1,
+        paper="config/paper_targets.csv" if experiment.data.dataset == PAPER_DATASET else [],
         runs=rules.runs_table.output[0],
         selection=rules.select.output[0],
     output:
@@ -57,7 +61,7 @@ rule table1:
 rule rounds_figure:
     input:
         lib=library("rounds_figure.py"),
-        evaluation=EVALUATED,
+        evaluation=EVALUATED_STAGE1,
         runs=rules.runs_table.output[0],
         selection=rules.select.output[0],
     output:
@@ -80,16 +84,146 @@ rule rounds_figure:
         "../scripts/rounds_figure.py"
 
 
+rule baselines_table:
+    input:
+        lib=library("comparison_table.py"),
+        evaluation=EVALUATED,
+        runs=rules.runs_table.output[0],
+        selection=rules.select.output[0],
+    output:
+        csv=report(
+            f"{RESULTS}/tables/baselines.csv",
+            caption="../report/baselines_table.rst",
+            category="Results",
+            labels={"table": "FedAvg and baselines"},
+        ),
+        other=multiext(f"{RESULTS}/tables/baselines", ".md", ".tex"),
+    log:
+        f"{RESULTS}/logs/baselines_table.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/baselines_table.jsonl"
+    conda:
+        ENVIRONMENT
+    params:
+        reference=REFERENCE,
+        stage2=False,
+    script:
+        "../scripts/comparison_table.py"
+
+
+rule finetune_curve:
+    input:
+        lib=library("finetune_curve.py"),
+        evaluation=EVALUATED,
+        runs=rules.runs_table.output[0],
+        selection=rules.select.output[0],
+    output:
+        png=report(
+            f"{RESULTS}/figures/finetune_curve.png",
+            caption="../report/finetune_curve.rst",
+            category="Results",
+            labels={"figure": "accuracy against fine-tune epoch"},
+        ),
+        other=multiext(f"{RESULTS}/figures/finetune_curve", ".pdf", ".svg", ".csv"),
+    log:
+        f"{RESULTS}/logs/finetune_curve.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/finetune_curve.jsonl"
+    conda:
+        ENVIRONMENT
+    params:
+        reference=REFERENCE,
+    script:
+        "../scripts/finetune_curve.py"
+
+
+rule clients_before_after:
+    input:
+        lib=library("clients_before_after.py"),
+        evaluation=EVALUATED,
+        runs=rules.runs_table.output[0],
+        selection=rules.select.output[0],
+    output:
+        png=report(
+            f"{RESULTS}/figures/clients_before_after.png",
+            caption="../report/clients_before_after.rst",
+            category="Results",
+            labels={"figure": "clients before and after"},
+        ),
+        other=multiext(f"{RESULTS}/figures/clients_before_after", ".pdf", ".svg", ".csv"),
+    log:
+        f"{RESULTS}/logs/clients_before_after.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/clients_before_after.jsonl"
+    conda:
+        ENVIRONMENT
+    params:
+        reference=REFERENCE,
+    script:
+        "../scripts/clients_before_after.py"
+
+
+if STAGE2:
+
+    rule stage2_table:
+        input:
+            lib=library("comparison_table.py"),
+            evaluation=EVALUATED,
+            runs=rules.runs_table.output[0],
+            selection=rules.select.output[0],
+        output:
+            csv=report(
+                f"{RESULTS}/tables/stage2.csv",
+                caption="../report/stage2_table.rst",
+                category="Results",
+                labels={"table": "stage 2 and controls"},
+            ),
+            other=multiext(f"{RESULTS}/tables/stage2", ".md", ".tex"),
+        log:
+            f"{RESULTS}/logs/stage2_table.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/stage2_table.jsonl"
+        conda:
+            ENVIRONMENT
+        params:
+            reference=REFERENCE,
+            stage2=True,
+        script:
+            "../scripts/comparison_table.py"
+
+    rule stage2_figure:
+        input:
+            lib=library("stage2_figure.py"),
+            evaluation=EVALUATED,
+            runs=rules.runs_table.output[0],
+            selection=rules.select.output[0],
+        output:
+            png=report(
+                f"{RESULTS}/figures/stage2.png",
+                caption="../report/stage2.rst",
+                category="Results",
+                labels={"figure": "stage 2 against rounds"},
+            ),
+            other=multiext(f"{RESULTS}/figures/stage2", ".pdf", ".svg", ".csv"),
+        log:
+            f"{RESULTS}/logs/stage2_figure.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/stage2_figure.jsonl"
+        conda:
+            ENVIRONMENT
+        params:
+            reference=REFERENCE,
+        script:
+            "../scripts/stage2_figure.py"
+
+
 rule tables:
     # Every table, as CSV, Markdown and LaTeX.
     input:
-        rules.table1.output,
-        rules.data_card.output.table,
+        expand(f"{RESULTS}/tables/{{name}}.{{form}}", name=TABLES, form=["csv", "md", "tex"]),
 
 
 rule figures:
     # Every figure, as PNG, PDF and SVG with its data as CSV.
     input:
-        rules.rounds_figure.output,
-        rules.data_card.output.figure,
-        rules.data_card.output.other,
+        expand(f"{RESULTS}/figures/{{name}}.{{form}}", name=FIGURES, form=["png", "pdf", "svg", "csv"]),

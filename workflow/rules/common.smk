@@ -1,13 +1,26 @@
 # What all rules share: the validated experiment, its paths, and which library files a script depends on.
 
 import os
+import re
 import sys
 from importlib.metadata import version
 from pathlib import Path
 
+from perfedavg.analysis.summary import PAPER_DATASET
+from perfedavg.baselines.settings import BEST, MATCHED
 from perfedavg.config import load_config
 from perfedavg.data.sources import content
 from perfedavg.errors import PerfedavgError
+from perfedavg.experiment import (
+    baseline_runs,
+    local_work,
+    reference_setting,
+    reptile_kinds,
+    stage1_runs,
+    stage2_runs,
+    stage2_variants,
+    work_letter,
+)
 from perfedavg.imports import source_closure
 
 if " " in sys.executable:
@@ -20,8 +33,11 @@ except PerfedavgError as error:
 
 RESULTS = f"results/{experiment.experiment}"
 STORE = f"results/data/{experiment.store_name}"
-RUNS = experiment.runs()
-RUN_IDS = [run.run_id for run in RUNS]
+STAGE1, STAGE2, BASELINES = stage1_runs(experiment), stage2_runs(experiment), baseline_runs(experiment)
+RUN_IDS = [run.run_id for run in [*STAGE1, *STAGE2, *BASELINES]]
+REFERENCE = reference_setting(experiment)
+STOPS = [BEST, MATCHED]
+CENTRALIZED_SEEDS = list(experiment.seeds) if experiment.centralized else []
 
 SCRIPTS = os.path.relpath(Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent / "scripts")
 
@@ -33,6 +49,7 @@ wildcard_constraints:
     clients=r"\d+",
     work=r"[ek]\d+",
     seed=r"\d+",
+    variant="|".join(re.escape(variant) for variant in stage2_variants(experiment)) or "none",
 
 
 def library(script):
@@ -52,10 +69,15 @@ def packages(*names):
 
 def per_run(path):
     """`path`, which holds `{run_id}`, for the runs of one job: one (M, seed) with all its local work, or one run."""
-    letter = "e" if experiment.federated.local_epochs else "k"
-    amounts = [f"{letter}{n}" for n in experiment.federated.local_epochs or experiment.federated.local_steps]
     pattern = path.format(run_id="fedavg-m{clients}-{work}-s{seed}")
+    amounts = [f"{work_letter(experiment)}{n}" for n in local_work(experiment)]
     return expand(pattern, work=amounts, allow_missing=True) if experiment.federated.pack else [pattern]
+
+
+def per_variant(path):
+    """The same for stage 2: all variants of one seed, or one run."""
+    pattern = path.format(run_id=f"{REFERENCE}.{{variant}}-s{{seed}}")
+    return expand(pattern, variant=stage2_variants(experiment), allow_missing=True) if experiment.federated.pack else [pattern]
 
 
 def runs_of_job(wildcards):
@@ -63,13 +85,28 @@ def runs_of_job(wildcards):
     work = getattr(wildcards, "work", None)
     return [
         run.model_dump(mode="json")
-        for run in RUNS
+        for run in STAGE1
         if run.clients_per_round == int(wildcards.clients)
         and run.seed == int(wildcards.seed)
         and work in (None, run.setting.rsplit("-", 1)[1])
     ]
 
 
+def runs_of_stage2_job(wildcards):
+    """The same for stage 2."""
+    variant = getattr(wildcards, "variant", None)
+    return [
+        run.model_dump(mode="json")
+        for run in STAGE2
+        if run.seed == int(wildcards.seed) and variant in (None, run.setting.removeprefix(f"{REFERENCE}."))
+    ]
+
+
 def job_name(rule_name):
     """Name of the log and the benchmark of a job over one or more runs."""
     return f"{rule_name}-m{{clients}}-s{{seed}}" if experiment.federated.pack else f"{rule_name}-m{{clients}}-{{work}}-s{{seed}}"
+
+
+def stage2_job_name(rule_name):
+    """The same for stage 2."""
+    return f"{rule_name}-s{{seed}}" if experiment.federated.pack else f"{rule_name}-{{variant}}-s{{seed}}"

@@ -24,10 +24,36 @@ rule train_fedavg:
         "../scripts/train_fedavg.py"
 
 
+if STAGE2:
+
+    use rule train_fedavg as train_stage2 with:
+        input:
+            lib=library("train_fedavg.py"),
+            store=rules.build_store.output,
+            split=rules.split_clients.output,
+            parent=expand(
+                f"{RESULTS}/runs/{REFERENCE}-s{{seed}}/{{file}}",
+                file=["model.safetensors", "server.safetensors", "run.json"],
+                allow_missing=True,
+            ),
+        output:
+            files=[file for name in RUN_FILES for file in per_variant(f"{RESULTS}/runs/{{run_id}}/{name}")],
+            checkpoints=[directory(folder) for folder in per_variant(f"{RESULTS}/runs/{{run_id}}/checkpoints")],
+        log:
+            f"{RESULTS}/logs/{stage2_job_name('train_stage2')}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/{stage2_job_name('train_stage2')}.jsonl"
+        priority: 30  # nothing trains longer after its parent
+        params:
+            runs=runs_of_stage2_job,
+            packages=packages("numpy", "torch"),
+
+
 rule runs_table:
     input:
         lib=library("runs_table.py"),
         runs=expand(f"{RESULTS}/runs/{{run_id}}/run.json", run_id=RUN_IDS),
+        store=rules.build_store.output,
     output:
         f"{RESULTS}/runs.csv",
     log:
@@ -43,4 +69,4 @@ rule runs_table:
 rule federated:
     # All federated runs, trained.
     input:
-        rules.runs_table.output,
+        expand(f"{RESULTS}/runs/{{run_id}}/run.json", run_id=[run.run_id for run in [*STAGE1, *STAGE2]]),

@@ -16,6 +16,7 @@ rule personalize_validation:
         runs=runs_of_job,
         packages=packages("numpy", "torch"),
         personalization=experiment.personalization.model_dump(mode="json", exclude={"shown_epochs"}),
+        at_every_round=experiment.evaluation.validation_at_every_round,
     script:
         "../scripts/personalize_validation.py"
 
@@ -23,6 +24,7 @@ rule personalize_validation:
 rule select:
     input:
         lib=library("select.py"),
+        runs=expand(f"{RESULTS}/runs/{{run_id}}/run.json", run_id=RUN_IDS),
         validation=expand(f"{RESULTS}/personalization/validation/{{run_id}}.parquet", run_id=RUN_IDS),
     output:
         f"{RESULTS}/selection.json",
@@ -33,7 +35,7 @@ rule select:
     conda:
         ENVIRONMENT
     params:
-        run_ids=RUN_IDS,
+        reptile=reptile_kinds(experiment),
     script:
         "../scripts/select.py"
 
@@ -63,6 +65,48 @@ rule personalize_evaluation:
         split_seed=experiment.split.seed,
     script:
         "../scripts/personalize_evaluation.py"
+
+
+if STAGE2:
+
+    use rule personalize_validation as personalize_validation_stage2 with:
+        input:
+            lib=library("personalize_validation.py"),
+            store=rules.build_store.output,
+            split=rules.split_clients.output,
+            checkpoints=per_variant(f"{RESULTS}/runs/{{run_id}}/checkpoints"),
+        output:
+            per_variant(f"{RESULTS}/personalization/validation/{{run_id}}.parquet"),
+        log:
+            f"{RESULTS}/logs/{stage2_job_name('personalize_validation_stage2')}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/{stage2_job_name('personalize_validation_stage2')}.jsonl"
+        params:
+            runs=runs_of_stage2_job,
+            packages=packages("numpy", "torch"),
+            personalization=experiment.personalization.model_dump(mode="json", exclude={"shown_epochs"}),
+            at_every_round=experiment.evaluation.validation_at_every_round,
+
+    use rule personalize_evaluation as personalize_evaluation_stage2 with:
+        input:
+            lib=library("personalize_evaluation.py"),
+            store=rules.build_store.output,
+            split=rules.split_clients.output,
+            checkpoints=per_variant(f"{RESULTS}/runs/{{run_id}}/checkpoints"),
+            validation=per_variant(f"{RESULTS}/personalization/validation/{{run_id}}.parquet"),
+        output:
+            per_variant(f"{RESULTS}/personalization/{{run_id}}.parquet"),
+        log:
+            f"{RESULTS}/logs/{stage2_job_name('personalize_evaluation_stage2')}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/{stage2_job_name('personalize_evaluation_stage2')}.jsonl"
+        params:
+            runs=runs_of_stage2_job,
+            packages=packages("numpy", "torch"),
+            personalization=experiment.personalization.model_dump(mode="json", exclude={"shown_epochs"}),
+            personalized_rounds=None,
+            intermediate_clients=experiment.evaluation.intermediate_clients,
+            split_seed=experiment.split.seed,
 
 
 rule personalized:

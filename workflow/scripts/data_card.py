@@ -6,17 +6,18 @@ import pandas as pd
 
 from perfedavg.analysis.figures.data_card import data_card_figure
 from perfedavg.analysis.formats import write_three_forms
-from perfedavg.analysis.summary import note_for
 from perfedavg.data.describe import DATA_CARD, contact_sheet, data_card
+from perfedavg.data.notes import note_about
 from perfedavg.data.store import ClientStore
 from perfedavg.job import job
 
 with job(snakemake.log[0]):
     store, dataset = ClientStore(Path(snakemake.input.store[0]).parent), snakemake.params.dataset
-    table = data_card(store, pd.read_csv(snakemake.input.split[0])).assign(note=note_for(dataset))
+    note = note_about(dataset, store.column("client_id"))
+    table = data_card(store, pd.read_csv(snakemake.input.split[0])).assign(note=note)
     shown = table.assign(value=table.value.map("{:g}".format)).drop(columns="note")
-    caption = f"The data set {dataset}. {note_for(dataset)}".strip()
+    caption = f"The data set {dataset}. {note}".strip()
     write_three_forms(DATA_CARD, table, shown, caption, snakemake.output.table[0].removesuffix(".csv"))
     base = snakemake.output.figure.removesuffix(".png")
     sheet = contact_sheet(store, writers=12, images=24)
-    data_card_figure(sheet, store.column("num_train"), store.label_counts().sum(0), dataset, base)
+    data_card_figure(sheet, store.column("num_train"), store.label_counts().sum(0), dataset, note, base)

@@ -5,7 +5,7 @@ from pathlib import Path
 from perfedavg.data.splits import read_group
 from perfedavg.data.store import ClientStore
 from perfedavg.job import job
-from perfedavg.personalize import PERSONALIZATION, personalize_validation
+from perfedavg.personalize import PERSONALIZATION, personalize_run
 from perfedavg.settings import Personalization, RunSpec
 from perfedavg.tables import VALIDATION, write_table
 
@@ -14,4 +14,7 @@ with job(snakemake.log[0]):
     clients = read_group(snakemake.input.split[0], VALIDATION)
     settings = Personalization(**snakemake.params.personalization)
     for run, checkpoints, output in zip(snakemake.params.runs, snakemake.input.checkpoints, snakemake.output, strict=True):
-        write_table(PERSONALIZATION, personalize_validation(RunSpec(**run), checkpoints, store, clients, settings), output)
+        spec = RunSpec(**run)
+        rounds = spec.evaluated_rounds if snakemake.params.at_every_round else [spec.rounds]
+        rows = personalize_run(spec, checkpoints, store, dict.fromkeys(rounds, clients), VALIDATION, settings, rounds)
+        write_table(PERSONALIZATION, rows, output)

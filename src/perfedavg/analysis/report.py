@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from perfedavg.analysis import comparison, table1
 from perfedavg.analysis.provenance import job_times
-from perfedavg.analysis.summary import note_for, read_runs_table
-from perfedavg.analysis.table1 import TABLE1, caption, readable
+from perfedavg.analysis.summary import read_runs_table, stage1
 from perfedavg.files import read_json, write_text
 from perfedavg.tables import read_table
 
@@ -20,7 +20,12 @@ def write_report(path: str | Path, results: str | Path) -> None:
     results = Path(results)
     provenance = read_json(results / "provenance.json")
     runs = read_runs_table(results / "runs.csv")
-    table1 = read_table(TABLE1, results / "tables/table1.csv")
+    first = read_table(table1.TABLE1, results / "tables/table1.csv")
+    compared = {}
+    for name in ("baselines", "stage2"):
+        if (results / f"tables/{name}.csv").exists():
+            table = read_table(comparison.COMPARISON, results / f"tables/{name}.csv")
+            compared[name] = _table(comparison.readable(table)), _plain(comparison.caption(table, ""))
     card = pd.read_csv(results / "tables/data_card.csv")
     card["value"] = card["value"].map("{:g}".format)
     times = job_times(results / "logs")
@@ -32,9 +37,11 @@ def write_report(path: str | Path, results: str | Path) -> None:
     page = environment.get_template("report.html.j2").render(
         experiment=provenance["config"]["experiment"],
         dataset=dataset,
-        note=note_for(dataset),
-        table1=_table(readable(table1)),
-        caption=caption(table1, runs["rounds"].max()).split(" **")[0],
+        note=runs.note.iloc[0],
+        table1=_table(table1.readable(first)),
+        caption=_plain(table1.caption(first, stage1(runs)["rounds"].max())),
+        compared=compared,
+        has_stage2="stage2" in compared,
         data_card=_table(card[["quantity", "value", "unit"]]),
         selection=read_json(results / "selection.json"),
         num_runs=len(runs),
@@ -46,6 +53,11 @@ def write_report(path: str | Path, results: str | Path) -> None:
         total_minutes=(startup + work) / 60,
     )
     write_text(path, page)
+
+
+def _plain(caption: str) -> str:
+    """A caption without the note, which stands at the top of the page."""
+    return caption.split(" **")[0].strip()
 
 
 def _table(frame: pd.DataFrame) -> str:

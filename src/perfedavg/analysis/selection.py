@@ -1,4 +1,5 @@
-"""Choose on validation clients: the headline fine-tune epoch of every setting, and the best settings (claim C3).
+"""Choose on validation clients: the headline fine-tune epoch of every setting, the best settings of the grid (claim C3), and
+Reptile's server optimizer of each kind.
 
 Reads validation rows alone. What is chosen here is only reported on evaluation clients.
 """
@@ -18,31 +19,32 @@ def setting_of(run_id: str) -> str:
     return run_id.rsplit("-s", 1)[0]
 
 
-def select(validation: pd.DataFrame, run_ids: list[str]) -> dict[str, Any]:
-    """Select from the ``personalization`` rows of validation clients at the last round.
+def select(validation: pd.DataFrame, runs: list[dict[str, Any]], reptile: dict[str, list[str]]) -> dict[str, Any]:
+    """Select from the ``personalization`` rows of validation clients at each run's last round.
 
     Accuracy is the unweighted mean over clients, then over runs. The headline epoch (1 or later) has the highest mean
     personalized accuracy; of equal ones, the earliest. Runs that diverged have no rows and do not take part; a setting with such
     a run is never the best one, since its mean would be over the survivors.
 
     Args:
-        run_ids: all runs, those that diverged included.
+        runs: every run's ``run.json``, of those that diverged too.
+        reptile: by kind of server optimizer, the settings of which one is chosen, by personalized accuracy.
 
     Raises:
-        PerfedavgError: a row belongs to a client of another group, or a run has rows of several rounds.
+        PerfedavgError: a row belongs to a client of another group.
     """
     others = sorted(set(validation.client_group) - {VALIDATION})
     if others:
         raise PerfedavgError(f"Selection was given {others[0]} clients; it must see validation clients only.")
-    if (validation.groupby("run_id")["round"].nunique() > 1).any():
-        raise PerfedavgError("Selection was given several rounds of one run; it must see the last round only.")
+    last = {run["run_id"]: run["rounds"] for run in runs}
+    validation = validation[validation["round"] == validation.run_id.map(last)]
     alive = validation.groupby(validation.run_id.map(setting_of)).run_id.nunique()
     by_run = validation.groupby(["run_id", "epoch"], as_index=False).accuracy.mean()
     curves = by_run.assign(setting=by_run.run_id.map(setting_of)).groupby(["setting", "epoch"]).accuracy.mean().unstack("epoch")
     chosen = {}
-    for setting in dict.fromkeys(map(setting_of, run_ids)):
-        runs = sum(setting_of(run_id) == setting for run_id in run_ids)
-        counts = {"num_runs": runs, "num_diverged": runs - int(alive.get(setting, 0))}
+    for setting in dict.fromkeys(map(setting_of, last)):
+        count = sum(setting_of(run_id) == setting for run_id in last)
+        counts = {"num_runs": count, "num_diverged": count - int(alive.get(setting, 0))}
         if setting not in curves.index:
             chosen[setting] = {"headline_epoch": None, "initial_accuracy": None, "personalized_accuracy": None, **counts}
             continue
@@ -54,17 +56,19 @@ def select(validation: pd.DataFrame, run_ids: list[str]) -> dict[str, Any]:
             "personalized_accuracy": round(float(curve.loc[headline]), 6),
             **counts,
         }
+    grid = {setting_of(run["run_id"]) for run in runs if run["algorithm"] == "fedavg" and run["stage"] == 1}
     return {
         "selected_on": "validation clients, last round",
         "num_clients": int(validation.client_id.nunique()),
         "settings": chosen,
-        "best_setting_by_initial_accuracy": _best(chosen, "initial_accuracy"),
-        "best_setting_by_personalized_accuracy": _best(chosen, "personalized_accuracy"),
+        "best_setting_by_initial_accuracy": _best(chosen, grid, "initial_accuracy"),
+        "best_setting_by_personalized_accuracy": _best(chosen, grid, "personalized_accuracy"),
+        "reptile": {kind: _best(chosen, set(settings), "personalized_accuracy") for kind, settings in reptile.items()},
     }
 
 
-def _best(chosen: dict[str, dict[str, Any]], key: str) -> str | None:
-    finished = {setting: values[key] for setting, values in chosen.items() if not values["num_diverged"]}
+def _best(chosen: dict[str, dict[str, Any]], among: set[str], key: str) -> str | None:
+    finished = {s: values[key] for s, values in chosen.items() if s in among and not values["num_diverged"]}
     return max(finished, key=finished.__getitem__) if finished else None
 
 

@@ -13,8 +13,8 @@ from perfedavg.files import read_json
 from perfedavg.tables import EVALUATION, read_table, write_table
 
 INITIAL, PERSONALIZED = "initial", "personalized"
-NOT_THE_PAPER = "Synthetic data (glyphs62), for trying the pipeline: they say nothing about the paper."
-SYNTHETIC = ("glyphs62",)
+PAPER_DATASET = "emnist62"
+"""Only numbers from these data can stand beside the paper's."""
 
 RUNS = {
     "run_id": "str",
@@ -23,36 +23,39 @@ RUNS = {
     "algorithm": "str",
     "stage": "int 1..",
     "parent_run_id": "str?",
-    "clients_per_round": "int 1..",
+    "clients_per_round": "int? 1..",
     "local_epochs": "int? 1..",
     "local_steps": "int? 1..",
-    "client_lr": "float 0..",
+    "client_lr": "float? 0..",
     "server_optimizer": "str",
-    "server_lr": "float 0..",
+    "server_lr": "float? 0..",
     "seed": "int 0..",
-    "rounds": "int 1..",
+    "rounds": "int 0..",
     "status": "str",
+    "note": "str",
 }
 
 
-def note_for(dataset: str) -> str:
-    """The sentence that every table and figure from synthetic data carries; empty for real data."""
-    return NOT_THE_PAPER if dataset in SYNTHETIC else ""
-
-
-def write_runs_table(run_files: Iterable[str | Path], path: str | Path) -> None:
-    """Write ``runs.csv`` from every run's ``run.json``."""
+def write_runs_table(run_files: Iterable[str | Path], note: str, path: str | Path) -> None:
+    """Write ``runs.csv`` from every run's ``run.json``; ``note`` is what must be said of their data."""
     rows = []
     for file in run_files:
         run = read_json(file)
-        client, server = run["client"], run["server"]
-        rows.append(run | {"client_lr": client["lr"], "server_optimizer": server["optimizer"], "server_lr": server["lr"]})
-    write_table(RUNS, pd.DataFrame(rows)[list(RUNS)], path)
+        if "server" in run:
+            client, server = run["client"], run["server"]
+            run |= {"client_lr": client["lr"], "server_optimizer": server["optimizer"], "server_lr": server["lr"]}
+        rows.append({**run, "note": note})
+    write_table(RUNS, pd.DataFrame(rows, columns=list(RUNS)), path)
 
 
 def read_runs_table(path: str | Path) -> pd.DataFrame:
     """Read ``runs.csv``."""
     return read_table(RUNS, path)
+
+
+def stage1(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs of the grid: those that Table 1 is about."""
+    return runs[(runs.algorithm == "fedavg") & (runs.stage == 1)]
 
 
 def load_evaluation(files: Iterable[str | Path]) -> pd.DataFrame:
@@ -62,9 +65,17 @@ def load_evaluation(files: Iterable[str | Path]) -> pd.DataFrame:
 
 
 def mean_over_clients(evaluation: pd.DataFrame) -> pd.DataFrame:
-    """Unweighted mean accuracy over clients: one row a (run, round, epoch), with ``num_clients``."""
-    grouped = evaluation.groupby(["run_id", "round", "epoch"], as_index=False)
-    return grouped.agg(accuracy=("accuracy", "mean"), num_clients=("client_id", "nunique"))
+    """One row a (run, round, epoch): ``accuracy``, the unweighted mean over clients, ``pooled``, the share of all their test
+    examples, and ``num_clients``."""
+    weighted = evaluation.assign(correct=evaluation.accuracy * evaluation.num_test)
+    grouped = weighted.groupby(["run_id", "round", "epoch"], as_index=False)
+    means = grouped.agg(
+        accuracy=("accuracy", "mean"),
+        correct=("correct", "sum"),
+        num_test=("num_test", "sum"),
+        num_clients=("client_id", "nunique"),
+    )
+    return means.assign(pooled=means.correct / means.num_test).drop(columns=["correct", "num_test"])
 
 
 def initial_and_personalized(evaluation: pd.DataFrame, runs: pd.DataFrame, selection: dict[str, Any]) -> pd.DataFrame:

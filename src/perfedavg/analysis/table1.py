@@ -1,8 +1,9 @@
 """Table 1 (section 5): accuracy at the last round and rounds to the target, for every M and E.
 
-Accuracy is the mean over evaluation clients at the last round, never at the best one; mean and std (n - 1) are over
-seeds. Diverged runs are counted and left out of the means. Rounds to the target are a mean over the runs that reached it (a
-diverged run can have, before it diverged); those that did not are counted beside it.
+Accuracy is the mean over evaluation clients at the last round, never at the best one; mean and std (n - 1) are over seeds;
+pooled accuracy is the share of all their test examples. Diverged runs are counted and left out of the means. Rounds to the
+target are a mean over the runs that reached it (a diverged run can have, before it diverged); those that did not are counted
+beside it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from perfedavg.analysis.summary import (
     PERSONALIZED,
     initial_and_personalized,
     mean_over_clients,
-    note_for,
     rounds_to_target,
 )
 
@@ -32,6 +32,8 @@ TABLE1 = {
     "initial_std": "float? 0..",
     "personalized_mean": "float? 0..1",
     "personalized_std": "float? 0..",
+    "initial_pooled_mean": "float? 0..1",
+    "personalized_pooled_mean": "float? 0..1",
     "headline_epoch": "int? 1..",
     "rounds_to_target_initial": "float? 1..",
     "rounds_to_target_personalized": "float? 1..",
@@ -40,6 +42,19 @@ TABLE1 = {
     "target": "float 0..1",
     "note": "str",
 }
+
+PAPER = {
+    "clients_per_round": "int 1..",
+    "local_epochs": "int 1..",
+    "initial_mean": "float 0..1",
+    "initial_std": "float 0..",
+    "personalized_mean": "float 0..1",
+    "personalized_std": "float 0..",
+    "rounds_to_target_initial": "float 1..",
+    "rounds_to_target_personalized": "float 1..",
+    "target": "float 0..1",
+}
+"""The paper's own Table 1, ``config/paper_targets.csv``."""
 
 SETTING = ["clients_per_round", "local_epochs", "local_steps"]
 
@@ -65,6 +80,7 @@ def table1(
         for model in (INITIAL, PERSONALIZED):
             accuracy = final.loc[final.model == model, "accuracy"]
             row |= {f"{model}_mean": accuracy.mean(), f"{model}_std": accuracy.std(ddof=1)}
+            row[f"{model}_pooled_mean"] = final.loc[final.model == model, "pooled"].mean()
         row["headline_epoch"] = headline[setting_of(group.run_id.iloc[0])]
         unreached = {}
         # One grid for both models, or the one looked at more often would be favoured; all rounds where nothing is personalized.
@@ -75,12 +91,23 @@ def table1(
             reached = pd.Series(needed, dtype=float).dropna()
             row[f"rounds_to_target_{model}"] = reached.mean()
             unreached[f"unreached_{model}"] = len(group) - len(reached)
-        row |= unreached | {"target": target, "note": note_for(group.dataset.iloc[0])}
+        row |= unreached | {"target": target, "note": group.note.iloc[0]}
         for epoch in shown_epochs:
             at = by_epoch[by_epoch.run_id.isin(group.run_id) & (by_epoch["round"] == last) & (by_epoch.epoch == epoch)]
             row[f"personalized_epoch{epoch}_mean"] = at.accuracy.mean()
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def beside_the_paper(table: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
+    """``table`` with the paper's values as ``paper_*`` and ours minus theirs as ``difference_*``; empty where the paper has no
+    such row."""
+    keys = ["clients_per_round", "local_epochs"]
+    renamed = paper.rename(columns={name: f"paper_{name}" for name in paper.columns if name not in keys})
+    merged = table.astype({"local_epochs": "Int64"}).merge(renamed.astype({"local_epochs": "Int64"}), on=keys, how="left")
+    for model in (INITIAL, PERSONALIZED):
+        merged[f"difference_{model}"] = merged[f"{model}_mean"] - merged[f"paper_{model}_mean"]
+    return merged
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
@@ -115,10 +142,26 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     columns |= {
         f"rounds to {target}, initial": table.apply(rounds, axis=1, name=INITIAL),
         f"rounds to {target}, personalized": table.apply(rounds, axis=1, name=PERSONALIZED),
+        "pooled, initial": table.initial_pooled_mean.map(_number),
+        "pooled, personalized": table.personalized_pooled_mean.map(_number),
         "seeds": table.num_seeds,
         "diverged": table.num_diverged,
     }
+    if "paper_target" in table.columns:
+        for model in (INITIAL, PERSONALIZED):
+            values = table.apply(accuracy, axis=1, name=f"paper_{model}").replace("diverged", "")
+            columns |= {f"paper: {model}": values, f"difference, {model}": table[f"difference_{model}"].map(_signed)}
+            needed = table[f"paper_rounds_to_target_{model}"].map(lambda n: "" if pd.isna(n) else f"{n:g}")
+            columns[f"paper: rounds to 0.8, {model}"] = needed
     return pd.DataFrame(columns)
+
+
+def _number(value: float) -> str:
+    return "" if pd.isna(value) else f"{value:.4f}"
+
+
+def _signed(value: float) -> str:
+    return "" if pd.isna(value) else f"{value:+.4f}"
 
 
 def caption(table: pd.DataFrame, rounds: int) -> str:
@@ -127,6 +170,8 @@ def caption(table: pd.DataFrame, rounds: int) -> str:
     return (
         f"Accuracy after {rounds} rounds: mean over {table.num_clients.max()} evaluation clients, then mean (std) over seeds. "
         f"Fine-tune epochs were chosen on validation clients. Rounds to {table.target.iloc[0]:g}: the first evaluated round at "
-        "or above it, mean over the runs that reached it; rounds before the last may look at fewer clients."
+        "or above it, mean over the runs that reached it; rounds before the last may look at fewer clients. "
+        "Pooled: share of all test examples."
+        + (" Columns headed paper: are the paper's, on the full data." if "paper_target" in table.columns else "")
         + (f" **{note}**" if note else "")
     )

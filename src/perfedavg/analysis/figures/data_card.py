@@ -10,13 +10,14 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from perfedavg.analysis.figures.style import add_footer, save_figure, use_style
-from perfedavg.analysis.summary import note_for
 from perfedavg.tables import write_table
 
 DATA_CARD_FIGURE = {"shown": "str", "index": "int 0..", "value": "float 0..", "note": "str"}
 
 
-def data_card_figure(sheet: np.ndarray, num_train: np.ndarray, label_counts: np.ndarray, dataset: str, base: str | Path) -> None:
+def data_card_figure(
+    sheet: np.ndarray, num_train: np.ndarray, label_counts: np.ndarray, dataset: str, note: str, base: str | Path
+) -> None:
     """Draw the card.
 
     Args:
@@ -24,7 +25,6 @@ def data_card_figure(sheet: np.ndarray, num_train: np.ndarray, label_counts: np.
         num_train: train examples of every client.
         label_counts: train examples of every class.
     """
-    note = note_for(dataset)
     bars = [("train examples of a client", i, n) for i, n in enumerate(num_train)]
     bars += [("share of a label", i, share) for i, share in enumerate(label_counts / label_counts.sum())]
     data = pd.DataFrame(bars, columns=["shown", "index", "value"]).assign(note=note)

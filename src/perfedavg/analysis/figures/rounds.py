@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from perfedavg.analysis.figures.style import COLORS, MARKERS, add_footer, save_figure, use_style
-from perfedavg.analysis.summary import INITIAL, PERSONALIZED, initial_and_personalized, note_for
+from perfedavg.analysis.summary import INITIAL, PERSONALIZED, initial_and_personalized
 from perfedavg.tables import write_table
 
 ROUNDS_FIGURE = {
@@ -30,7 +30,7 @@ ROUNDS_FIGURE = {
 def rounds_data(evaluation: pd.DataFrame, runs: pd.DataFrame, selection: dict[str, Any]) -> pd.DataFrame:
     """What the figure shows: one row a (run, evaluated round, model)."""
     curves = initial_and_personalized(evaluation, runs, selection)
-    return curves.assign(note=note_for(runs.dataset.iloc[0]))[list(ROUNDS_FIGURE)]
+    return curves.assign(note=runs.note.iloc[0])[list(ROUNDS_FIGURE)]
 
 
 def rounds_figure(data: pd.DataFrame, runs: pd.DataFrame, target: float, base: str | Path) -> None:
@@ -73,7 +73,7 @@ def rounds_figure(data: pd.DataFrame, runs: pd.DataFrame, target: float, base: s
     axes[0, 0].set_xlim(0, runs["rounds"].max() * 1.04)
     axes[0, 0].set_ylim(bottom=0)
     axes[0, 0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    add_footer(figure, [_what(data, runs), note_for(runs.dataset.iloc[0])])
+    add_footer(figure, [_what(data, runs), runs.note.iloc[0]])
     save_figure(figure, base)
 
 

@@ -18,6 +18,8 @@ from perfedavg.files import atomic
 
 _SAFE = sns.color_palette("colorblind")
 COLORS = {INITIAL: _SAFE[0], PERSONALIZED: _SAFE[1]}
+SERIES = [(_SAFE[i], marker) for i, marker in zip((0, 1, 2, 3, 4, 7, 8), "oDs^vPX", strict=True)]
+"""(colour, marker) of the first, second, ... of several models in one panel."""
 MARKERS = {INITIAL: "o", PERSONALIZED: "D"}
 
 
@@ -43,6 +45,11 @@ def add_footer(figure: Figure, lines: list[str]) -> None:
     characters = int(figure.get_figwidth() * 20)  # of this size that fit into the width
     text = "\n".join(part for line in lines for part in wrap(line, characters))
     figure.supxlabel(text, fontsize=7, color="0.35", x=0.01, ha="left")
+
+
+def seeds_in_words(n: int) -> str:
+    """What points and lines are, for the footer."""
+    return f"points: {n} seeds; lines: their mean." if n > 1 else "one seed."
 
 
 def save_figure(figure: Figure, base: str | Path) -> None:

@@ -1,0 +1,97 @@
+if experiment.centralized:
+
+    rule train_centralized:
+        input:
+            lib=library("train_centralized.py"),
+            store=rules.build_store.output,
+            split=rules.split_clients.output,
+        output:
+            passes=f"{RESULTS}/runs/centralized-s{{seed}}/passes.parquet",
+            checkpoints=directory(f"{RESULTS}/runs/centralized-s{{seed}}/checkpoints"),
+        log:
+            f"{RESULTS}/logs/train_centralized-s{{seed}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/train_centralized-s{{seed}}.jsonl"
+        priority: 10
+        conda:
+            ENVIRONMENT
+        params:
+            model=experiment.model,
+            settings=experiment.centralized.model_dump(mode="json"),
+            packages=packages("numpy", "torch"),
+        script:
+            "../scripts/train_centralized.py"
+
+    rule personalize_centralized:
+        input:
+            lib=library("personalize_baseline.py"),
+            store=rules.build_store.output,
+            split=rules.split_clients.output,
+            checkpoints=f"{RESULTS}/runs/centralized-s{{seed}}/checkpoints",
+            runs=expand(f"{RESULTS}/runs/centralized-{{stop}}-s{{seed}}/run.json", stop=STOPS, allow_missing=True),
+        output:
+            validation=expand(
+                f"{RESULTS}/personalization/validation/centralized-{{stop}}-s{{seed}}.parquet", stop=STOPS, allow_missing=True
+            ),
+            all=expand(f"{RESULTS}/personalization/centralized-{{stop}}-s{{seed}}.parquet", stop=STOPS, allow_missing=True),
+        log:
+            f"{RESULTS}/logs/personalize_centralized-s{{seed}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/personalize_centralized-s{{seed}}.jsonl"
+        conda:
+            ENVIRONMENT
+        params:
+            packages=packages("numpy", "torch"),
+            personalization=experiment.personalization.model_dump(mode="json", exclude={"shown_epochs"}),
+            passes=experiment.centralized.passes,
+        script:
+            "../scripts/personalize_baseline.py"
+
+
+if experiment.local_only:
+
+    rule train_local_only:
+        input:
+            lib=library("personalize_baseline.py"),
+            store=rules.build_store.output,
+            split=rules.split_clients.output,
+            runs=[f"{RESULTS}/runs/local-only-s{{seed}}/run.json"],
+        output:
+            validation=[f"{RESULTS}/personalization/validation/local-only-s{{seed}}.parquet"],
+            all=[f"{RESULTS}/personalization/local-only-s{{seed}}.parquet"],
+        log:
+            f"{RESULTS}/logs/train_local_only-s{{seed}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/train_local_only-s{{seed}}.jsonl"
+        conda:
+            ENVIRONMENT
+        params:
+            packages=packages("numpy", "torch"),
+            personalization=experiment.local_only.as_fine_tuning().model_dump(mode="json", exclude={"shown_epochs"}),
+            passes=0,
+        script:
+            "../scripts/personalize_baseline.py"
+
+
+if BASELINES:
+
+    rule settle_baselines:
+        # What each baseline run is, and where a centralized one is stopped: chosen on validation clients.
+        input:
+            lib=library("settle_baselines.py"),
+            passes=expand(f"{RESULTS}/runs/centralized-s{{seed}}/passes.parquet", seed=CENTRALIZED_SEEDS),
+            reference=expand(f"{RESULTS}/personalization/validation/{REFERENCE}-s{{seed}}.parquet", seed=CENTRALIZED_SEEDS),
+        output:
+            [f"{RESULTS}/runs/{run.run_id}/run.json" for run in BASELINES],
+        log:
+            f"{RESULTS}/logs/settle_baselines.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/settle_baselines.jsonl"
+        conda:
+            ENVIRONMENT
+        params:
+            runs=[run.model_dump(mode="json") for run in BASELINES],
+            seeds=CENTRALIZED_SEEDS,
+            last_round=experiment.federated.rounds,
+        script:
+            "../scripts/settle_baselines.py"
