@@ -8,6 +8,7 @@ import yaml
 from perfedavg.config import json_schema, load_config
 from perfedavg.config_docs import config_readme
 from perfedavg.errors import PerfedavgError
+from perfedavg.experiment import baseline_runs, reptile_kinds, stage1_runs, stage2_runs
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = [*sorted((ROOT / "config").glob("*.yaml")), ROOT / "tests/workflow/tiny.yaml"]
@@ -66,6 +67,14 @@ def test_shipped_configs_are_valid(path):
         ("model", None, "Config key `model` is missing; add it."),
         ("data.dataset", "emnist", "Config key `data.dataset` is \"emnist\"; use one of 'glyphs62', 'emnist62'."),
         ("experiment", "a b", "Config key `experiment` is"),
+        ("reference.local_work", 3, "reference: its clients_per_round and local_work must be values of the grid"),
+        ("reference", None, "Config key `reference` is missing; add it."),
+        ("stage2.control_work", 10, "stage2.control_work (10) must be below reference.local_work (10)"),
+        ("stage2.every", 21, "stage2.every (21) is above stage2.rounds (20)"),
+        ("stage2.servers", [{"optimizer": "adam"}] * 2, "stage2.servers: adam-lr0.001-b0.9 is given twice"),
+        ("centralized.passes", 0, "Config key `centralized.passes` is 0, but input should be greater than 0"),
+        ("data", {"dataset": "emnist62", "sha256": "abc"}, "Config key `data.sha256` is \"abc\", but"),
+        ("data", {"dataset": "emnist62", "archiv": "a"}, "Config key `data.archiv` is unknown; did you mean `archive`?"),
         ("target_accuracy", 80, "Config key `target_accuracy` is 80, but input should be less than or equal to 1"),
     ],
 )  # fmt: skip
@@ -80,6 +89,7 @@ def test_config_errors_are_one_sentence_with_the_path(path, value, sentence):
 def test_values_from_the_command_line_arrive_as_text():
     """Snakemake reads the inside of `--config 'seeds=[0]'` as text."""
     config = change("seeds", ["0", "7"])
+    config["reference"] = {"clients_per_round": "5", "local_work": "3"}
     config["federated"] |= {"local_epochs": "null", "local_steps": ["3"], "pack": "false", "client": {"lr": "1e-3"}}
     loaded = load_config(config)
     assert loaded.seeds == (0, 7)
@@ -89,7 +99,7 @@ def test_values_from_the_command_line_arrive_as_text():
 
 def test_runs_are_the_grid_and_names_are_unique():
     config = load_config(raw())
-    runs = config.runs()
+    runs = stage1_runs(config)
     assert len({run.run_id for run in runs}) == len(runs) == 2 * 4 * 3
     assert {(run.clients_per_round, run.local_epochs, run.seed) for run in runs} == {
         (m, e, s) for m in (5, 20) for e in (2, 5, 10, 20) for s in (0, 1, 2)
@@ -105,9 +115,42 @@ def test_the_last_round_is_always_evaluated():
 def test_local_steps_make_runs_of_steps():
     config = change("federated.local_epochs", None)
     config["federated"]["local_steps"] = [10]
-    runs = load_config(config).runs()
+    runs = stage1_runs(load_config(config))
     assert {(run.local_epochs, run.local_steps) for run in runs} == {(None, 10)}
     assert runs[0].run_id == "fedavg-m5-k10-s0"
+
+
+def test_stage2_starts_from_the_reference_and_changes_one_thing_a_control():
+    config = load_config(raw())
+    runs = {run.setting.removeprefix("fedavg-m20-e10."): run for run in stage2_runs(config) if run.seed == 1}
+    assert list(runs)[:2] == ["reptile-k10-adam-lr0.001-b0.9", "reptile-k10-adam-lr0.003-b0.9"]
+    assert list(runs)[-3:] == ["continued", "e2", "rate-div10"]
+    parent = next(run for run in stage1_runs(config) if run.run_id == "fedavg-m20-e10-s1")
+    same = {"dataset", "split", "clients_per_round", "seed", "model"}
+    changed = {"continued": set(), "e2": {"local_epochs"}, "rate-div10": {"client"}}
+    names = ["run_id", "setting", "stage", "parent_run_id", "parent_rounds", "keeps_server_state", "rounds", "evaluated_rounds"]
+    for name, run in runs.items():
+        assert (run.parent_run_id, run.parent_rounds, run.stage, run.rounds) == (parent.run_id, 40, 2, 60)
+        assert run.evaluated_rounds == (50, 60)
+        different = {key for key in type(run).model_fields if getattr(run, key) != getattr(parent, key)} - set(names)
+        if name in changed:
+            assert different == changed[name]
+            assert run.keeps_server_state
+        else:
+            assert (run.algorithm, run.local_steps, run.local_epochs, run.keeps_server_state) == ("reptile", 10, None, False)
+        assert not different & same
+    assert runs["rate-div10"].client.lr == pytest.approx(0.005)
+    assert {kind: len(settings) for kind, settings in reptile_kinds(config).items()} == {"adam": 2, "sgd": 1, "momentum": 1}
+
+
+def test_baselines_are_runs_of_every_seed():
+    config = load_config(raw())
+    assert [run.run_id for run in baseline_runs(config)] == [
+        f"{name}-s{seed}" for name in ("centralized-best", "centralized-matched", "local-only") for seed in (0, 1, 2)
+    ]
+    bare = load_config({key: value for key, value in raw().items() if key not in ("stage2", "centralized", "local_only")})
+    assert baseline_runs(bare) == stage2_runs(bare) == []
+    assert reptile_kinds(bare) == {}
 
 
 def test_generated_files_are_in_sync():

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from perfedavg.algorithms.run import train_runs
+from perfedavg.baselines.settings import LocalOnly
 from perfedavg.models import MODELS
-from perfedavg.personalize import fine_tune, intermediate_subset, personalize_evaluation
+from perfedavg.personalize import fine_tune, intermediate_subset, personalize_run, rounds_looked_at
 from perfedavg.randomness import stream, torch_stream
 from perfedavg.settings import Personalization
 from perfedavg.training.checkpoints import load_tensors
@@ -69,7 +70,8 @@ def rows(store, tmp_path):
     train_runs([spec], store, [0, 1, 2], [3], tmp_path / "runs", tmp_path / "resume")
     checkpoints = tmp_path / "runs" / spec.run_id / "checkpoints"
     settings = Personalization(lr=0.1, batch_size=5, epochs=2)
-    return personalize_evaluation(spec, checkpoints, store, [5, 6, 7, 8, 9], settings, [4, 6], 2, split_seed=42)
+    at = rounds_looked_at([5, 6, 7, 8, 9], spec.evaluated_rounds, spec.rounds, 2, split_seed=42)
+    return personalize_run(spec, checkpoints, store, at, "evaluation", settings, [4, 6])
 
 
 def test_rows_for_every_round_client_and_epoch(rows, store):
@@ -97,6 +99,19 @@ def test_rows_are_fine_tune_of_the_client_s_own_train_and_test_split(rows, store
             key = (0, "personalization", number, c.client_id)
             expected = fine_tune(model, model.unnamed(tensors), train, test, settings, key, epochs=2)
             np.testing.assert_array_equal(own[["accuracy", "loss"]], expected[: len(own)])
+
+
+def test_local_only_training_starts_from_a_fresh_model(store):
+    spec, settings = make_spec(), LocalOnly(lr=0.3, batch_size=4, epochs=3).as_fine_tuning()
+    rows = personalize_run(spec, None, store, {0: [8, 9]}, "evaluation", settings, [0])
+    model = MODELS["cnn_small"]
+    for index in (8, 9):
+        c = store.client(index)
+        train, test = (to_examples(model, x, y) for x, y in ((c.train_x, c.train_y), (c.test_x, c.test_y)))
+        fresh = model.init(torch_stream(0, "initial parameters"))
+        expected = fine_tune(model, fresh, train, test, settings, (0, "personalization", 0, c.client_id), 3)
+        np.testing.assert_array_equal(rows[rows.client_id == c.client_id][["accuracy", "loss"]], expected)
+    assert rows.fine_tune_lr.unique() == [0.3]
 
 
 def test_the_intermediate_subset_is_fixed_and_in_order():

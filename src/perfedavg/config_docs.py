@@ -10,8 +10,11 @@ from perfedavg.files import write_text
 
 _HEAD = """# Configuration
 
-`config.yaml` is the default experiment, in small and on invented data. Another one is chosen with `--configfile FILE`; single
+`config.yaml` is the default experiment, in small and on invented data. `emnist62.yaml` is the paper's protocol on its data,
+`emnist62-small.yaml` the same with fewer clients, rounds and fine-tune epochs. One is chosen with `--configfile FILE`; single
 values are changed on the command line, on top of the file, with `--config 'seeds=[0]'` or `--config 'federated={rounds: 80}'`.
+A copy of the data, or a mirror, is named with `--config 'data={archive: PATH_OR_URL, sha256: HASH}'`. `paper_targets.csv` is the
+paper's own Table 1.
 Wrong keys, types and impossible values stop everything before the first job, with one sentence.
 
 Generated from `src/perfedavg/config.py` by `make schema`; do not edit.
@@ -31,8 +34,11 @@ def _rows(block: dict[str, Any], definitions: dict[str, Any], prefix: str) -> li
     rows = []
     for key, field in block["properties"].items():
         path = f"{prefix}{key}"
-        blocks = [o["$ref"].split("/")[-1] for o in [field, *field.get("oneOf", []), *field.get("anyOf", [])] if "$ref" in o]
+        options = [field, *field.get("oneOf", []), *field.get("anyOf", [])]
+        blocks = [o["$ref"].split("/")[-1] for o in options if "$ref" in o]
         if blocks:
+            if {"type": "null"} in options:
+                rows.append((f"`{path}`", "block or null", f"`{json.dumps(field.get('default'))}`", field.get("description", "")))
             for name in blocks:
                 choice = f" ({name.removeprefix('Server').lower()})" if len(blocks) > 1 else ""
                 rows += [(p + choice, *rest) for p, *rest in _rows(definitions[name], definitions, f"{path}.")]
@@ -48,7 +54,7 @@ def _type(field: dict[str, Any]) -> str:
     if "enum" in field or "const" in field:
         return " or ".join(f"`{value}`" for value in field.get("enum", [field.get("const")]))
     if field["type"] == "array":
-        return f"list of {_type(field['items'])}"
+        return f"list of {_type(field['items'])}" if "type" in field["items"] else "list of blocks"
     bounds = [f"{sign} {field[k]:g}" for k, sign in _BOUNDS.items() if k in field]
     return " ".join([field["type"], *([f"({', '.join(bounds)})"] if bounds else [])])
 

@@ -13,9 +13,12 @@ from perfedavg.algorithms import run as run_module
 from perfedavg.algorithms.federated import FederatedRun
 from perfedavg.algorithms.run import train_runs
 from perfedavg.analysis.selection import select
+from perfedavg.baselines.centralized import CentralizedRun
+from perfedavg.baselines.settings import Centralized
+from perfedavg.baselines.stopping import choose_passes
 from perfedavg.data.store import ClientStore, write_store
 from perfedavg.files import read_json
-from perfedavg.personalize import personalize_validation
+from perfedavg.personalize import personalize_run
 from perfedavg.settings import Personalization
 from perfedavg.training.checkpoints import load_tensors
 from tests.conftest import make_client, make_spec
@@ -162,9 +165,10 @@ def test_a_diverging_run_ends_as_diverged_and_keeps_its_last_finite_model(store,
     assert not np.isfinite(rounds.iloc[-1][["train_loss", "update_norm"]].astype(float)).all()
     model, _ = load_tensors(folder / "model.safetensors")
     assert all(tensor.isfinite().all() for tensor in model.values())
-    rows = personalize_validation(spec, folder / "checkpoints", store, VALIDATION, Personalization(epochs=2))
+    settings = Personalization(epochs=2)
+    rows = personalize_run(spec, folder / "checkpoints", store, {6: VALIDATION}, "validation", settings, [6])
     assert len(rows) == 0
-    assert select(rows, [spec.run_id])["settings"]["fedavg-m2-e1"]["headline_epoch"] is None
+    assert select(rows, [spec.model_dump()], {})["settings"]["fedavg-m2-e1"]["headline_epoch"] is None
 
 
 def test_evaluation_clients_filled_with_nan_leave_training_and_selection_unchanged(tmp_path):
@@ -177,8 +181,13 @@ def test_evaluation_clients_filled_with_nan_leave_training_and_selection_unchang
         store, spec = ClientStore(tmp_path / name), make_spec(local_epochs=2)
         train(store, tmp_path / f"{name}-out", [spec])
         checkpoints = tmp_path / f"{name}-out/runs" / spec.run_id / "checkpoints"
-        validation = personalize_validation(spec, checkpoints, store, VALIDATION, Personalization(epochs=3))
-        results[name] = files(tmp_path / f"{name}-out"), json.dumps(select(validation, [spec.run_id]))
+        settings = Personalization(epochs=3)
+        validation = personalize_run(spec, checkpoints, store, {3: VALIDATION}, "validation", settings, [3])
+        chosen = select(validation, [spec.model_dump()], {})
+        central = CentralizedRun("c-s0", "cnn_small", 0, Centralized(passes=2), store, TRAINING, VALIDATION, tmp_path / name)
+        central.train()
+        stops = choose_passes(pd.DataFrame(central.rows), validation, 3)
+        results[name] = files(tmp_path / f"{name}-out"), json.dumps([chosen, central.rows, stops])
     assert results["clean"] == results["poisoned"]
 
 

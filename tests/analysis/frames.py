@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from perfedavg.data.notes import SYNTHETIC
+
 RUNS = pd.DataFrame(
     {
         "run_id": ["fedavg-m5-e2-s0", "fedavg-m5-e2-s1", "fedavg-m5-e10-s0", "fedavg-m5-e10-s1"],
@@ -20,6 +22,7 @@ RUNS = pd.DataFrame(
         "seed": [0, 1, 0, 1],
         "rounds": 20,
         "status": ["finished", "finished", "finished", "diverged at round 12"],
+        "note": SYNTHETIC,
     }
 )
 
@@ -32,6 +35,7 @@ ACCURACY = {
 }
 SELECTION = {
     "settings": {"fedavg-m5-e2": {"headline_epoch": 1}, "fedavg-m5-e10": {"headline_epoch": 2}},
+    "reptile": {},
 }
 
 

@@ -6,11 +6,14 @@ import pytest
 
 from perfedavg.analysis.formats import write_three_forms
 from perfedavg.analysis.selection import select
-from perfedavg.analysis.summary import NOT_THE_PAPER, load_evaluation, mean_over_clients, rounds_to_target
+from perfedavg.analysis.summary import load_evaluation, mean_over_clients, rounds_to_target
 from perfedavg.analysis.table1 import TABLE1, caption, readable, table1
+from perfedavg.data.notes import SYNTHETIC
 from perfedavg.errors import PerfedavgError
 from perfedavg.tables import read_table, write_table
 from tests.analysis.frames import RUNS, SELECTION, rows
+
+FILES = RUNS.to_dict("records")
 
 
 @pytest.fixture
@@ -20,7 +23,7 @@ def table():
 
 def test_selection_takes_the_best_mean_epoch_and_setting():
     validation = rows("validation").query("round == 20")
-    chosen = select(validation, RUNS.run_id.tolist())
+    chosen = select(validation, FILES, {})
     e2, e10 = chosen["settings"]["fedavg-m5-e2"], chosen["settings"]["fedavg-m5-e10"]
     assert (e2["headline_epoch"], e2["initial_accuracy"], e2["personalized_accuracy"]) == (1, 0.45, 0.65)
     assert (e10["headline_epoch"], e10["personalized_accuracy"]) == (2, 0.45)
@@ -31,21 +34,21 @@ def test_selection_takes_the_best_mean_epoch_and_setting():
 def test_of_equal_epochs_the_earliest_is_selected_and_epoch_0_never():
     validation = rows("validation").query("round == 20")
     validation.loc[validation.epoch > 0, "accuracy"] = 0.1
-    chosen = select(validation, RUNS.run_id.tolist())
+    chosen = select(validation, FILES, {})
     assert {values["headline_epoch"] for values in chosen["settings"].values()} == {1}
 
 
 def test_best_by_initial_and_by_personalized_can_differ():
     validation = rows("validation").query("round == 20")
     validation.loc[validation.run_id.str.contains("e10") & (validation.epoch == 0), "accuracy"] = 0.9
-    chosen = select(validation, RUNS.run_id.tolist()[:3])
+    chosen = select(validation, FILES[:3], {})
     assert chosen["best_setting_by_initial_accuracy"] == "fedavg-m5-e10"
     assert chosen["best_setting_by_personalized_accuracy"] == "fedavg-m5-e2"
 
 
 def test_selection_refuses_evaluation_clients():
     with pytest.raises(PerfedavgError, match="evaluation clients; it must see validation clients only"):
-        select(rows("evaluation"), RUNS.run_id.tolist())
+        select(rows("evaluation"), FILES, {})
 
 
 def test_table1_by_hand(table):
@@ -54,6 +57,8 @@ def test_table1_by_hand(table):
     assert e2.initial_mean == pytest.approx((0.4 + 0.5) / 2), "the last round, not the best one (0.6 at round 10)"
     assert e2.initial_std == pytest.approx(0.1 / np.sqrt(2)), "n - 1"
     assert e2.personalized_mean == pytest.approx(0.65), "after the selected epoch 1"
+    pooled = [0.1 * (a + 0.1) + 0.9 * (a - 0.1) for a in (0.4, 0.5)]
+    assert e2.initial_pooled_mean == pytest.approx(np.mean(pooled)), "client B has 90 of the 100 test examples"
     assert e2.personalized_epoch2_mean == pytest.approx(0.55)
     assert (e2.rounds_to_target_initial, e2.unreached_initial) == (10, 1), "seed 1 at round 10, seed 0 never"
     assert (e2.rounds_to_target_personalized, e2.unreached_personalized) == (20, 0)
@@ -90,14 +95,25 @@ def test_both_models_are_looked_up_on_the_same_rounds():
 def test_a_setting_with_a_diverged_run_is_never_the_best():
     validation = rows("validation").query("round == 20")
     validation.loc[validation.run_id.str.contains("e10"), "accuracy"] = 0.9
-    chosen = select(validation, RUNS.run_id.tolist())
+    chosen = select(validation, FILES, {})
     assert chosen["settings"]["fedavg-m5-e10"]["num_diverged"] == 1
     assert chosen["best_setting_by_personalized_accuracy"] == "fedavg-m5-e2"
 
 
-def test_selection_refuses_several_rounds():
-    with pytest.raises(PerfedavgError, match="last round only"):
-        select(rows("validation"), RUNS.run_id.tolist())
+def test_earlier_rounds_do_not_take_part_in_selection():
+    assert select(rows("validation"), FILES, {}) == select(rows("validation").query("round == 20"), FILES, {})
+
+
+def test_of_each_kind_of_reptile_the_best_personalized_is_chosen():
+    kinds = {"adam": ["fedavg-m5-e2", "fedavg-m5-e10"], "sgd": ["fedavg-m5-e10"]}
+    finished = [run | {"run_id": run["run_id"].replace("e10-s1", "e10-s0")} for run in FILES]
+    chosen = select(rows("validation"), finished, kinds)
+    assert chosen["reptile"] == {"adam": "fedavg-m5-e2", "sgd": "fedavg-m5-e10"}
+
+
+def test_only_stage_1_of_fedavg_is_the_grid():
+    later = [run | {"stage": 2 if "e2-" in run["run_id"] else 1} for run in FILES[:3]]
+    assert select(rows("validation"), later, {})["best_setting_by_personalized_accuracy"] == "fedavg-m5-e10"
 
 
 def test_validation_rows_in_the_files_do_not_count(tmp_path):
@@ -113,15 +129,17 @@ def test_the_mean_over_clients_is_a_mean_and_unweighted():
     three = pd.concat(
         [three.assign(client_id=c, accuracy=a, num_test=n) for c, a, n in (("A", 0.1, 9), ("B", 0.2, 1), ("C", 0.9, 1))]
     )
-    assert mean_over_clients(three).accuracy.item() == pytest.approx(0.4)
+    means = mean_over_clients(three)
+    assert means.accuracy.item() == pytest.approx(0.4)
+    assert means.pooled.item() == pytest.approx((0.1 * 9 + 0.2 + 0.9) / 11), "weighted by test examples"
 
 
 def test_tables_of_real_data_have_no_note_and_read_back(tmp_path):
-    table = table1(rows(), RUNS.assign(dataset="emnist62"), SELECTION, target=0.6, shown_epochs=[2])
+    table = table1(rows(), RUNS.assign(dataset="emnist62", note=""), SELECTION, target=0.6, shown_epochs=[2])
     write_table(TABLE1, table, tmp_path / "table1.csv")
     back = read_table(TABLE1, tmp_path / "table1.csv")
     assert (back.note == "").all()
-    assert caption(back, 20).endswith("fewer clients.")
+    assert caption(back, 20).endswith("test examples.")
 
 
 @pytest.mark.parametrize(("target", "expected"), [(0.3, 5), (0.4, 10), (0.6, np.nan)])
@@ -134,10 +152,10 @@ def test_three_forms_carry_the_note_and_read_back(table, tmp_path):
     write_three_forms(TABLE1, table, readable(table), caption(table, 20), tmp_path / "table1")
     back = read_table(TABLE1, tmp_path / "table1.csv")
     pd.testing.assert_frame_equal(back, table, check_dtype=False, rtol=1e-5)
-    assert (back.note == NOT_THE_PAPER).all()
+    assert (back.note == SYNTHETIC).all()
     markdown, latex = ((tmp_path / f"table1.{kind}").read_text() for kind in ("md", "tex"))
-    assert NOT_THE_PAPER in markdown
-    assert NOT_THE_PAPER in latex
+    assert SYNTHETIC in markdown
+    assert SYNTHETIC in latex
     assert markdown.count("\n|") == 4
     assert r"\begin{tabular}" in latex
 

@@ -14,7 +14,8 @@ from perfedavg.tables import VALIDATION
 def choose_passes(passes: pd.DataFrame, reference: pd.DataFrame, last_round: int) -> dict[str, int]:
     """The pass with the best validation accuracy, and the one whose accuracy is nearest to the reference run's initial one.
 
-    Stopping level is early stopping, so only passes up to the best one count there. Accuracies are unweighted means over validation clients; of equal passes, the earlier.
+    Stopping level is early stopping, so only passes up to the best one count there. Accuracies are unweighted means over
+    validation clients; of equal passes, the earlier.
 
     Args:
         passes: ``passes.parquet``.

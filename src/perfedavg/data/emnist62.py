@@ -60,9 +60,10 @@ def _unpacked(archive: Path, scratch: Path) -> Iterator[tuple[h5py.File, h5py.Fi
             with tarfile.open(archive) as tar:
                 for name in (_TRAIN, _TEST):
                     tar.extract(name, folder, filter="data")
+            train, test = h5py.File(Path(folder) / _TRAIN), h5py.File(Path(folder) / _TEST)
         except (OSError, EOFError, KeyError, tarfile.TarError) as error:
             raise PerfedavgError(f"{archive} is no archive with {_TRAIN} and {_TEST} ({error}); check data.archive.") from error
-        with h5py.File(Path(folder) / _TRAIN) as train, h5py.File(Path(folder) / _TEST) as test:
+        with train, test:
             yield train, test
 
 
