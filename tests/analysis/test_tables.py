@@ -1,5 +1,7 @@
 """Selection, Table 1 and its forms against numbers worked out by hand (see frames.py)."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,12 +9,13 @@ import pytest
 from perfedavg.analysis.formats import write_three_forms
 from perfedavg.analysis.selection import select
 from perfedavg.analysis.summary import load_evaluation, mean_over_clients, rounds_to_target
-from perfedavg.analysis.table1 import TABLE1, caption, readable, table1
+from perfedavg.analysis.table1 import PAPER, TABLE1, beside_the_paper, caption, readable, table1
 from perfedavg.data.notes import SYNTHETIC
 from perfedavg.errors import PerfedavgError
 from perfedavg.tables import read_table, write_table
 from tests.analysis.frames import RUNS, SELECTION, rows
 
+ROOT = Path(__file__).parents[2]
 FILES = RUNS.to_dict("records")
 
 
@@ -167,3 +170,28 @@ def test_contract_refuses_bad_tables(table, tmp_path):
         with pytest.raises((pandera.errors.SchemaError, pandera.errors.SchemaErrors)):
             write_table(TABLE1, bad, tmp_path / "bad.csv")
     assert not any(tmp_path.iterdir()), "nothing half-written"
+
+
+def test_the_paper_stands_beside_ours_where_it_has_the_row(table):
+    paper = read_table(PAPER, ROOT / "config/paper_targets.csv")
+    assert len(paper) == 8
+    beside = beside_the_paper(table.assign(local_epochs=pd.array([2, 3], dtype="Int64")), paper)
+    assert beside.paper_initial_mean.tolist()[0] == 0.7473
+    assert beside.difference_personalized[0] == pytest.approx(0.65 - 0.8292)
+    assert beside.loc[1].filter(like="paper_").isna().all()
+    assert np.isnan(beside.difference_initial[1])
+    shown = readable(beside)
+    assert shown["paper: initial"].tolist() == ["0.7473 (0.0260)", ""]
+    assert shown["difference, initial"].tolist() == ["-0.2973", ""]
+    assert shown["paper: rounds to 0.8, initial"].tolist() == ["310", ""]
+    assert "the paper's" in caption(beside, 20)
+    assert beside[list(TABLE1)].equals(table.assign(local_epochs=beside.local_epochs)[list(TABLE1)])
+
+
+@pytest.mark.parametrize(
+    ("m", "e", "row"),
+    [(5, 5, (0.8028, 0.0512, 0.8712, 0.0049, 111.1, 33.9)), (20, 5, (0.8471, 0.0084, 0.9057, 0.0017, 65.6, 31.25))],
+)
+def test_two_rows_of_the_paper_s_table(m, e, row):
+    paper = read_table(PAPER, ROOT / "config/paper_targets.csv").set_index(["clients_per_round", "local_epochs"])
+    assert tuple(paper.loc[(m, e)].drop("target")) == row

@@ -78,9 +78,15 @@ def done(tmp_path_factory):
 
 
 PAGE = {"provenance": 1, "write_report": 1}  # the page names the source of all that it shows
-ANALYSIS = {"table1": 1, "rounds_figure": 1} | PAGE
-PERSONALIZE = {"personalize_validation": 4, "select": 1, "personalize_evaluation": 4}
-TRAIN = {"train_fedavg": 4, "runs_table": 1, "provenance": 1}
+COMPARISON = {"baselines_table": 1, "stage2_table": 1, "stage2_figure": 1, "finetune_curve": 1, "clients_before_after": 1}
+ANALYSIS = {"table1": 1, "rounds_figure": 1} | COMPARISON | PAGE
+SELECT = {"settle_baselines": 1, "select": 1, "runs_table": 1}
+PERSONALIZE = {
+    "personalize_validation": 4, "personalize_evaluation": 4,
+    "personalize_validation_stage2": 2, "personalize_evaluation_stage2": 2,
+    "personalize_centralized": 2, "train_local_only": 2,
+} | SELECT  # fmt: skip
+TRAIN = {"train_fedavg": 4, "train_stage2": 2}
 
 
 def test_one_core_and_two_give_the_same_bytes(done, tmp_path):
@@ -114,10 +120,16 @@ def test_a_deleted_figure_is_one_job(done):
         ("src/perfedavg/analysis/figures/rounds.py", {"rounds_figure": 1} | PAGE),
         ("src/perfedavg/analysis/table1.py", {"table1": 1} | PAGE),
         ("src/perfedavg/analysis/report.html.j2", {"write_report": 1}),
-        ("src/perfedavg/analysis/selection.py", {"select": 1, "runs_table": 1, "provenance": 1, "data_card": 1} | ANALYSIS),
+        ("src/perfedavg/analysis/comparison.py", COMPARISON | PAGE),
+        ("src/perfedavg/analysis/selection.py", {"select": 1, "runs_table": 1} | ANALYSIS),
+        ("src/perfedavg/baselines/stopping.py", SELECT | {"personalize_centralized": 2, "train_local_only": 2} | ANALYSIS),
+        (
+            "src/perfedavg/baselines/centralized.py",
+            SELECT | {"train_centralized": 2, "personalize_centralized": 2, "train_local_only": 2} | ANALYSIS,
+        ),
         ("src/perfedavg/personalize.py", PERSONALIZE | ANALYSIS),
         ("src/perfedavg/algorithms/server.py", TRAIN | PERSONALIZE | ANALYSIS),
-        ("src/perfedavg/training/local.py", TRAIN | PERSONALIZE | ANALYSIS),
+        ("src/perfedavg/training/local.py", TRAIN | {"train_centralized": 2} | PERSONALIZE | ANALYSIS),
         ("src/perfedavg/config_docs.py", {}),
     ],
 )
@@ -134,14 +146,15 @@ def test_a_touched_module_reruns_nothing(done):
 
 def test_a_new_seed_trains_only_its_own_runs(done):
     planned = done.planned("--config", "seeds=[0, 1, 2]")
-    assert planned == {
-        "train_fedavg": 2, "personalize_validation": 2, "personalize_evaluation": 2,
-        "select": 1, "runs_table": 1, "provenance": 1,
-    } | ANALYSIS  # fmt: skip
+    own = dict.fromkeys(("train_fedavg", "personalize_validation", "personalize_evaluation"), 2)
+    one = ("train_stage2", "personalize_validation_stage2", "personalize_evaluation_stage2", "train_centralized")
+    assert {rule: n for rule, n in planned.items() if rule not in ("personalize_centralized", "train_local_only")} == (
+        own | dict.fromkeys(one, 1) | SELECT | ANALYSIS
+    )
 
 
 def test_a_new_target_makes_only_tables_and_figures(done):
-    assert done.planned("--config", "target_accuracy=0.07") == ANALYSIS | {"provenance": 1}
+    assert done.planned("--config", "target_accuracy=0.07") == {"table1": 1, "rounds_figure": 1} | PAGE
 
 
 @pytest.mark.parametrize("target", ["data", "federated", "personalized", "tables", "figures", "report"])
@@ -151,10 +164,12 @@ def test_named_targets(done, target):
 
 def test_single_runs_a_job_give_the_same_bytes(done, tmp_path):
     single = Checkout(tmp_path)
-    single.snakemake("--cores", "2", "personalized", "--config", "federated={pack: false}")
-    assert len(list((single.results / "logs").glob("train_fedavg-*.log"))) == 8, "one job a run"
+    runs = [f"results/tiny/personalization/fedavg-m4-{name}-s0.parquet" for name in ("e1", "e2", "e2.e1", "e2.continued")]
+    single.snakemake("--cores", "2", *runs, "--config", "federated={pack: false}")
+    for rule, jobs in (("train_fedavg", 2), ("train_stage2", 2), ("personalize_evaluation_stage2", 2)):
+        assert len(list((single.results / "logs").glob(f"{rule}-*.log"))) == jobs, "one job a run"
     expected, got = done.products(), single.products()
-    assert len([name for name in got if name.endswith(".safetensors")]) == 8 * 3
+    assert len([name for name in got if name.endswith(".safetensors")]) == 2 * (2 + 2) + 2 * (1 + 2)
     assert [name for name in got if got[name] != expected[name]] == []
 
 
@@ -162,9 +177,13 @@ def test_runs_that_diverge_do_not_break_the_dag(tmp_path):
     checkout = Checkout(tmp_path)
     checkout.snakemake("--cores", "2", "--config", "federated={client: {lr: 1.0e+30}}", "seeds=[0]")
     runs = pd.read_csv(checkout.results / "runs.csv")
-    assert runs.status.str.startswith("diverged at round").all()
+    federated = runs[runs.algorithm.isin(["fedavg", "reptile"])]
+    assert federated.status.str.startswith("diverged").all()
+    assert (runs[~runs.run_id.isin(federated.run_id)].status == "finished").all()
     assert "diverged" in (checkout.results / "tables/table1.md").read_text()
-    assert "4 of 4 runs diverged" in (checkout.results / "report.html").read_text()
+    assert runs.status.str.startswith("diverged before stage 2").sum() == 5
+    assert "diverged" in (checkout.results / "tables/stage2.md").read_text()
+    assert "9 of 12 runs diverged" in (checkout.results / "report.html").read_text()
 
 
 def test_both_entry_files_and_the_graph(done):
@@ -178,13 +197,15 @@ def test_the_tables_hold_together(done):
     runs = pd.read_csv(done.results / "runs.csv")
     table = pd.read_csv(done.results / "tables/table1.csv")
     split = pd.read_csv(done.results / "split.csv").set_index("client_id").client_group
-    assert len(runs) == 8
+    assert len(runs) == 8 + 2 * 5 + 2 * 3
     assert len(table) == 4
     for run_id in runs.run_id:
         rows = pd.read_parquet(done.results / f"personalization/{run_id}.parquet")
         assert (rows.client_group == rows.client_id.map(split)).all()
         assert set(rows.client_group) == {"validation", "evaluation"}
-        assert rows[rows["round"] == 4].client_id.nunique() == 3 + 5
+        last = runs.set_index("run_id")["rounds"][run_id]
+        assert rows[rows["round"] == last].client_id.nunique() == 3 + 5
+    runs = runs[runs.run_id.str.fullmatch(r"fedavg-m\d-e\d-s\d")]
     first = runs.merge(table, on=["clients_per_round", "local_epochs"]).iloc[0]
     rows = pd.read_parquet(done.results / f"personalization/{first.run_id}.parquet")
     own = runs[(runs.clients_per_round == first.clients_per_round) & (runs.local_epochs == first.local_epochs)].run_id
@@ -200,7 +221,7 @@ def test_the_report_needs_nothing_but_its_folder(done):
     page = (done.results / "report.html").read_text()
     assert "say nothing about the paper" in page
     pictures = re.findall(r'<img src="([^"]+)"', page)
-    assert len(pictures) == 2
+    assert len(pictures) == 5
     assert all((done.results / picture).is_file() for picture in pictures)
     assert "http://" not in page
     assert "https://" not in page

@@ -1,7 +1,7 @@
 """Figure: accuracy against fine-tune epoch."""
 
-from perfedavg.analysis.comparison import baseline_models
-from perfedavg.analysis.figures.finetune_curve import LOCAL_ONLY, finetune_curve_data, finetune_curve_figure
+from perfedavg.analysis.comparison import LOCAL_ONLY, baseline_models
+from perfedavg.analysis.figures.finetune_curve import finetune_curve_data, finetune_curve_figure
 from perfedavg.analysis.selection import headline_epochs
 from perfedavg.analysis.summary import load_evaluation, read_runs_table
 from perfedavg.files import read_json

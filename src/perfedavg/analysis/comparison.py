@@ -36,6 +36,9 @@ COMPARISON = {
 }
 
 STAGE1, PERSONALIZED_FEDAVG = "FedAvg", "Personalized FedAvg"
+LOCAL_ONLY = "local-only"
+"""The setting of local-only runs."""
+
 _KINDS = {"adam": "Adam", "sgd": "SGD", "momentum": "momentum"}
 
 
@@ -68,7 +71,7 @@ def baseline_models(runs: pd.DataFrame, selection: dict[str, Any], reference: st
     others = {
         "centralized, best": "centralized-best",
         "centralized, level with FedAvg": "centralized-matched",
-        "local only": "local-only",
+        "local only": LOCAL_ONLY,
     }
     known = set(runs.run_id.map(setting_of))
     return models | {name: setting for name, setting in others.items() if setting in known}
@@ -148,6 +151,11 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         if pd.isna(row[f"{name}_mean"]):
             return "diverged" if row.num_diverged else ""
         return f"{row[f'{name}_mean']:.4f}" + ("" if pd.isna(row[f"{name}_std"]) else f" ({row[f'{name}_std']:.4f})")
+
+    # What local-only training starts from is no model worth a number.
+    table = table.copy()
+    untrained = ["initial_mean", "initial_pooled_mean", "difference_initial", "hurt_share"]
+    table.loc[table.setting == LOCAL_ONLY, untrained] = np.nan
 
     def number(value: float, form: str = ".4f") -> str:
         return "" if pd.isna(value) else format(value, form)

@@ -7,6 +7,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from perfedavg.analysis.comparison import hurt_share
 from perfedavg.analysis.figures.style import SERIES, add_footer, save_figure, use_style
@@ -66,6 +67,9 @@ def clients_before_after_figure(clients: pd.DataFrame, note: str, base: str | Pa
             groups.num_train, groups.gain, groups.error, color="black", marker="s", markersize=3, linewidth=1, capsize=2
         )
         bottom.set_xscale("log")
+        bottom.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        bottom.xaxis.set_major_formatter("{x:g}")
+        bottom.xaxis.set_minor_formatter(NullFormatter())
         bottom.set_xlabel("train examples of the client", fontsize=8)
     lowest = np.nanmin(data[[INITIAL, PERSONALIZED]].to_numpy(), initial=1.0)
     axes[0, 0].set(xlim=(max(lowest - 0.05, -0.02), 1.02), ylim=(max(lowest - 0.05, -0.02), 1.02))

@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
+from perfedavg.analysis.comparison import LOCAL_ONLY
 from perfedavg.analysis.figures.style import SERIES, add_footer, save_figure, seeds_in_words, use_style
 from perfedavg.analysis.selection import setting_of
 from perfedavg.analysis.summary import mean_over_clients
@@ -24,8 +25,6 @@ FINETUNE_CURVE = {
     "num_clients": "int 1..",
     "note": "str",
 }
-
-LOCAL_ONLY = "local-only"
 
 
 def finetune_curve_data(evaluation: pd.DataFrame, runs: pd.DataFrame, models: dict[str, str]) -> pd.DataFrame:
