@@ -79,19 +79,18 @@ if BASELINES:
         # What each baseline run is, and where a centralized one is stopped: chosen on validation clients.
         input:
             lib=library("settle_baselines.py"),
-            passes=expand(f"{RESULTS}/runs/centralized-s{{seed}}/passes.parquet", seed=CENTRALIZED_SEEDS),
-            reference=expand(f"{RESULTS}/personalization/validation/{REFERENCE}-s{{seed}}.parquet", seed=CENTRALIZED_SEEDS),
+            passes=f"{RESULTS}/runs/centralized-s{{seed}}/passes.parquet" if experiment.centralized else [],
+            reference=f"{RESULTS}/personalization/validation/{REFERENCE}-s{{seed}}.parquet" if experiment.centralized else [],
         output:
-            [f"{RESULTS}/runs/{run.run_id}/run.json" for run in BASELINES],
+            expand(f"{RESULTS}/runs/{{setting}}-s{{{{seed}}}}/run.json", setting=dict.fromkeys(run.setting for run in BASELINES)),
         log:
-            f"{RESULTS}/logs/settle_baselines.log",
+            f"{RESULTS}/logs/settle_baselines-s{{seed}}.log",
         benchmark:
-            f"{RESULTS}/benchmarks/settle_baselines.jsonl"
+            f"{RESULTS}/benchmarks/settle_baselines-s{{seed}}.jsonl"
         conda:
             ENVIRONMENT
         params:
-            runs=[run.model_dump(mode="json") for run in BASELINES],
-            seeds=CENTRALIZED_SEEDS,
+            runs=baselines_of_seed,
             last_round=experiment.federated.rounds,
         script:
             "../scripts/settle_baselines.py"

@@ -37,7 +37,6 @@ STAGE1, STAGE2, BASELINES = stage1_runs(experiment), stage2_runs(experiment), ba
 RUN_IDS = [run.run_id for run in [*STAGE1, *STAGE2, *BASELINES]]
 REFERENCE = reference_setting(experiment)
 STOPS = [BEST, MATCHED]
-CENTRALIZED_SEEDS = list(experiment.seeds) if experiment.centralized else []
 
 SCRIPTS = os.path.relpath(Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent / "scripts")
 
@@ -100,6 +99,11 @@ def runs_of_stage2_job(wildcards):
         for run in STAGE2
         if run.seed == int(wildcards.seed) and variant in (None, run.setting.removeprefix(f"{REFERENCE}."))
     ]
+
+
+def baselines_of_seed(wildcards):
+    """The same for the baselines of one seed."""
+    return [run.model_dump(mode="json") for run in BASELINES if run.seed == int(wildcards.seed)]
 
 
 def job_name(rule_name):

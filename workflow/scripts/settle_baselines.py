@@ -1,4 +1,4 @@
-"""Say what each baseline run is; choose on validation clients where a centralized one is stopped."""
+"""Say what each baseline run of one seed is; choose on validation clients where a centralized one is stopped."""
 
 from pathlib import Path
 
@@ -9,13 +9,9 @@ from perfedavg.files import write_json
 from perfedavg.job import job
 
 with job(snakemake.log[0]):
-    params = snakemake.params
-    passes, references = (
-        dict(zip(params.seeds, files, strict=True)) for files in (snakemake.input.passes, snakemake.input.reference)
-    )
-    for run, output in zip(params.runs, snakemake.output, strict=True):
-        seed = run["seed"]
+    passes, reference = snakemake.input.get("passes"), snakemake.input.get("reference")
+    for run, output in zip(snakemake.params.runs, snakemake.output, strict=True):
         if run["algorithm"] == "centralized":
-            rows = pd.read_parquet(references[seed])
-            run = settle(run, pd.read_parquet(passes[seed]), rows, Path(references[seed]).stem, params.last_round)
+            tables = pd.read_parquet(passes), pd.read_parquet(reference)
+            run = settle(run, *tables, Path(reference).stem, snakemake.params.last_round)
         write_json(output, run)
