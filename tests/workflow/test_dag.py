@@ -82,9 +82,7 @@ COMPARISON = {"baselines_table": 1, "stage2_table": 1, "stage2_figure": 1, "fine
 ANALYSIS = {"table1": 1, "rounds_figure": 1} | COMPARISON | PAGE
 SELECT = {"settle_baselines": 2, "select": 1, "runs_table": 1}
 PERSONALIZE = {
-    "personalize_validation": 4, "personalize_evaluation": 4,
-    "personalize_validation_stage2": 2, "personalize_evaluation_stage2": 2,
-    "personalize_centralized": 2, "train_local_only": 2,
+    "personalize": 4, "personalize_stage2": 2, "personalize_centralized": 2, "train_local_only": 2,
 } | SELECT  # fmt: skip
 TRAIN = {"train_fedavg": 4, "train_stage2": 2}
 
@@ -146,8 +144,8 @@ def test_a_touched_module_reruns_nothing(done):
 
 def test_a_new_seed_trains_only_its_own_runs(done):
     planned = done.planned("--config", "seeds=[0, 1, 2]")
-    own = dict.fromkeys(("train_fedavg", "personalize_validation", "personalize_evaluation"), 2)
-    one = ["train_stage2", "personalize_validation_stage2", "personalize_evaluation_stage2"]
+    own = dict.fromkeys(("train_fedavg", "personalize"), 2)
+    one = ["train_stage2", "personalize_stage2"]
     one += ["train_centralized", "settle_baselines", "personalize_centralized", "train_local_only"]
     assert planned == own | dict.fromkeys(one, 1) | {"select": 1, "runs_table": 1} | ANALYSIS
 
@@ -165,7 +163,7 @@ def test_single_runs_a_job_give_the_same_bytes(done, tmp_path):
     single = Checkout(tmp_path)
     runs = [f"results/tiny/personalization/fedavg-m4-{name}-s0.parquet" for name in ("e1", "e2", "e2.e1", "e2.continued")]
     single.snakemake("--cores", "2", *runs, "--config", "federated={pack: false}")
-    for rule, jobs in (("train_fedavg", 2), ("train_stage2", 2), ("personalize_evaluation_stage2", 2)):
+    for rule, jobs in (("train_fedavg", 2), ("train_stage2", 2), ("personalize_stage2", 2)):
         assert len(list((single.results / "logs").glob(f"{rule}-*.log"))) == jobs, "one job a run"
     expected, got = done.products(), single.products()
     assert len([name for name in got if name.endswith(".safetensors")]) == 2 * (2 + 2) + 2 * (1 + 2)

@@ -66,6 +66,25 @@ def packages(*names):
     return {name: version(name) for name in names}
 
 
+HAS_ARCHIVE = hasattr(experiment.data, "archive")
+DOWNLOADED = f"results/data/downloads/{experiment.store_name}.tar.bz2"
+
+PERSONALIZE_PARAMS = {
+    "packages": packages("numpy", "torch"),
+    "personalization": experiment.personalization.model_dump(mode="json", exclude={"shown_epochs"}),
+    "validation_at_every_round": experiment.evaluation.validation_at_every_round,
+    "intermediate_clients": experiment.evaluation.intermediate_clients,
+    "split_seed": experiment.split.seed,
+}
+
+
+def archive():
+    """The data set's archive: the user's own file where it lies, or the downloaded one; [] for built-in data."""
+    if not HAS_ARCHIVE:
+        return []
+    return experiment.data.archive if experiment.data.is_local else DOWNLOADED
+
+
 def per_run(path):
     """`path`, which holds `{run_id}`, for the runs of one job: one (M, seed) with all its local work, or one run."""
     pattern = path.format(run_id="fedavg-m{clients}-{work}-s{seed}")

@@ -1,14 +1,3 @@
-HAS_ARCHIVE = hasattr(experiment.data, "archive")
-DOWNLOADED = f"results/data/downloads/{experiment.store_name}.tar.bz2"
-
-
-def archive():
-    """The data set's archive: the user's own file where it lies, or the downloaded one; [] for built-in data."""
-    if not HAS_ARCHIVE:
-        return []
-    return experiment.data.archive if experiment.data.is_local else DOWNLOADED
-
-
 if HAS_ARCHIVE and not experiment.data.is_local:
 
     rule download:
