@@ -157,16 +157,16 @@ def test_three_forms_and_back(stage2, tmp_path):
     assert SYNTHETIC in (tmp_path / "stage2.md").read_text()
 
 
-def draw(name, base):
+def draw(name, base, evaluation):
     selection = SELECTION
     if name == "stage2":
-        stage2_figure(stage2_data(rows(), RUNS, selection, MODELS), MODELS, base)
+        stage2_figure(stage2_data(evaluation, RUNS, selection, MODELS), MODELS, 10, SYNTHETIC, base)
     elif name == "finetune_curve":
         models = baseline_models(RUNS, selection, REFERENCE)
-        finetune_curve_figure(finetune_curve_data(rows(), RUNS, models), models, 2, base)
+        finetune_curve_figure(finetune_curve_data(evaluation, RUNS, models), models, 2, SYNTHETIC, base)
     else:
         models = {"FedAvg": REFERENCE, "centralized, best": "centralized-best"}
-        clients_before_after_figure(paired_clients(rows(), RUNS, selection, models), SYNTHETIC, base)
+        clients_before_after_figure(paired_clients(evaluation, RUNS, selection, models), models, SYNTHETIC, base)
 
 
 TEXTS = {
@@ -185,7 +185,7 @@ TEXTS = {
 def test_figures_are_reproducible_and_say_what_they_show(name, tmp_path):
     for folder in "ab":
         (tmp_path / folder).mkdir()
-        draw(name, tmp_path / folder / name)
+        draw(name, tmp_path / folder / name, rows())
     files = {p.name: p.read_bytes() for p in (tmp_path / "a").iterdir()}
     assert set(files) == {f"{name}.{kind}" for kind in ("png", "pdf", "svg", "csv")}
     assert files == {p.name: p.read_bytes() for p in (tmp_path / "b").iterdir()}
@@ -194,6 +194,13 @@ def test_figures_are_reproducible_and_say_what_they_show(name, tmp_path):
         assert text in svg
     with Image.open(tmp_path / "a" / f"{name}.png") as png:
         assert png.size[0] >= 800
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_figures_of_runs_that_all_diverged_are_drawn_all_the_same(name, tmp_path):
+    draw(name, tmp_path / name, rows().iloc[:0])
+    assert len(list(tmp_path.iterdir())) == 4
+    assert SYNTHETIC in (tmp_path / f"{name}.svg").read_text()
 
 
 def test_figure_data_by_hand():

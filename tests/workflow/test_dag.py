@@ -119,7 +119,7 @@ def test_a_deleted_figure_is_one_job(done):
         ("src/perfedavg/analysis/table1.py", {"table1": 1} | PAGE),
         ("src/perfedavg/analysis/report.html.j2", {"write_report": 1}),
         ("src/perfedavg/analysis/comparison.py", COMPARISON | PAGE),
-        ("src/perfedavg/analysis/selection.py", {"select": 1, "runs_table": 1} | ANALYSIS),
+        ("src/perfedavg/analysis/selection.py", {"select": 1, "runs_table": 1, "data_card": 1} | ANALYSIS),
         ("src/perfedavg/baselines/stopping.py", SELECT | {"personalize_centralized": 2, "train_local_only": 2} | ANALYSIS),
         (
             "src/perfedavg/baselines/centralized.py",

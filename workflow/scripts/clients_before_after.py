@@ -11,4 +11,4 @@ with job(snakemake.log[0]):
     models = baseline_models(runs, selection, snakemake.params.reference)
     models = {name: setting for name, setting in models.items() if setting not in (LOCAL_ONLY, "centralized-matched")}
     clients = paired_clients(load_evaluation(snakemake.input.evaluation), runs, selection, models)
-    clients_before_after_figure(clients, runs.note.iloc[0], snakemake.output.png.removesuffix(".png"))
+    clients_before_after_figure(clients, models, runs.note.iloc[0], snakemake.output.png.removesuffix(".png"))

@@ -12,4 +12,4 @@ with job(snakemake.log[0]):
     models = baseline_models(runs, selection, snakemake.params.reference)
     data = finetune_curve_data(load_evaluation(snakemake.input.evaluation), runs, models)
     local_epochs = headline_epochs(selection).get(LOCAL_ONLY)
-    finetune_curve_figure(data, models, local_epochs, snakemake.output.png.removesuffix(".png"))
+    finetune_curve_figure(data, models, local_epochs, runs.note.iloc[0], snakemake.output.png.removesuffix(".png"))

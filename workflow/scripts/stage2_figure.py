@@ -2,7 +2,7 @@
 
 from perfedavg.analysis.comparison import stage2_models
 from perfedavg.analysis.figures.stage2 import stage2_data, stage2_figure
-from perfedavg.analysis.summary import load_evaluation, read_runs_table
+from perfedavg.analysis.summary import load_evaluation, read_runs_table, stage1
 from perfedavg.files import read_json
 from perfedavg.job import job
 
@@ -10,4 +10,5 @@ with job(snakemake.log[0]):
     runs, selection = read_runs_table(snakemake.input.runs), read_json(snakemake.input.selection)
     models = stage2_models(runs, selection, snakemake.params.reference)
     data = stage2_data(load_evaluation(snakemake.input.evaluation), runs, selection, models)
-    stage2_figure(data, models, snakemake.output.png.removesuffix(".png"))
+    switch, note = stage1(runs)["rounds"].max(), runs.note.iloc[0]
+    stage2_figure(data, models, switch, note, snakemake.output.png.removesuffix(".png"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -10,7 +11,7 @@ import pandas as pd
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from perfedavg.analysis.comparison import hurt_share
-from perfedavg.analysis.figures.style import SERIES, add_footer, save_figure, use_style
+from perfedavg.analysis.figures.style import SERIES, add_footer, save_figure, say_empty, use_style
 from perfedavg.analysis.summary import INITIAL, PERSONALIZED
 from perfedavg.tables import write_table
 
@@ -41,12 +42,11 @@ def gain_by_size(clients: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"num_train": grouped.num_train.median(), "gain": grouped.gain.mean(), "error": grouped.gain.sem()})
 
 
-def clients_before_after_figure(clients: pd.DataFrame, note: str, base: str | Path) -> None:
+def clients_before_after_figure(clients: pd.DataFrame, models: Collection[str], note: str, base: str | Path) -> None:
     """Draw ``clients`` (of ``comparison.paired_clients``): a column a model, a point a (client, seed)."""
     data = clients.assign(note=note)[list(CLIENTS_BEFORE_AFTER)]
     write_table(CLIENTS_BEFORE_AFTER, data, Path(base).with_suffix(".csv"))
     use_style()
-    models = list(dict.fromkeys(data.model))
     figure, axes = plt.subplots(
         2, len(models), figsize=(max(2.4 * len(models), 4.8), 5.0), squeeze=False, sharey="row", sharex="row"
     )
@@ -57,7 +57,10 @@ def clients_before_after_figure(clients: pd.DataFrame, note: str, base: str | Pa
         top, bottom = axes[0, i], axes[1, i]
         top.plot([0, 1], [0, 1], color="0.5", linewidth=0.8)
         top.plot(own[INITIAL] + dx, own[PERSONALIZED] + dy, "o", color=color, markersize=2.5, alpha=0.5, markeredgewidth=0)
-        top.set_title(f"{name}\n{100 * hurt_share(own):.0f} % hurt", fontsize=8)
+        top.set_title(f"{name}\n{100 * hurt_share(own):.0f} % hurt" if len(own) else name, fontsize=8)
+        if own.empty:
+            say_empty(top)
+            say_empty(bottom)
         top.set_xlabel("initial accuracy", fontsize=8)
         gain = own[PERSONALIZED] - own[INITIAL]
         bottom.axhline(0, color="0.5", linewidth=0.8)

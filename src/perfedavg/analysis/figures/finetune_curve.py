@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from perfedavg.analysis.comparison import LOCAL_ONLY
-from perfedavg.analysis.figures.style import SERIES, add_footer, save_figure, seeds_in_words, use_style
+from perfedavg.analysis.figures.style import SERIES, add_footer, save_figure, say_empty, seeds_in_words, use_style
 from perfedavg.analysis.selection import setting_of
 from perfedavg.analysis.summary import mean_over_clients
 from perfedavg.tables import write_table
@@ -36,7 +36,9 @@ def finetune_curve_data(evaluation: pd.DataFrame, runs: pd.DataFrame, models: di
     return means.assign(name=means.setting.map(names))[list(FINETUNE_CURVE)]
 
 
-def finetune_curve_figure(data: pd.DataFrame, models: dict[str, str], local_epochs: int | None, base: str | Path) -> None:
+def finetune_curve_figure(
+    data: pd.DataFrame, models: dict[str, str], local_epochs: int | None, note: str, base: str | Path
+) -> None:
     """Draw ``data``: a panel a mean; points are seeds, lines their mean. Local-only training has no fine-tuning, so it is a line
     at its accuracy after ``local_epochs``, the number chosen on validation clients."""
     write_table(FINETUNE_CURVE, data, Path(base).with_suffix(".csv"))
@@ -54,12 +56,14 @@ def finetune_curve_figure(data: pd.DataFrame, models: dict[str, str], local_epoc
             axis.plot(own.epoch, own[column], marker, color=color, markersize=2.5, alpha=0.6, markeredgewidth=0)
             mean = own.groupby("epoch")[column].mean()
             axis.plot(mean.index, mean, color=color, marker=marker, markersize=3.5, linewidth=1.4, label=name)
+        if data.empty:
+            say_empty(axis)
         axis.set_title(title, fontsize=8)
         axis.set_xlabel("fine-tune epoch (0: initial model)", fontsize=8)
         axis.xaxis.set_major_locator(MaxNLocator(11, integer=True))
     axes[0].set_ylabel("accuracy", fontsize=8)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False, fontsize=7)
-    clients = f"n = {data.num_clients.max():.0f} evaluation clients, {seeds_in_words(data.seed.nunique())}"
-    add_footer(figure, [clients, data.note.iloc[0]])
+    clients = "" if data.empty else f"n = {data.num_clients.max():.0f} evaluation clients, "
+    add_footer(figure, [clients + seeds_in_words(data.seed.nunique()), note])
     save_figure(figure, base)

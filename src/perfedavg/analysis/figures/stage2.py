@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from perfedavg.analysis.figures.style import SERIES, add_footer, save_figure, seeds_in_words, use_style
+from perfedavg.analysis.figures.style import SERIES, add_footer, save_figure, say_empty, seeds_in_words, use_style
 from perfedavg.analysis.selection import setting_of
 from perfedavg.analysis.summary import INITIAL, PERSONALIZED, initial_and_personalized
 from perfedavg.tables import write_table
@@ -37,13 +37,12 @@ def stage2_data(evaluation: pd.DataFrame, runs: pd.DataFrame, selection: dict[st
     return curves.assign(name=curves.setting.map(names))[list(STAGE2_FIGURE)]
 
 
-def stage2_figure(data: pd.DataFrame, models: dict[str, str], base: str | Path) -> None:
-    """Draw ``data``: a panel a kind of model; points are seeds, lines their mean."""
+def stage2_figure(data: pd.DataFrame, models: dict[str, str], switch: int, note: str, base: str | Path) -> None:
+    """Draw ``data``: a panel a kind of model; points are seeds, lines their mean. ``switch`` is stage 1's last round."""
     write_table(STAGE2_FIGURE, data, Path(base).with_suffix(".csv"))
     use_style()
     figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.6), sharey=True)
     first, *later = models
-    switch = data.loc[data.name == first, "round"].max()
     start = data[(data.name == first) & (data["round"] == switch)]
     shown = data[(data.name != first) | (data["round"] >= switch - 1.5 * (data["round"].max() - switch))]
     for axis, model in zip(axes, (INITIAL, PERSONALIZED), strict=True):
@@ -56,15 +55,17 @@ def stage2_figure(data: pd.DataFrame, models: dict[str, str], base: str | Path) 
                 own = pd.concat([start[start.model == model], own])
             mean = own.groupby("round").accuracy.mean()
             axis.plot(mean.index, mean, color=color, marker=marker, markersize=3.5, linewidth=1.4, label=name)
+        if data.empty:
+            say_empty(axis)
         axis.set_title(f"{model} model", fontsize=8)
         axis.set_xlabel("communication round", fontsize=8)
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes[0].set_ylabel("accuracy, mean over evaluation clients", fontsize=8)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False, fontsize=7)
-    last, before = data.loc[data["round"] == data["round"].max(), "num_clients"].max(), data.num_clients.min()
-    clients = f"n = {last:.0f} evaluation clients, "
+    last, before = data.num_clients.max(), data.num_clients.min()
+    clients = "" if data.empty else f"n = {last:.0f} evaluation clients, "
     clients += f"{before:.0f} of them in rounds before a stage's last, " if before < last else ""
     what = "Dotted line: the switch to stage 2. Fine-tune epochs chosen on validation clients."
-    add_footer(figure, [f"{clients}{seeds_in_words(data.seed.nunique())} {what}", data.note.iloc[0]])
+    add_footer(figure, [f"{clients}{seeds_in_words(data.seed.nunique())} {what}", note])
     save_figure(figure, base)

@@ -11,6 +11,7 @@ matplotlib.use("agg")
 
 import matplotlib.pyplot as plt
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from perfedavg.analysis.summary import INITIAL, PERSONALIZED
@@ -49,7 +50,12 @@ def add_footer(figure: Figure, lines: list[str]) -> None:
 
 def seeds_in_words(n: int) -> str:
     """What points and lines are, for the footer."""
-    return f"points: {n} seeds; lines: their mean." if n > 1 else "one seed."
+    return f"points: {n} seeds; lines: their mean." if n > 1 else "one seed." if n else ""
+
+
+def say_empty(axis: Axes) -> None:
+    """Say on a panel why it shows nothing."""
+    axis.text(0.5, 0.5, "all runs diverged", transform=axis.transAxes, ha="center", fontsize=7, color="0.25")
 
 
 def save_figure(figure: Figure, base: str | Path) -> None:
