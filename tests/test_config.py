@@ -75,6 +75,10 @@ def test_shipped_configs_are_valid(path):
         ("centralized.passes", 0, "Config key `centralized.passes` is 0, but input should be greater than 0"),
         ("data", {"dataset": "emnist62", "sha256": "abc"}, "Config key `data.sha256` is \"abc\", but"),
         ("data", {"dataset": "emnist62", "archiv": "a"}, "Config key `data.archiv` is unknown; did you mean `archive`?"),
+        ("data.archive", "a", "Config key `data.archive` is unknown; valid keys here: dataset, median_examples, seed, writers."),
+        ("data.dataset", None, "Config key `data.dataset` is missing; use one of 'glyphs62', 'emnist62'."),
+        ("stage2.servers", [{"optimizer": "adam", "lrr": 1}], "`stage2.servers[0].lrr` is unknown; did you mean `lr`?"),
+        ("data", {"dataset": "emnist62", "archive": "s3://b/x"}, "`data.archive` is \"s3://b/x\", but it should be a path"),
         ("target_accuracy", 80, "Config key `target_accuracy` is 80, but input should be less than or equal to 1"),
     ],
 )  # fmt: skip
@@ -83,6 +87,7 @@ def test_config_errors_are_one_sentence_with_the_path(path, value, sentence):
         load_config(change(path, value))
     message = str(error.value)
     assert sentence in message
+    assert "\n" not in message, "one problem, one sentence"
     assert "\n" not in message
 
 

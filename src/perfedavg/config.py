@@ -212,7 +212,10 @@ def load_config(raw: dict[str, Any]) -> Config:
             {key: _from_command_line(value) if key != "experiment" else value for key, value in raw.items()}
         )
     except ValidationError as error:
-        problems = [_sentence(problem) for problem in error.errors()]
+        # A list whose entries are wrong is also called too short; the entries' own errors say it.
+        found = error.errors()
+        deeper = {problem["loc"][:n] for problem in found for n in range(len(problem["loc"]))}
+        problems = [_sentence(p) for p in found if not (p["type"] == "too_short" and p["loc"] in deeper)]
         raise PerfedavgError("\n".join(problems)) from None
 
 
@@ -244,7 +247,8 @@ def every(interval: int, last: int) -> list[int]:
 def server_name(server: ServerSGD | ServerAdam) -> str:
     """A short name that tells server optimizers apart: its kind and its values."""
     if server.optimizer == "adam":
-        return f"adam-lr{server.lr:g}-b{server.beta1:g}"
+        rest = {"bb": server.beta2, "eps": server.eps} if (server.beta2, server.eps) != (0.999, 1e-8) else {}
+        return f"adam-lr{server.lr:g}-b{server.beta1:g}" + "".join(f"-{name}{value:g}" for name, value in rest.items())
     return f"momentum{server.momentum:g}-lr{server.lr:g}" if server.momentum else f"sgd-lr{server.lr:g}"
 
 
@@ -254,37 +258,52 @@ def _no_repeats(values: tuple, key: str) -> None:
         raise ValueError(f"{key}: {repeated[0]} is given twice")
 
 
+# The discriminators of the unions in a config, and their values: pydantic puts the value into an error's path.
+_TAGS = {"dataset": ("glyphs62", "emnist62"), "optimizer": ("sgd", "adam")}
+
+
 def _sentence(problem: dict[str, Any]) -> str:
-    # A discriminated union puts its tag into the path, which is no key of the file.
-    location = [part for part in problem["loc"] if part not in ("sgd", "adam", "glyphs62", "emnist62")]
-    path = ".".join(f"[{p}]" if isinstance(p, int) else str(p) for p in location).replace(".[", "[")
+    tags = {tag for values in _TAGS.values() for tag in values}
+    path = ".".join(f"[{p}]" if isinstance(p, int) else str(p) for p in problem["loc"] if p not in tags).replace(".[", "[")
     kind = problem["type"]
     if kind == "extra_forbidden":
-        near = get_close_matches(str(location[-1]), _valid_keys(location[:-1]), n=1, cutoff=0.5)
-        known = f"did you mean `{near[0]}`?" if near else f"valid keys here: {', '.join(_valid_keys(location[:-1]))}."
-        return f"Config key `{path}` is unknown; {known}"
+        valid = _valid_keys(problem["loc"][:-1])
+        near = get_close_matches(str(problem["loc"][-1]), valid, n=1, cutoff=0.5)
+        return f"Config key `{path}` is unknown; " + (
+            f"did you mean `{near[0]}`?" if near else f"valid keys here: {', '.join(valid)}."
+        )
     if kind == "missing":
         return f"Config key `{path}` is missing; add it."
     if kind in ("union_tag_invalid", "union_tag_not_found"):
-        key, valid = f"{path}.{problem['ctx']['discriminator'].strip(chr(39))}", problem["ctx"].get("expected_tags", "sgd, adam")
+        discriminator = problem["ctx"]["discriminator"].strip("'")
         state = f'is "{problem["ctx"]["tag"]}"' if "tag" in problem["ctx"] else "is missing"
-        return f"Config key `{key}` {state}; use one of {valid}."
+        return f"Config key `{path}.{discriminator}` {state}; use one of {', '.join(map(repr, _TAGS[discriminator]))}."
     message = _IN_PLAIN_WORDS.get(kind, problem["msg"].removeprefix("Value error, "))
     message = message[0].lower() + message[1:]
     if not path:
         return f"Config is impossible: {message}."
-    if kind == "value_error":
+    if kind == "value_error" and isinstance(problem["input"], dict):
         return f"Config block `{path}` is impossible: {message}."
     return f"Config key `{path}` is {json.dumps(problem['input'], default=str)}, but {message}."
 
 
-_IN_PLAIN_WORDS = {"tuple_type": "it should be a list", "model_type": "it should be a block of keys"}
+_IN_PLAIN_WORDS = {
+    "tuple_type": "it should be a list",
+    "model_type": "it should be a block of keys",
+    "model_attributes_type": "it should be a block of keys",
+}
 
 
 def _valid_keys(location: list[str | int]) -> list[str]:
-    """Names of the keys that may stand at ``location``."""
+    """Names of the keys that may stand at ``location``; in a union, of the block that the tag in the path names."""
     models: list[type[BaseModel]] = [Config]
     for part in location:
+        if isinstance(part, int):
+            continue
+        tagged = [m for m in models if any(m.model_fields[d].annotation == Literal[part] for d in _TAGS if d in m.model_fields)]
+        if tagged:
+            models = tagged
+            continue
         fields = [model.model_fields[part].annotation for model in models if part in model.model_fields]
         models = [m for field in fields for m in _models_in(field)]
     return sorted({name for model in models for name in model.model_fields})

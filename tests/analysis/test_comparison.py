@@ -129,7 +129,7 @@ def test_centralized_stops_of_several_passes_have_no_single_round():
     assert pd.isna(table["rounds"][0])
     assert table.initial_mean[0] == pytest.approx(0.85)
     shown = readable(table)
-    assert shown["rounds"].tolist() == ["chosen", 0]
+    assert shown["rounds"].tolist() == ["passes chosen by seed", ""]
     assert shown["initial accuracy"].tolist() == ["0.8500 (0.0707)", ""], "an untrained model is no number worth showing"
 
 

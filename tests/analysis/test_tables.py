@@ -142,7 +142,7 @@ def test_tables_of_real_data_have_no_note_and_read_back(tmp_path):
     write_table(TABLE1, table, tmp_path / "table1.csv")
     back = read_table(TABLE1, tmp_path / "table1.csv")
     assert (back.note == "").all()
-    assert caption(back, 20).endswith("test examples.")
+    assert caption(back, 20).endswith("classified correctly.")
 
 
 @pytest.mark.parametrize(("target", "expected"), [(0.3, 5), (0.4, 10), (0.6, np.nan)])

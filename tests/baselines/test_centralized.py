@@ -113,11 +113,23 @@ def reference(initial, group="validation"):
 def test_where_centralized_training_is_stopped():
     assert choose_passes(PASSES, reference(0.56), 10) == {"best": 4, "matched": 2}
     assert choose_passes(PASSES, reference(0.69), 10) == {"best": 4, "matched": 3}, "not the later pass that is nearer"
-    assert choose_passes(PASSES, reference(0.64).iloc[:0], 10) == {"best": 4, "matched": 4}
+    assert choose_passes(PASSES, reference(0.64).iloc[:0], 10) == {"best": 4}
     run = {"setting": "centralized-matched", "rounds": 5, "parent_run_id": None}
     assert settle(run, PASSES, reference(0.56), "fedavg-s0", 10) == run | {"rounds": 2, "parent_run_id": "fedavg-s0"}
     run = {"setting": "centralized-best", "rounds": 5, "parent_run_id": None}
     assert settle(run, PASSES, reference(0.56), "fedavg-s0", 10) == run | {"rounds": 4}
+
+
+def test_what_diverged_is_called_so(store, tmp_path):
+    run = {"setting": "centralized-matched", "rounds": 5, "parent_run_id": None}
+    assert settle(run, PASSES, reference(0.5).iloc[:0], "fedavg-s0", 10)["status"].startswith("diverged: fedavg-s0")
+    assert settle(run, PASSES.iloc[:3], reference(0.5), "fedavg-s0", 10)["status"] == "diverged at pass 4"
+    diverging = make_run(store, tmp_path, lr=1e30)
+    diverging.train()
+    diverging.write_results(tmp_path / "out")
+    passes = pd.read_parquet(tmp_path / "out/passes.parquet")
+    assert len(passes) < 3
+    assert settle(run | {"rounds": 3}, passes, reference(0.5), "fedavg-s0", 10)["status"].startswith("diverged at pass")
 
 
 def test_evaluation_clients_cannot_decide_where_to_stop():

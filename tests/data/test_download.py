@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import pytest
 
-from perfedavg.data.download import fetch, verify
+from perfedavg.data import download
+from perfedavg.data.download import copy, fetch
 from perfedavg.errors import PerfedavgError
 
 CONTENT = bytes(range(256)) * 20_000  # 5 MB: several chunks
@@ -42,7 +43,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server():
+def server(monkeypatch):
+    monkeypatch.setattr(download, "WAIT_SECONDS", 0)
     Handler.requests = []
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=httpd.serve_forever, daemon=True).start()
@@ -61,6 +63,7 @@ def test_a_cut_download_goes_on_where_it_was(server, tmp_path):
     target = tmp_path / "data.tar.bz2"
     with pytest.raises(PerfedavgError, match="could not be downloaded"):
         fetch([f"{server}/cut"], SHA256, target)
+    assert len(Handler.requests) == download.ATTEMPTS
     assert not target.exists()
     assert (tmp_path / "data.tar.bz2.part").stat().st_size == 3 << 20
     fetch([f"{server}/file"], SHA256, target)
@@ -96,10 +99,12 @@ def test_what_went_wrong_is_said_for_every_address(server, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_local_archive_is_verified(tmp_path):
+def test_a_local_archive_is_verified_and_copied(tmp_path):
     (tmp_path / "a").write_bytes(CONTENT)
-    verify(tmp_path / "a", SHA256)
+    copy(tmp_path / "a", SHA256, tmp_path / "to/b")
+    assert (tmp_path / "to/b").read_bytes() == CONTENT
     with pytest.raises(PerfedavgError, match=f"has sha256 {SHA256}, but 0000"):
-        verify(tmp_path / "a", "0" * 64)
+        copy(tmp_path / "a", "0" * 64, tmp_path / "c")
     with pytest.raises(PerfedavgError, match=r"The archive .*none \(data.archive\) cannot be read: No such file"):
-        verify(tmp_path / "none", SHA256)
+        copy(tmp_path / "none", SHA256, tmp_path / "c")
+    assert not (tmp_path / "c").exists()

@@ -9,7 +9,7 @@ import pytest
 
 from perfedavg.data.emnist62 import emnist62_clients
 from perfedavg.data.notes import note_about
-from perfedavg.data.sources import Emnist62, clients_of, content, store_name
+from perfedavg.data.sources import Emnist62, store_name
 from perfedavg.data.store import ClientStore, write_store
 from perfedavg.errors import PerfedavgError
 
@@ -55,9 +55,7 @@ def test_writers_are_sorted_and_pixels_lossless(tmp_path):
 
 def test_the_store_gives_back_the_floats_of_the_archive(tmp_path):
     archive = make_archive(tmp_path / "a.tar.bz2")
-    data = Emnist62(dataset="emnist62")
-    clients, classes = clients_of("emnist62", content(data), archive, tmp_path)
-    write_store(tmp_path / "store", clients, classes)
+    write_store(tmp_path / "store", emnist62_clients(archive, tmp_path), 62)
     client = ClientStore(tmp_path / "store").client(1)
     expected = (grey("f2170_68", "train", 5) / np.float32(255)).astype(np.float32)
     assert np.abs(client.train_x.astype(np.float32) / np.float32(255) - expected).max() == 0
@@ -126,4 +124,18 @@ def test_where_a_copy_lies_does_not_matter_for_the_store():
 def test_a_subset_says_so_and_the_whole_does_not():
     note = note_about("emnist62", ["f0424_27", "f1500_01", "f2000_02", "f3000_03"])
     assert note.startswith("4 of EMNIST-62's about 3,400 writers, 75 % with ids from f1500 on")
-    assert note_about("emnist62", [f"f{i:04d}_00" for i in range(3400)]) == ""
+    everyone = [f"f{i:04d}_00" for i in range(3400)]
+    assert note_about("emnist62", everyone) == note_about("emnist62", everyone, 2500, 500) == ""
+    assert note_about("emnist62", everyone, 315, 100) == "315 training clients, 100 rounds (the paper: 2,500 and 500)."
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("file:///a/b.bz2", "/a/b.bz2"), ("../x.bz2", "../x.bz2"), ("https://example.org/x", "https://example.org/x")],
+)
+def test_forms_of_an_archive(given, expected):
+    assert Emnist62(dataset="emnist62", archive=given).archive == expected
+    assert not Emnist62(dataset="emnist62", archive="~/x").archive.startswith("~")
+    assert Emnist62(dataset="emnist62", sha256="AB" * 32).sha256 == "ab" * 32
+    with pytest.raises(ValueError, match="a path or an http"):
+        Emnist62(dataset="emnist62", archive="s3://bucket/x")

@@ -80,10 +80,11 @@ def done(tmp_path_factory):
 PAGE = {"provenance": 1, "write_report": 1}  # the page names the source of all that it shows
 COMPARISON = {"baselines_table": 1, "stage2_table": 1, "stage2_figure": 1, "finetune_curve": 1, "clients_before_after": 1}
 ANALYSIS = {"table1": 1, "rounds_figure": 1} | COMPARISON | PAGE
-SELECT = {"settle_baselines": 2, "select": 1, "runs_table": 1}
+SELECT = {"select": 1, "runs_table": 1}
 PERSONALIZE = {
-    "personalize": 4, "personalize_stage2": 2, "personalize_centralized": 2, "train_local_only": 2,
+    "personalize": 4, "personalize_stage2": 2, "stop_centralized": 2, "personalize_centralized": 2, "train_local_only": 2,
 } | SELECT  # fmt: skip
+CENTRALIZED = {"stop_centralized": 2, "personalize_centralized": 2}
 TRAIN = {"train_fedavg": 4, "train_stage2": 2}
 
 
@@ -120,11 +121,8 @@ def test_a_deleted_figure_is_one_job(done):
         ("src/perfedavg/analysis/report.html.j2", {"write_report": 1}),
         ("src/perfedavg/analysis/comparison.py", COMPARISON | PAGE),
         ("src/perfedavg/analysis/selection.py", {"select": 1, "runs_table": 1, "data_card": 1} | ANALYSIS),
-        ("src/perfedavg/baselines/stopping.py", SELECT | {"personalize_centralized": 2, "train_local_only": 2} | ANALYSIS),
-        (
-            "src/perfedavg/baselines/centralized.py",
-            SELECT | {"train_centralized": 2, "personalize_centralized": 2, "train_local_only": 2} | ANALYSIS,
-        ),
+        ("src/perfedavg/baselines/stopping.py", SELECT | CENTRALIZED | ANALYSIS),
+        ("src/perfedavg/baselines/centralized.py", SELECT | {"train_centralized": 2} | CENTRALIZED | ANALYSIS),
         ("src/perfedavg/personalize.py", PERSONALIZE | ANALYSIS),
         ("src/perfedavg/algorithms/server.py", TRAIN | PERSONALIZE | ANALYSIS),
         ("src/perfedavg/training/local.py", TRAIN | {"train_centralized": 2} | PERSONALIZE | ANALYSIS),
@@ -146,7 +144,7 @@ def test_a_new_seed_trains_only_its_own_runs(done):
     planned = done.planned("--config", "seeds=[0, 1, 2]")
     own = dict.fromkeys(("train_fedavg", "personalize"), 2)
     one = ["train_stage2", "personalize_stage2"]
-    one += ["train_centralized", "settle_baselines", "personalize_centralized", "train_local_only"]
+    one += ["train_centralized", "stop_centralized", "personalize_centralized", "train_local_only"]
     assert planned == own | dict.fromkeys(one, 1) | {"select": 1, "runs_table": 1} | ANALYSIS
 
 

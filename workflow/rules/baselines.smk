@@ -22,9 +22,28 @@ if experiment.centralized:
         script:
             "../scripts/train_centralized.py"
 
+    rule stop_centralized:
+        input:
+            lib=library("stop_centralized.py"),
+            passes=f"{RESULTS}/runs/centralized-s{{seed}}/passes.parquet",
+            reference=f"{RESULTS}/personalization/validation/{REFERENCE}-s{{seed}}.parquet",
+        output:
+            expand(f"{RESULTS}/runs/centralized-{{stop}}-s{{seed}}/run.json", stop=STOPS, allow_missing=True),
+        log:
+            f"{RESULTS}/logs/stop_centralized-s{{seed}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/stop_centralized-s{{seed}}.jsonl"
+        conda:
+            ENVIRONMENT
+        params:
+            runs=lambda wildcards: baselines_of_seed("centralized", wildcards),
+            last_round=experiment.federated.rounds,
+        script:
+            "../scripts/stop_centralized.py"
+
     rule personalize_centralized:
         input:
-            lib=library("personalize_baseline.py"),
+            lib=library("personalize_centralized.py"),
             store=rules.build_store.output,
             split=rules.split_clients.output,
             checkpoints=f"{RESULTS}/runs/centralized-s{{seed}}/checkpoints",
@@ -45,20 +64,20 @@ if experiment.centralized:
             personalization=experiment.personalization.model_dump(mode="json", exclude={"shown_epochs"}),
             passes=experiment.centralized.passes,
         script:
-            "../scripts/personalize_baseline.py"
+            "../scripts/personalize_centralized.py"
 
 
 if experiment.local_only:
 
     rule train_local_only:
         input:
-            lib=library("personalize_baseline.py"),
+            lib=library("train_local_only.py"),
             store=rules.build_store.output,
             split=rules.split_clients.output,
-            runs=[f"{RESULTS}/runs/local-only-s{{seed}}/run.json"],
         output:
-            validation=[f"{RESULTS}/personalization/validation/local-only-s{{seed}}.parquet"],
-            all=[f"{RESULTS}/personalization/local-only-s{{seed}}.parquet"],
+            run=f"{RESULTS}/runs/local-only-s{{seed}}/run.json",
+            validation=f"{RESULTS}/personalization/validation/local-only-s{{seed}}.parquet",
+            all=f"{RESULTS}/personalization/local-only-s{{seed}}.parquet",
         log:
             f"{RESULTS}/logs/train_local_only-s{{seed}}.log",
         benchmark:
@@ -66,31 +85,8 @@ if experiment.local_only:
         conda:
             ENVIRONMENT
         params:
+            runs=lambda wildcards: baselines_of_seed("local_only", wildcards),
             packages=packages("numpy", "torch"),
             personalization=experiment.local_only.as_fine_tuning().model_dump(mode="json", exclude={"shown_epochs"}),
-            passes=0,
         script:
-            "../scripts/personalize_baseline.py"
-
-
-if BASELINES:
-
-    rule settle_baselines:
-        # What each baseline run is, and where a centralized one is stopped: chosen on validation clients.
-        input:
-            lib=library("settle_baselines.py"),
-            passes=f"{RESULTS}/runs/centralized-s{{seed}}/passes.parquet" if experiment.centralized else [],
-            reference=f"{RESULTS}/personalization/validation/{REFERENCE}-s{{seed}}.parquet" if experiment.centralized else [],
-        output:
-            expand(f"{RESULTS}/runs/{{setting}}-s{{{{seed}}}}/run.json", setting=dict.fromkeys(run.setting for run in BASELINES)),
-        log:
-            f"{RESULTS}/logs/settle_baselines-s{{seed}}.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/settle_baselines-s{{seed}}.jsonl"
-        conda:
-            ENVIRONMENT
-        params:
-            runs=baselines_of_seed,
-            last_round=experiment.federated.rounds,
-        script:
-            "../scripts/settle_baselines.py"
+            "../scripts/train_local_only.py"

@@ -67,6 +67,7 @@ def packages(*names):
 
 
 HAS_ARCHIVE = hasattr(experiment.data, "archive")
+STORE_SCRIPT = "convert_emnist62.py" if HAS_ARCHIVE else "build_glyphs62.py"
 DOWNLOADED = f"results/data/downloads/{experiment.store_name}.tar.bz2"
 
 PERSONALIZE_PARAMS = {
@@ -76,13 +77,6 @@ PERSONALIZE_PARAMS = {
     "intermediate_clients": experiment.evaluation.intermediate_clients,
     "split_seed": experiment.split.seed,
 }
-
-
-def archive():
-    """The data set's archive: the user's own file where it lies, or the downloaded one; [] for built-in data."""
-    if not HAS_ARCHIVE:
-        return []
-    return experiment.data.archive if experiment.data.is_local else DOWNLOADED
 
 
 def per_run(path):
@@ -120,9 +114,10 @@ def runs_of_stage2_job(wildcards):
     ]
 
 
-def baselines_of_seed(wildcards):
+def baselines_of_seed(algorithm, wildcards):
     """The same for the baselines of one seed."""
-    return [run.model_dump(mode="json") for run in BASELINES if run.seed == int(wildcards.seed)]
+    seed = int(wildcards.seed)
+    return [run.model_dump(mode="json") for run in BASELINES if (run.algorithm, run.seed) == (algorithm, seed)]
 
 
 def job_name(rule_name):

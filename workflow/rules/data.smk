@@ -1,4 +1,4 @@
-if HAS_ARCHIVE and not experiment.data.is_local:
+if HAS_ARCHIVE:
 
     rule download:
         output:
@@ -7,12 +7,10 @@ if HAS_ARCHIVE and not experiment.data.is_local:
             f"{RESULTS}/logs/download.log",
         benchmark:
             f"{RESULTS}/benchmarks/download.jsonl"
-        retries: 3
         localrule: True
         conda:
             ENVIRONMENT
         params:
-            url=experiment.data.archive,
             sha256=experiment.data.sha256,
         script:
             "../scripts/download.py"
@@ -20,8 +18,8 @@ if HAS_ARCHIVE and not experiment.data.is_local:
 
 rule build_store:
     input:
-        archive=archive(),
-        lib=library("build_store.py"),
+        archive=DOWNLOADED if HAS_ARCHIVE else [],
+        lib=library(STORE_SCRIPT),
     output:
         examples=f"{STORE}/examples.arrow",
         clients=f"{STORE}/clients.arrow",
@@ -35,7 +33,7 @@ rule build_store:
         data=content(experiment.data),
         packages=packages("h5py", "numpy") if HAS_ARCHIVE else packages("matplotlib", "numpy", "pillow", "scipy"),
     script:
-        "../scripts/build_store.py"
+        f"../scripts/{STORE_SCRIPT}"
 
 
 rule split_clients:

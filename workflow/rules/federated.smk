@@ -62,6 +62,9 @@ rule runs_table:
         f"{RESULTS}/benchmarks/runs_table.jsonl"
     conda:
         ENVIRONMENT
+    params:
+        training_clients=experiment.split.training_clients,
+        rounds=experiment.federated.rounds,
     script:
         "../scripts/runs_table.py"
 

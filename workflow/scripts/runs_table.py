@@ -9,5 +9,6 @@ from perfedavg.job import job
 
 with job(snakemake.log[0]):
     store = ClientStore(Path(snakemake.input.store[0]).parent)
-    note = note_about(store.metadata["dataset"], store.column("client_id"))
+    params = snakemake.params
+    note = note_about(store.metadata["dataset"], store.column("client_id"), params.training_clients, params.rounds)
     write_runs_table(snakemake.input.runs, note, snakemake.output[0])

@@ -6,4 +6,5 @@ from perfedavg.analysis.report import write_report
 from perfedavg.job import job
 
 with job(snakemake.log[0]):
-    write_report(snakemake.output[0], Path(snakemake.output[0]).parent)
+    names = [Path(table).stem for table in snakemake.input.tables]
+    write_report(snakemake.output[0], Path(snakemake.output[0]).parent, names)

@@ -45,9 +45,7 @@ _KINDS = {"adam": "Adam", "sgd": "SGD", "momentum": "momentum"}
 def stage2_models(runs: pd.DataFrame, selection: dict[str, Any], reference: str) -> dict[str, str]:
     """What the table and the figure ``stage2`` show: name to setting. Of each kind of Reptile, the one chosen on validation."""
     models = {"FedAvg, stage 1": reference}
-    for kind, setting in selection["reptile"].items():
-        if setting:
-            models[f"Reptile/{_KINDS[kind]}"] = setting
+    models |= {f"Reptile/{_KINDS[kind]}": setting for kind, setting in selection["reptile"].items()}
     controls = runs[(runs.stage == 2) & (runs.algorithm == "fedavg")].run_id.map(setting_of)
     for setting in dict.fromkeys(controls):
         models[control_name(setting.split(".", 1)[1])] = setting
@@ -66,7 +64,7 @@ def control_name(variant: str) -> str:
 def baseline_models(runs: pd.DataFrame, selection: dict[str, Any], reference: str) -> dict[str, str]:
     """What the table ``baselines`` and the figures of single clients show: name to setting."""
     models = {STAGE1: reference}
-    if selection["reptile"].get("adam"):
+    if "adam" in selection["reptile"]:
         models[PERSONALIZED_FEDAVG] = selection["reptile"]["adam"]
     others = {
         "centralized, best": "centralized-best",
@@ -161,7 +159,10 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         return "" if pd.isna(value) else format(value, form)
 
     against = table.compared_with.iloc[0]
-    columns = {"model": table.model, "rounds": table["rounds"].map(lambda n: "chosen" if pd.isna(n) else int(n))}
+    columns = {"model": table.model, "rounds": table["rounds"].map(lambda n: "" if pd.isna(n) else int(n))}
+    central, local = table.setting.str.startswith("centralized"), table.setting == LOCAL_ONLY
+    chosen = columns["rounds"].map(lambda n: f"{n} passes" if n else "passes chosen by seed")
+    columns["rounds"] = columns["rounds"].mask(central, chosen).mask(local, "")
     for model in (INITIAL, PERSONALIZED):
         columns[f"{model} accuracy"] = table.apply(accuracy, axis=1, name=model)
         columns[f"minus {against}, {model}"] = table[f"difference_{model}"].map(lambda d: number(d, "+.4f"))
@@ -179,6 +180,6 @@ def caption(table: pd.DataFrame, what: str) -> str:
     return (
         f"{what} Accuracy at the last round (of centralized models: at the pass chosen on validation clients): mean over "
         f"{table.num_clients.max()} evaluation clients, then mean (std) over seeds. Fine-tune epochs were chosen on validation "
-        "clients. Clients hurt: share whose personalized accuracy is below their initial one. Pooled: share of all test examples."
-        + (f" **{note}**" if note else "")
+        "clients. Clients hurt: share whose personalized accuracy is below their initial one. Pooled: share of all test examples "
+        "classified correctly." + (f" **{note}**" if note else "")
     )

@@ -15,17 +15,16 @@ from perfedavg.files import read_json, write_text
 from perfedavg.tables import read_table
 
 
-def write_report(path: str | Path, results: str | Path) -> None:
-    """Write the page from what lies in the folder ``results`` of one experiment."""
+def write_report(path: str | Path, results: str | Path, tables: list[str]) -> None:
+    """Write the page from what lies in the folder ``results`` of one experiment; ``tables`` are the names of its tables."""
     results = Path(results)
     provenance = read_json(results / "provenance.json")
     runs = read_runs_table(results / "runs.csv")
     first = read_table(table1.TABLE1, results / "tables/table1.csv")
     compared = {}
-    for name in ("baselines", "stage2"):
-        if (results / f"tables/{name}.csv").exists():
-            table = read_table(comparison.COMPARISON, results / f"tables/{name}.csv")
-            compared[name] = _table(comparison.readable(table)), _plain(comparison.caption(table, ""))
+    for name in {"baselines", "stage2"} & set(tables):
+        table = read_table(comparison.COMPARISON, results / f"tables/{name}.csv")
+        compared[name] = _table(comparison.readable(table)), _plain(comparison.caption(table, ""))
     card = pd.read_csv(results / "tables/data_card.csv")
     card["value"] = card["value"].map("{:g}".format)
     times = job_times(results / "logs")

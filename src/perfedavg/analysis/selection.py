@@ -63,8 +63,13 @@ def select(validation: pd.DataFrame, runs: list[dict[str, Any]], reptile: dict[s
         "settings": chosen,
         "best_setting_by_initial_accuracy": _best(chosen, grid, "initial_accuracy"),
         "best_setting_by_personalized_accuracy": _best(chosen, grid, "personalized_accuracy"),
-        "reptile": {kind: _best(chosen, set(settings), "personalized_accuracy") for kind, settings in reptile.items()},
+        "reptile": {kind: max(settings, key=lambda s: _rank(chosen[s])) for kind, settings in reptile.items()},
     }
+
+
+def _rank(values: dict[str, Any]) -> tuple[int, float]:
+    """Fewest diverged runs first, then the highest personalized accuracy: a kind always has a setting to show."""
+    return -values["num_diverged"], values["personalized_accuracy"] or 0.0
 
 
 def _best(chosen: dict[str, dict[str, Any]], among: set[str], key: str) -> str | None:

@@ -101,12 +101,14 @@ def table1(
 
 def beside_the_paper(table: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
     """``table`` with the paper's values as ``paper_*`` and ours minus theirs as ``difference_*``; empty where the paper has no
-    such row."""
+    such row, and for rounds where our target is another one."""
     keys = ["clients_per_round", "local_epochs"]
     renamed = paper.rename(columns={name: f"paper_{name}" for name in paper.columns if name not in keys})
     merged = table.astype({"local_epochs": "Int64"}).merge(renamed.astype({"local_epochs": "Int64"}), on=keys, how="left")
     for model in (INITIAL, PERSONALIZED):
         merged[f"difference_{model}"] = merged[f"{model}_mean"] - merged[f"paper_{model}_mean"]
+        rounds = f"rounds_to_target_{model}"
+        merged[f"difference_{rounds}"] = (merged[rounds] - merged[f"paper_{rounds}"]).where(merged.target == merged.paper_target)
     return merged
 
 
@@ -171,7 +173,7 @@ def caption(table: pd.DataFrame, rounds: int) -> str:
         f"Accuracy after {rounds} rounds: mean over {table.num_clients.max()} evaluation clients, then mean (std) over seeds. "
         f"Fine-tune epochs were chosen on validation clients. Rounds to {table.target.iloc[0]:g}: the first evaluated round at "
         "or above it, mean over the runs that reached it; rounds before the last may look at fewer clients. "
-        "Pooled: share of all test examples."
+        "Pooled: share of all test examples classified correctly."
         + (" Columns headed paper: are the paper's, on the full data." if "paper_target" in table.columns else "")
         + (f" **{note}**" if note else "")
     )

@@ -69,7 +69,7 @@ class CentralizedRun:
         self.rows: list[dict] = []
         self.done, self.losses = 0, 0.0  # batches of the pass that is under way, and the sum of their losses
         self.dropout: torch.Generator | None = None
-        facts = [model_name, seed, settings.model_dump(mode="json"), list(training_clients)]
+        facts = [model_name, seed, settings.model_dump(mode="json"), list(training_clients), list(validation_clients)]
         self.metadata = {
             "run_id": run_id,
             "seed": str(seed),
@@ -81,7 +81,10 @@ class CentralizedRun:
         self._key = fingerprint([facts, store.data_sha256, source_fingerprint(__file__), package_versions()])
 
     def train(self) -> None:
-        """Take all passes, or go on where an earlier call was stopped."""
+        """Take all passes, or go on where an earlier call was stopped.
+
+        A run whose loss or model is no longer finite ends with the passes before: it has fewer rows than passes.
+        """
         self._resume()
         passes = self.settings.passes
         batches = -(-len(self.y) // self.settings.batch_size)
@@ -102,6 +105,9 @@ class CentralizedRun:
                 if time.monotonic() - saved > SAVE_EVERY_SECONDS:
                     self._save_state()
                     saved = time.monotonic()
+            if not np.isfinite(self.losses) or not all(p.isfinite().all() for p in self.parameters):
+                logger.warning("%s diverged at pass %d: its loss or model is not finite", self.run_id, number)
+                break
             self._finish_pass(number, lr)
         progress.close()
         self._save_state()
@@ -110,8 +116,9 @@ class CentralizedRun:
         """Write ``checkpoints/``, then ``passes.parquet``, which stands for a complete run."""
         folder = Path(folder)
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        (self.folder / "checkpoints").mkdir(exist_ok=True)
         shutil.copytree(self.folder / "checkpoints", folder / "checkpoints")
-        write_table(PASSES, pd.DataFrame(self.rows), folder / "passes.parquet")
+        write_table(PASSES, pd.DataFrame(self.rows, columns=list(PASSES)), folder / "passes.parquet")
         shutil.rmtree(self.folder)
 
     def _step(self, batch: np.ndarray, lr: float) -> float:

@@ -20,7 +20,7 @@ def choose_passes(passes: pd.DataFrame, reference: pd.DataFrame, last_round: int
     Args:
         passes: ``passes.parquet``.
         reference: ``personalization`` rows of the reference run on validation clients.
-        last_round: the reference run's last round; without rows of it (it diverged) the best pass serves for both.
+        last_round: the reference run's last round; without rows of it (it diverged) there is nothing to be level with.
 
     Raises:
         PerfedavgError: a row of ``reference`` is not of a validation client.
@@ -31,15 +31,18 @@ def choose_passes(passes: pd.DataFrame, reference: pd.DataFrame, last_round: int
     best = int(by_pass.idxmax())
     initial = reference[(reference["round"] == last_round) & (reference.epoch == 0)].accuracy
     if initial.empty:
-        return {BEST: best, MATCHED: best}
+        return {BEST: best}
     return {BEST: best, MATCHED: int((by_pass.loc[:best] - initial.mean()).abs().idxmin())}
 
 
 def settle(
     run: dict[str, Any], passes: pd.DataFrame, reference: pd.DataFrame, reference_id: str, last_round: int
 ) -> dict[str, Any]:
-    """A centralized run's settings, with the pass at which it is stopped as its ``rounds``."""
-    chosen = choose_passes(passes, reference, last_round)
-    if run["setting"].endswith(MATCHED):
-        return {**run, "rounds": chosen[MATCHED], "parent_run_id": reference_id}
-    return {**run, "rounds": chosen[BEST]}
+    """A centralized run's settings: the pass at which it is stopped as its ``rounds``, or why there is none as ``status``."""
+    if len(passes) < run["rounds"]:
+        return {**run, "status": f"diverged at pass {len(passes) + 1}"}
+    chosen, stop = choose_passes(passes, reference, last_round), run["setting"].removeprefix("centralized-")
+    parent = reference_id if stop == MATCHED else None
+    if stop not in chosen:
+        return {**run, "parent_run_id": parent, "status": f"diverged: {reference_id}, to be level with, has no accuracy"}
+    return {**run, "parent_run_id": parent, "rounds": chosen[stop]}

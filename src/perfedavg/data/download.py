@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,13 +16,14 @@ import pooch
 import requests
 
 from perfedavg.errors import PerfedavgError
-from perfedavg.files import sha256_of
+from perfedavg.files import atomic, sha256_of
 from perfedavg.job import Progress
 
 logger = logging.getLogger("perfedavg")
 
 TIMEOUT_SECONDS = 60
 CHUNK_BYTES = 1 << 20
+ATTEMPTS, WAIT_SECONDS = 3, 5
 
 
 class ResumingDownloader:
@@ -67,6 +69,8 @@ class ResumingDownloader:
 def fetch(urls: Sequence[str], sha256: str, path: str | Path) -> None:
     """Download the first of ``urls`` that serves the file with this checksum to ``path``.
 
+    A connection that breaks is taken up again a few times.
+
     Raises:
         PerfedavgError: none does; says of each what went wrong.
     """
@@ -75,37 +79,54 @@ def fetch(urls: Sequence[str], sha256: str, path: str | Path) -> None:
     part = path.with_name(path.name + ".part")
     problems = []
     for url in urls:
-        try:
-            pooch.retrieve(url, f"sha256:{sha256}", path.name, path.parent, downloader=ResumingDownloader(part))
-        except requests.RequestException as error:
-            problems.append(f"{url}: {_reason(error)}")  # what came so far stays, for the next attempt
-        except ValueError:
-            problems.append(f"{url}: what it serves has sha256 {sha256_of(part)}, not {sha256}")
-            part.unlink()
-        else:
+        problem = _fetch_one(url, sha256, path, part)
+        if not problem:
             part.unlink(missing_ok=True)
             return
+        problems.append(f"{url}: {problem}")
     raise PerfedavgError(
         f"{path.name} could not be downloaded ({'; '.join(problems)}). Try again later, or name a copy: "
         "--config 'data={archive: PATH_OR_URL, sha256: HASH}'."
     )
 
 
-def verify(path: str | Path, sha256: str) -> None:
-    """Check a local archive.
+def _fetch_one(url: str, sha256: str, path: Path, part: Path) -> str:
+    """What went wrong; empty if nothing did."""
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            time.sleep(WAIT_SECONDS * attempt)
+        try:
+            pooch.retrieve(url, f"sha256:{sha256}", path.name, path.parent, downloader=ResumingDownloader(part))
+        except requests.RequestException as error:  # what came so far stays, for the next attempt
+            problem = _reason(error)
+            if error.response is not None and error.response.status_code < 500:
+                break  # it will not be there a second later either
+        except ValueError:
+            problem = f"what it serves has sha256 {sha256_of(part)}, not {sha256}"
+            part.unlink()
+            break
+        else:
+            return ""
+    return problem
+
+
+def copy(source: str | Path, sha256: str, path: str | Path) -> None:
+    """Copy a user's own archive to ``path``, if it is the right one.
 
     Raises:
         PerfedavgError: it does not exist or has another checksum.
     """
     try:
-        found = sha256_of(path)
+        found = sha256_of(source)
     except OSError as error:
-        raise PerfedavgError(f"The archive {path} (data.archive) cannot be read: {error.strerror}.") from error
+        raise PerfedavgError(f"The archive {source} (data.archive) cannot be read: {error.strerror}.") from error
     if found != sha256:
         raise PerfedavgError(
-            f"The archive {path} has sha256 {found}, but {sha256} is expected: it is damaged, or another file; "
+            f"The archive {source} has sha256 {found}, but {sha256} is expected: it is damaged, or another file; "
             "get it again, or set data.sha256 if this is the file you mean."
         )
+    with atomic(path) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 def _reason(error: requests.RequestException) -> str:
