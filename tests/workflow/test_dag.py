@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
+
+from perfedavg.files import sha256_of
+from tests.data.test_emnist62 import make_archive
 
 ROOT = Path(__file__).parents[2]
 PROJECT = ("Snakefile", "workflow", "src", "config", "profiles", "environment.yml")
@@ -21,6 +25,7 @@ class Checkout:
 
     def __init__(self, folder):
         self.folder = folder
+        folder.mkdir(exist_ok=True)
         for name in PROJECT:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, folder / name)
@@ -85,6 +90,7 @@ PERSONALIZE = {
     "personalize": 4, "personalize_stage2": 2, "stop_centralized": 2, "personalize_centralized": 2, "train_local_only": 2,
 } | SELECT  # fmt: skip
 CENTRALIZED = {"stop_centralized": 2, "personalize_centralized": 2}
+FEDERATED = {rule: n for rule, n in PERSONALIZE.items() if rule != "train_local_only"}
 TRAIN = {"train_fedavg": 4, "train_stage2": 2}
 
 
@@ -124,7 +130,7 @@ def test_a_deleted_figure_is_one_job(done):
         ("src/perfedavg/baselines/stopping.py", SELECT | CENTRALIZED | ANALYSIS),
         ("src/perfedavg/baselines/centralized.py", SELECT | {"train_centralized": 2} | CENTRALIZED | ANALYSIS),
         ("src/perfedavg/personalize.py", PERSONALIZE | ANALYSIS),
-        ("src/perfedavg/algorithms/server.py", TRAIN | PERSONALIZE | ANALYSIS),
+        ("src/perfedavg/algorithms/server.py", TRAIN | FEDERATED | ANALYSIS),
         ("src/perfedavg/training/local.py", TRAIN | {"train_centralized": 2} | PERSONALIZE | ANALYSIS),
         ("src/perfedavg/config_docs.py", {}),
     ],
@@ -174,11 +180,13 @@ def test_runs_that_diverge_do_not_break_the_dag(tmp_path):
     runs = pd.read_csv(checkout.results / "runs.csv")
     federated = runs[runs.algorithm.isin(["fedavg", "reptile"])]
     assert federated.status.str.startswith("diverged").all()
-    assert (runs[~runs.run_id.isin(federated.run_id)].status == "finished").all()
+    others = runs[~runs.run_id.isin(federated.run_id)].set_index("run_id").status
+    assert others[["centralized-best-s0", "local-only-s0"]].tolist() == ["finished", "finished"]
+    assert others["centralized-matched-s0"].startswith("diverged: fedavg-m4-e2-s0, to be level with")
     assert "diverged" in (checkout.results / "tables/table1.md").read_text()
     assert runs.status.str.startswith("diverged before stage 2").sum() == 5
     assert "diverged" in (checkout.results / "tables/stage2.md").read_text()
-    assert "9 of 12 runs diverged" in (checkout.results / "report.html").read_text()
+    assert "10 of 12 runs diverged" in (checkout.results / "report.html").read_text()
 
 
 def test_both_entry_files_and_the_graph(done):
@@ -240,3 +248,23 @@ def test_a_failing_step_says_why_and_leaves_nothing_half_written(done, tmp_path)
     assert "holds no readable client store" in run.stderr
     assert "Traceback" not in run.stderr.split("Error: ")[0]
     assert not list((tmp_path / "results/tiny").glob("runs/*/*.parquet"))
+
+
+def test_data_from_an_archive_are_known_by_their_checksum(tmp_path):
+    """A wrong archive is refused and leaves nothing; which copy of the right one was read does not matter afterwards."""
+    archive = make_archive(tmp_path / "own.tar.bz2")
+    checkout = Checkout(tmp_path / "checkout")
+    config = yaml.safe_load((checkout.folder / "tiny.yaml").read_text()) | {"data": {"dataset": "emnist62"}}
+    (checkout.folder / "tiny.yaml").write_text(yaml.safe_dump(config))
+    wrong = checkout.snakemake("--cores", "1", "data", "--config", f"data={{archive: {archive}}}", check=False)
+    assert wrong.returncode != 0
+    assert f"has sha256 {sha256_of(archive)}, but fe1ed5a5" in wrong.stderr
+    assert not [path for path in (checkout.folder / "results/data").rglob("*") if path.is_file()]
+    right = f"sha256: {sha256_of(archive)}"
+    too_few = checkout.snakemake("--cores", "1", "data", "--config", f"data={{archive: {archive}, {right}}}", check=False)
+    assert "The data hold 2 clients" in too_few.stderr, "the archive was read, the split needs more"
+    assert len(list((checkout.folder / "results/data").rglob("*.arrow"))) == 2
+    elsewhere = shutil.copy(archive, tmp_path / "copy.tar.bz2")
+    again = checkout.snakemake("--dry-run", "data", "--config", f"data={{archive: {elsewhere}, {right}}}")
+    assert "rule split_clients" in again.stdout + again.stderr
+    assert "rule build_store" not in again.stdout + again.stderr

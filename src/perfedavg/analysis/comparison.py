@@ -159,10 +159,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         return "" if pd.isna(value) else format(value, form)
 
     against = table.compared_with.iloc[0]
-    columns = {"model": table.model, "rounds": table["rounds"].map(lambda n: "" if pd.isna(n) else int(n))}
-    central, local = table.setting.str.startswith("centralized"), table.setting == LOCAL_ONLY
-    chosen = columns["rounds"].map(lambda n: f"{n} passes" if n else "passes chosen by seed")
-    columns["rounds"] = columns["rounds"].mask(central, chosen).mask(local, "")
+    columns: dict[str, Any] = {"model": table.model, "rounds": table.apply(_duration, axis=1)}
     for model in (INITIAL, PERSONALIZED):
         columns[f"{model} accuracy"] = table.apply(accuracy, axis=1, name=model)
         columns[f"minus {against}, {model}"] = table[f"difference_{model}"].map(lambda d: number(d, "+.4f"))
@@ -172,6 +169,14 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         columns[f"pooled, {model}"] = table[f"{model}_pooled_mean"].map(number)
     columns |= {"seeds": table.num_seeds, "diverged": table.num_diverged}
     return pd.DataFrame(columns)
+
+
+def _duration(row: pd.Series) -> str:
+    if row.setting == LOCAL_ONLY:
+        return ""
+    if row.setting.startswith("centralized"):
+        return "passes chosen by seed" if pd.isna(row["rounds"]) else f"{row['rounds']:.0f} passes"
+    return f"{row['rounds']:.0f}"
 
 
 def caption(table: pd.DataFrame, what: str) -> str:
