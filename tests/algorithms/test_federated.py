@@ -45,6 +45,28 @@ def test_two_rounds_with_two_clients_of_different_size_by_hand():
     assert (diagnostics.num_clients, diagnostics.num_examples, diagnostics.gradient_evaluations) == (2, 4, 2)
 
 
+def test_a_reptile_round_weights_clients_equally_and_takes_k_steps():
+    """Two steps of single examples, so that the batches are 'a' twice and 'b' twice; the server moves by the plain mean."""
+    x, y = {"a": np.array([[1.0, -2.0]]), "b": np.array([[0.5, 1.0]] * 3)}, {"a": np.array([2]), "b": np.array([0, 0, 0])}
+    spec = make_spec(algorithm="reptile", local_epochs=None, local_steps=2, client={"lr": 0.1, "batch_size": 1})
+    run = FederatedRun(spec.model_copy(update={"server": spec.server.model_copy(update={"lr": 0.5, "momentum": 0.0})}))
+    run.model = linear_model(2, 3)
+    start = np.array([[0.1, 0.2], [-0.3, 0.4], [0.5, -0.6]]), np.array([0.0, 0.1, -0.1])
+    parameters = [torch.tensor(p, dtype=torch.float32) for p in start]
+    cohort = [CohortClient(i, Examples(torch.tensor(x[i], dtype=torch.float32), torch.tensor(y[i]))) for i in "ab"]
+    state, diagnostics = run.round(ServerState(parameters, run.server.init(parameters)), 1, cohort)
+    ends = []
+    for i in "ab":
+        weight, bias = start
+        for _ in range(2):
+            gradient = softmax_regression_gradient(weight, bias, x[i][:1], y[i][:1])
+            weight, bias = weight - 0.1 * gradient[0], bias - 0.1 * gradient[1]
+        ends.append((weight, bias))
+    for got, first, one, two in zip(state.parameters, start, *ends, strict=True):
+        np.testing.assert_allclose(got.numpy(), first + 0.5 * ((one + two) / 2 - first), atol=2e-7)
+    assert diagnostics.gradient_evaluations == 4
+
+
 def test_train_loss_is_the_mean_over_examples_at_the_parameters_they_met():
     run = FederatedRun(make_spec(client={"lr": 1e-12, "batch_size": 2}, local_epochs=2))
     run.model = linear_model(2, 3)
