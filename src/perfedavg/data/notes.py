@@ -22,7 +22,7 @@ def note_about(dataset: str, client_ids: Sequence[str], training_clients: int | 
     if dataset == "emnist62" and len(client_ids) < WRITERS:
         late = sum(client_id >= "f1500" for client_id in client_ids) / len(client_ids)
         sentences.append(
-            f"{len(client_ids)} of EMNIST-62's about {WRITERS:,} writers, {100 * late:.0f} % with ids from f1500 on: "
+            f"{len(client_ids)} of EMNIST-62's about {WRITERS:,} writers, {100 * late:.3g} % with ids from f1500 on: "
             "client counts, the share of hard writers and accuracies differ from the full data's."
         )
     if dataset == "emnist62" and training_clients and (training_clients, rounds) != (TRAINING_CLIENTS, ROUNDS):

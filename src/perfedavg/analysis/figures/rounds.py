@@ -42,7 +42,7 @@ def rounds_figure(data: pd.DataFrame, runs: pd.DataFrame, target: float, base: s
     use_style()
     work, letter = ("local_epochs", "E") if runs.local_epochs.notna().all() else ("local_steps", "K")
     cohorts, works = sorted(runs.clients_per_round.unique()), sorted(runs[work].unique())
-    size = (max(4.8, 1.2 + 1.75 * len(works)), 1.2 + 1.6 * len(cohorts))
+    size = (max(4.8, 1.2 + 1.75 * len(works)), 1.2 + max(2.6, 1.6 * len(cohorts)))
     figure, axes = plt.subplots(len(cohorts), len(works), figsize=size, sharex=True, sharey=True, squeeze=False)
     for row, cohort in zip(axes, cohorts, strict=True):
         for axis, amount in zip(row, works, strict=True):
@@ -67,11 +67,12 @@ def rounds_figure(data: pd.DataFrame, runs: pd.DataFrame, target: float, base: s
     ]
     handles.append(plt.Line2D([], [], color="0.5", linewidth=0.8, linestyle=":", label=f"target {target:g}"))
     figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False)
-    figure.supylabel("accuracy, mean over evaluation clients", fontsize=8)
+    figure.supylabel("accuracy, mean over clients", fontsize=8)
     for axis in axes[-1]:
         axis.set_xlabel("communication round", fontsize=8)
     axes[0, 0].set_xlim(0, runs["rounds"].max() * 1.04)
-    axes[0, 0].set_ylim(bottom=0)
+    lowest = data.accuracy.min()
+    axes[0, 0].set_ylim(bottom=max(0.0, lowest - 0.05) if lowest == lowest else 0.0)
     axes[0, 0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
     add_footer(figure, [_what(data, runs), runs.note.iloc[0]])
     save_figure(figure, base)
@@ -83,5 +84,5 @@ def _what(data: pd.DataFrame, runs: pd.DataFrame) -> str:
     clients = f"n = {last:.0f} evaluation clients at the last round" if at_end.any() else "no run reached the last round"
     clients += f", {before:.0f} of them before" if before < last else ""
     n = runs.seed.nunique()
-    seeds = f"Points: {n} seed{'s' if n > 1 else ''}; line: their mean; band: min to max."
+    seeds = f"Points: {n} seeds; line: their mean; band: min to max." if n > 1 else "One seed."
     return f"{seeds} {clients}. Fine-tune epochs chosen on validation clients."
