@@ -43,7 +43,7 @@ def test_shipped_configs_are_valid(path):
         ("federated.client.learning_rat", 1, "`federated.client.learning_rat` is unknown; valid keys here: batch_size,"),
         ("federated.client.batchsize", 1, "Config key `federated.client.batchsize` is unknown; did you mean `batch_size`?"),
         ("federated.server.momentun", 0.9, "Config key `federated.server.momentun` is unknown; did you mean `momentum`?"),
-        ("federated.server.optimizer", "sdg", "Config key `federated.server.optimizer` is \"sdg\"; use one of 'sgd', 'adam'."),
+        ("federated.server.optimizer", "sdg", "Config key `federated.server.optimizer` is \"sdg\"; use one of 'sgd', 'adam', 'yogi', 'adagrad'."),
         ("federated.server.optimizer", None, "Config key `federated.server.optimizer` is missing; use one of"),
         ("federated.rounds", "many", 'Config key `federated.rounds` is "many", but input should be a valid integer'),
         ("federated.rounds", 40.5, "Config key `federated.rounds` is 40.5, but input should be a valid integer"),
@@ -133,7 +133,17 @@ def test_stage2_starts_from_the_reference_and_changes_one_thing_a_control():
     parent = next(run for run in stage1_runs(config) if run.run_id == "fedavg-m20-e10-s1")
     same = {"dataset", "split", "clients_per_round", "seed", "model"}
     changed = {"continued": set(), "e2": {"local_epochs"}, "rate-div10": {"client"}}
-    names = ["run_id", "setting", "stage", "parent_run_id", "parent_rounds", "keeps_server_state", "rounds", "evaluated_rounds"]
+    names = [
+        "run_id",
+        "setting",
+        "part",
+        "stage",
+        "parent_run_id",
+        "parent_rounds",
+        "keeps_server_state",
+        "rounds",
+        "evaluated_rounds",
+    ]
     for name, run in runs.items():
         assert (run.parent_run_id, run.parent_rounds, run.stage, run.rounds) == (parent.run_id, 40, 2, 50)
         assert run.evaluated_rounds == (45, 50)

@@ -74,7 +74,9 @@ ALLOWED = {
     "personalize": {"training", "models", "data"},
     "baselines": {"training", "models", "data"},
     "analysis": set(),
-    "config": {"data", "baselines"},
+    "config": {"config_algorithms", "config_errors", "data", "baselines"},
+    "config_algorithms": {"config_errors"},
+    "config_errors": set(),
     "experiment": {"config", "baselines"},
     "config_docs": {"config"},
 }

@@ -7,19 +7,21 @@ in ``config/README.md`` are generated from them (``make schema``).
 from __future__ import annotations
 
 import json
-from difflib import get_close_matches
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, StrictBool, ValidationError, model_validator
+from pydantic import Field, StrictBool, ValidationError, model_validator
 
 from perfedavg.baselines.settings import Centralized, LocalOnly
+from perfedavg.config_algorithms import AlgorithmComparison, Theory
+from perfedavg.config_errors import no_repeats, sentence
 from perfedavg.data.sources import Data, Glyphs62, store_name
 from perfedavg.errors import PerfedavgError
 from perfedavg.settings import (
     Block,
     ClientTraining,
     Count,
+    FineTuning,
     ModelName,
     Natural,
     Personalization,
@@ -67,7 +69,7 @@ class Federated(Block):
             given = "neither is" if self.local_epochs is None else "both are"
             raise ValueError(f"give exactly one of local_epochs and local_steps ({given} given)")
         for key in ("clients_per_round", "local_epochs", "local_steps"):
-            _no_repeats(getattr(self, key) or (), key)
+            no_repeats(getattr(self, key) or (), key)
         return self
 
 
@@ -128,24 +130,38 @@ class Config(Block):
     federated: Federated = Field(description="the FedAvg runs")
     reference: Reference = Field(description="the FedAvg setting that others start from and are compared with")
     stage2: Stage2 | None = Field(None, description="stage 2 and its controls; null: none")
+    algorithms: AlgorithmComparison | None = Field(None, description="the algorithm comparison; null: none")
+    theory: Theory | None = Field(None, description="the theory experiment; null: none")
     centralized: Centralized | None = Field(None, description="the centralized baseline; null: none")
     local_only: LocalOnly | None = Field(None, description="the local-only baseline; null: none")
     evaluation: Evaluation = Field(description="evaluated rounds")
     personalization: Personalization = Field(Personalization(), description="fine-tuning")
+    strategies: tuple[FineTuning, ...] = Field(
+        (), description="further ways to fine-tune the reference runs' last models, compared with `personalization`"
+    )
     target_accuracy: Fraction = Field(0.8, description="accuracy of `rounds to target` (the paper: 0.8)")
 
     @model_validator(mode="after")
     def _check(self) -> Config:
         if self.experiment == "data":
             raise ValueError("experiment: results/data/ holds the client stores; choose another name")
-        _no_repeats(self.seeds, "seeds")
-        _no_repeats(self.personalization.shown_epochs, "personalization.shown_epochs")
-        largest = max(self.federated.clients_per_round)
-        if largest > self.split.training_clients:
-            raise ValueError(
-                f"federated.clients_per_round: {largest} clients a round, but split.training_clients is only "
-                f"{self.split.training_clients}"
-            )
+        no_repeats(self.seeds, "seeds")
+        no_repeats(self.personalization.shown_epochs, "personalization.shown_epochs")
+        cohorts = {"federated.clients_per_round": max(self.federated.clients_per_round)}
+        if self.algorithms:
+            cohorts["algorithms.clients_per_round"] = self.algorithms.clients_per_round
+        if self.theory:
+            cohorts["theory.clients"] = self.theory.clients
+        for key, largest in cohorts.items():
+            if largest > self.split.training_clients:
+                raise ValueError(
+                    f"{key}: {largest} clients a round, but split.training_clients is only {self.split.training_clients}"
+                )
+        late = sorted(set(self.theory.rounds if self.theory else ()) - set(self.evaluated_rounds))
+        if late:
+            raise ValueError(f"theory.rounds: {late[0]} is not an evaluated round ({', '.join(map(str, self.evaluated_rounds))})")
+        ways = tuple(way.strategy for way in (self.personalization, *self.strategies))
+        no_repeats(ways, "strategies (with `personalization`)")
         if isinstance(self.data, Glyphs62):  # of other data sets, the number of clients is known once they are read
             self._check_clients(self.data.writers)
         if self.evaluation.every > self.federated.rounds:
@@ -164,7 +180,7 @@ class Config(Block):
         if self.stage2:
             if (self.stage2.every or 1) > self.stage2.rounds:
                 raise ValueError(f"stage2.every ({self.stage2.every}) is above stage2.rounds ({self.stage2.rounds})")
-            _no_repeats(tuple(server_name(server) for server in self.stage2.servers), "stage2.servers")
+            no_repeats(tuple(server_name(server) for server in self.stage2.servers), "stage2.servers")
         late = [e for e in self.personalization.shown_epochs if e > self.personalization.epochs]
         limit = self.personalization.epochs
         if late:
@@ -215,7 +231,7 @@ def load_config(raw: dict[str, Any]) -> Config:
         # A list whose entries are wrong is also called too short; the entries' own errors say it.
         found = error.errors()
         deeper = {problem["loc"][:n] for problem in found for n in range(len(problem["loc"]))}
-        problems = [_sentence(p) for p in found if not (p["type"] == "too_short" and p["loc"] in deeper)]
+        problems = [sentence(p, Config) for p in found if not (p["type"] == "too_short" and p["loc"] in deeper)]
         raise PerfedavgError("\n".join(problems)) from None
 
 
@@ -244,72 +260,14 @@ def every(interval: int, last: int) -> list[int]:
     return sorted({*range(interval, last + 1, interval), last})
 
 
-def server_name(server: ServerSGD | ServerAdam) -> str:
-    """A short name that tells server optimizers apart: its kind and its values."""
-    if server.optimizer == "adam":
-        rest = {"bb": server.beta2, "eps": server.eps} if (server.beta2, server.eps) != (0.999, 1e-8) else {}
-        return f"adam-lr{server.lr:g}-b{server.beta1:g}" + "".join(f"-{name}{value:g}" for name, value in rest.items())
-    return f"momentum{server.momentum:g}-lr{server.lr:g}" if server.momentum else f"sgd-lr{server.lr:g}"
-
-
-def _no_repeats(values: tuple, key: str) -> None:
-    repeated = sorted({v for v in values if values.count(v) > 1})
-    if repeated:
-        raise ValueError(f"{key}: {repeated[0]} is given twice")
-
-
-# The discriminators of the unions in a config, and their values: pydantic puts the value into an error's path.
-_TAGS = {"dataset": ("glyphs62", "emnist62"), "optimizer": ("sgd", "adam")}
-
-
-def _sentence(problem: dict[str, Any]) -> str:
-    tags = {tag for values in _TAGS.values() for tag in values}
-    path = ".".join(f"[{p}]" if isinstance(p, int) else str(p) for p in problem["loc"] if p not in tags).replace(".[", "[")
-    kind = problem["type"]
-    if kind == "extra_forbidden":
-        valid = _valid_keys(problem["loc"][:-1])
-        near = get_close_matches(str(problem["loc"][-1]), valid, n=1, cutoff=0.5)
-        return f"Config key `{path}` is unknown; " + (
-            f"did you mean `{near[0]}`?" if near else f"valid keys here: {', '.join(valid)}."
-        )
-    if kind == "missing":
-        return f"Config key `{path}` is missing; add it."
-    if kind in ("union_tag_invalid", "union_tag_not_found"):
-        discriminator = problem["ctx"]["discriminator"].strip("'")
-        state = f'is "{problem["ctx"]["tag"]}"' if "tag" in problem["ctx"] else "is missing"
-        return f"Config key `{path}.{discriminator}` {state}; use one of {', '.join(map(repr, _TAGS[discriminator]))}."
-    message = _IN_PLAIN_WORDS.get(kind, problem["msg"].removeprefix("Value error, "))
-    message = message[0].lower() + message[1:]
-    if not path:
-        return f"Config is impossible: {message}."
-    if kind == "value_error" and isinstance(problem["input"], dict):
-        return f"Config block `{path}` is impossible: {message}."
-    return f"Config key `{path}` is {json.dumps(problem['input'], default=str)}, but {message}."
-
-
-_IN_PLAIN_WORDS = {
-    "tuple_type": "it should be a list",
-    "model_type": "it should be a block of keys",
-    "model_attributes_type": "it should be a block of keys",
-}
-
-
-def _valid_keys(location: list[str | int]) -> list[str]:
-    """Names of the keys that may stand at ``location``; in a union, of the block that the tag in the path names."""
-    models: list[type[BaseModel]] = [Config]
-    for part in location:
-        if isinstance(part, int):
-            continue
-        tagged = [m for m in models if any(m.model_fields[d].annotation == Literal[part] for d in _TAGS if d in m.model_fields)]
-        if tagged:
-            models = tagged
-            continue
-        fields = [model.model_fields[part].annotation for model in models if part in model.model_fields]
-        models = [m for field in fields for m in _models_in(field)]
-    return sorted({name for model in models for name in model.model_fields})
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for argument in get_args(annotation) for model in _models_in(argument)]
+def server_name(server: Server) -> str:
+    """A short name that tells server optimizers apart: its kind, its learning rate and its other values, where not the default
+    (Adam's first decay and momentum always)."""
+    values = server.model_dump(exclude={"optimizer", "lr"})
+    if server.optimizer == "sgd":
+        kind = ("nesterov" if server.nesterov else "momentum") + f"{server.momentum:g}" if server.momentum else "sgd"
+        return f"{kind}-lr{server.lr:g}"
+    short = {"beta1": "b", "beta2": "bb", "eps": "eps"}
+    defaults = type(server)()
+    shown = [key for key in values if values[key] != getattr(defaults, key) or (server.optimizer, key) == ("adam", "beta1")]
+    return f"{server.optimizer}-lr{server.lr:g}" + "".join(f"-{short[key]}{values[key]:g}" for key in shown)

@@ -91,6 +91,7 @@ def stage2_runs(config: Config) -> list[RunSpec]:
             update={
                 "run_id": f"{parent.setting}.{variant}-s{parent.seed}",
                 "setting": f"{parent.setting}.{variant}",
+                "part": "stage2",
                 "stage": 2,
                 "parent_run_id": parent.run_id,
                 "parent_rounds": first,

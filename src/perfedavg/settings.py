@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 Count = Annotated[int, Field(gt=0, strict=True)]
 Natural = Annotated[int, Field(ge=0, strict=True)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Momentum = Annotated[float, Field(ge=0, lt=1)]
+Weight = Annotated[float, Field(allow_inf_nan=False)]
 ModelName = Literal["cnn_small", "cnn_emnist"]
+AlgorithmName = Literal["fedsgd", "fedavg", "reptile", "fomaml", "maml", "maml_printed", "weighted"]
 
 
 class Block(BaseModel):
@@ -38,6 +40,13 @@ class ServerSGD(Block):
     optimizer: Literal["sgd"] = Field("sgd", description="name of the server optimizer")
     lr: Rate = Field(1.0, description="server learning rate α")
     momentum: Momentum = Field(0.9, description="momentum of the mean delta")
+    nesterov: StrictBool = Field(False, description="Nesterov's form of momentum")
+
+    @model_validator(mode="after")
+    def _check(self) -> ServerSGD:
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov needs a momentum above 0")
+        return self
 
 
 class ServerAdam(Block):
@@ -50,40 +59,119 @@ class ServerAdam(Block):
     eps: Rate = Field(1e-8, description="added to the root of the second moment")
 
 
-Server = Annotated[ServerSGD | ServerAdam, Field(discriminator="optimizer")]
+class ServerYogi(Block):
+    """Server optimizer Yogi as in Reddi et al., Adaptive Federated Optimization: not bias-corrected."""
+
+    optimizer: Literal["yogi"] = Field("yogi", description="name of the server optimizer")
+    lr: Rate = Field(1e-2, description="server learning rate α")
+    beta1: Momentum = Field(0.9, description="decay of the first moment")
+    beta2: Momentum = Field(0.99, description="decay of the second moment")
+    eps: Rate = Field(1e-3, description="added to the root of the second moment, which starts at eps²")
 
 
-class Personalization(Block):
+class ServerAdagrad(Block):
+    """Server optimizer Adagrad."""
+
+    optimizer: Literal["adagrad"] = Field("adagrad", description="name of the server optimizer")
+    lr: Rate = Field(1e-2, description="server learning rate α")
+    eps: Rate = Field(1e-3, description="added to the root of the summed squares, which start at eps²")
+
+
+Server = Annotated[ServerSGD | ServerAdam | ServerYogi | ServerAdagrad, Field(discriminator="optimizer")]
+
+
+class FineTuning(Block):
+    """How a client's copy of the initial model is changed: which layers, by which optimizer."""
+
+    layers: Literal["all", "last", "all_but_last"] = Field("all", description="layers that are trained")
+    optimizer: Literal["sgd", "adam"] = Field("sgd", description="`sgd`, the client optimizer of training, or `adam`")
+    lr: Rate = Field(0.02, description="learning rate")
+
+    @property
+    def strategy(self) -> str:
+        """Its name in tables: `full` is SGD on all layers."""
+        layers = {"all": "full", "last": "last layer", "all_but_last": "all but last layer"}[self.layers]
+        return layers + (", Adam" if self.optimizer == "adam" else "")
+
+
+class Personalization(FineTuning):
     """Fine-tuning on a held-out client, accuracy and loss after every epoch."""
 
-    lr: Rate = Field(0.02, description="learning rate of SGD, the client optimizer of training")
     batch_size: Count = Field(20, description="examples a batch")
     epochs: Count = Field(10, description="fine-tune epochs; accuracy and loss are kept after each of 0..epochs")
     shown_epochs: tuple[Count, ...] = Field((1, 5), description="epochs shown in Table 1 beside the selected one")
 
 
-class RunSpec(Block):
+class LocalWork(Block):
+    """An algorithm and how much each client does: the part of a stage that a config entry names."""
+
+    algorithm: AlgorithmName = Field(description="`weighted` returns β Σ_j w_j G_j with the `weights` given")
+    local_epochs: Count | None = Field(None, description="E, local epochs (`fedavg` and `reptile`)")
+    local_steps: Count | None = Field(None, description="K, local steps; `fomaml` and `maml` take one more gradient after them")
+    weights: tuple[Weight, ...] | None = Field(None, min_length=1, description="w_1, w_2, ... of `weighted`, one a gradient")
+    averaging: Literal["examples", "equal"] | None = Field(
+        None, description="clients count by their number of train examples, or equally; null: as the algorithm has it"
+    )
+
+    @model_validator(mode="after")
+    def _check_work(self) -> LocalWork:
+        name, work = self.algorithm, [self.local_epochs, self.local_steps]
+        if (self.weights is not None) != (name == "weighted"):
+            raise ValueError("`weights` belong to the algorithm `weighted`, which needs them")
+        if self.weights and not any(self.weights):
+            raise ValueError("one of the weights must not be 0")
+        if name in ("fedsgd", "weighted") and any(work):
+            raise ValueError(f"`{name}` takes neither local_epochs nor local_steps: its weights say how many gradients it takes")
+        if all(work):
+            raise ValueError("give only one of local_epochs and local_steps")
+        if self.local_epochs and name not in ("fedavg", "reptile"):
+            raise ValueError(f"`{name}` counts local_steps, not local_epochs")
+        return self
+
+
+class Stage(LocalWork):
+    """One stage of a run: what clients do, and what the server does with it."""
+
+    client: ClientTraining
+    server: Server
+
+    @model_validator(mode="after")
+    def _check_amount(self) -> Stage:
+        if self.algorithm not in ("fedsgd", "weighted") and not (self.local_epochs or self.local_steps):
+            raise ValueError(f"`{self.algorithm}` needs local_steps or local_epochs")
+        return self
+
+
+class LaterStage(Stage):
+    """A stage that a run switches to."""
+
+    first_round: Count = Field(description="the first round of this stage; its server optimizer starts fresh")
+
+
+class RunSpec(Stage):
     """One federated run: everything that its result depends on besides the data.
 
-    A run of a later stage starts from its parent's last model and counts its rounds on from there, so that its cohorts and
-    batches are those that the parent would have drawn next.
+    It can be a schedule: after the stage described here come those of ``then``. A run with a parent starts from the parent's
+    last model and counts its rounds on from there, so that its cohorts and batches are those that the parent would have drawn
+    next.
     """
 
     run_id: str
     setting: str = Field(description="the run without its seed: runs of one setting differ in nothing else")
+    part: Literal["grid", "stage2", "algorithms"] = Field("grid", description="the part of the experiment that asks for the run")
     dataset: str
     split: str
-    algorithm: Literal["fedavg", "reptile"]
     stage: Count = 1
     parent_run_id: str | None = None
     parent_rounds: Natural = Field(0, description="the parent's last round")
     keeps_server_state: bool = Field(False, description="the server optimizer goes on with the parent's state")
     clients_per_round: Count
-    local_epochs: Count | None = None
-    local_steps: Count | None = None
-    client: ClientTraining
-    server: Server
+    then: tuple[LaterStage, ...] = ()
     seed: int
     rounds: Count = Field(description="number of the last round, the parent's rounds included")
     evaluated_rounds: tuple[Count, ...]
     model: ModelName
+
+    def stage_of(self, round_number: int) -> int:
+        """Position of the stage that a round belongs to: 0 for the one described here, n for the n-th of ``then``."""
+        return sum(round_number >= later.first_round for later in self.then)

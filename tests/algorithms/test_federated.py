@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from perfedavg.algorithms.client import weighted_gradient_update
+from perfedavg.algorithms.client import client_update
 from perfedavg.algorithms.federated import CohortClient, FederatedRun, ServerState
 from perfedavg.models import MODELS
 from perfedavg.randomness import stream, torch_stream
@@ -29,7 +29,7 @@ def test_two_rounds_with_two_clients_of_different_size_by_hand():
     run.model = linear_model(2, 3)
     weight, bias = np.array([[0.1, 0.2], [-0.3, 0.4], [0.5, -0.6]]), np.array([0.0, 0.1, -0.1])
     parameters = [torch.tensor(weight, dtype=torch.float32), torch.tensor(bias, dtype=torch.float32)]
-    state = ServerState(parameters, run.server.init(parameters))
+    state = ServerState(parameters, run.servers[0].init(parameters))
     cohort = [CohortClient(i, Examples(torch.tensor(x[i], dtype=torch.float32), torch.tensor(y[i]))) for i in "ab"]
     velocity = [np.zeros((3, 2)), np.zeros(3)]
     for number in (1, 2):
@@ -54,7 +54,7 @@ def test_a_reptile_round_weights_clients_equally_and_takes_k_steps():
     start = np.array([[0.1, 0.2], [-0.3, 0.4], [0.5, -0.6]]), np.array([0.0, 0.1, -0.1])
     parameters = [torch.tensor(p, dtype=torch.float32) for p in start]
     cohort = [CohortClient(i, Examples(torch.tensor(x[i], dtype=torch.float32), torch.tensor(y[i]))) for i in "ab"]
-    state, diagnostics = run.round(ServerState(parameters, run.server.init(parameters)), 1, cohort)
+    state, diagnostics = run.round(ServerState(parameters, run.servers[0].init(parameters)), 1, cohort)
     ends = []
     for i in "ab":
         weight, bias = start
@@ -73,7 +73,7 @@ def test_train_loss_is_the_mean_over_examples_at_the_parameters_they_met():
     parameters = [torch.zeros(3, 2), torch.tensor([0.0, 1.0, 2.0])]
     labels = {"a": [0], "b": [1, 2, 2]}
     cohort = [CohortClient(i, Examples(torch.ones(len(v), 2), torch.tensor(v))) for i, v in labels.items()]
-    _, diagnostics = run.round(ServerState(parameters, run.server.init(parameters)), 1, cohort)
+    _, diagnostics = run.round(ServerState(parameters, run.servers[0].init(parameters)), 1, cohort)
     logsumexp = np.log(np.exp([0.0, 1.0, 2.0]).sum())
     assert diagnostics.train_loss == pytest.approx(logsumexp - np.mean([0, 1, 2, 2]), rel=1e-6)
     assert diagnostics.gradient_evaluations == 1 + 3
@@ -113,9 +113,9 @@ def test_local_work_uses_the_seed_the_shuffle_buffer_and_dropout():
     assert not torch.equal(first[0], second[0]), "another seed, another stream"
     key = (0, "local training", 1, client.client_id)
     batches = local_batches(13, 4, 6, stream(*key), epochs=3)
-    by_hand = weighted_gradient_update(model, parameters, client.examples, batches, 0.1, lambda j: 1.0, torch_stream(*key))
+    by_hand = client_update(model, parameters, client.examples, batches, 0.1, [1] * len(batches), torch_stream(*key))
     assert all(torch.equal(a, b) for a, b in zip(first, by_hand.delta, strict=True))
-    dry = weighted_gradient_update(model, parameters, client.examples, batches, 0.1, lambda j: 1.0, None)
+    dry = client_update(model, parameters, client.examples, batches, 0.1, [1] * len(batches), None)
     assert not torch.equal(first[0], dry.delta[0])
 
 
@@ -130,10 +130,10 @@ def test_unit_weights_return_the_whole_way_and_one_weight_one_gradient():
         gradient, _ = batch_gradient(model, theta, examples, batch, None)
         gradients.append(gradient)
         theta = [(p - 0.2 * g).detach().requires_grad_() for p, g in zip(theta, gradient, strict=True)]
-    update = weighted_gradient_update(model, start, examples, batches, 0.2, lambda j: 1.0, None)
+    update = client_update(model, start, examples, batches, 0.2, [1] * len(batches), None)
     for delta, p, end in zip(update.delta, start, theta, strict=True):
         torch.testing.assert_close(delta, (p - end).detach(), rtol=1e-5, atol=1e-7)
-    third = weighted_gradient_update(model, start, examples, batches, 0.2, lambda j: 2.0 * (j == 3), None)
+    third = client_update(model, start, examples, batches, 0.2, [2 * (j == 3) for j in range(1, len(batches) + 1)], None)
     for delta, g in zip(third.delta, gradients[2], strict=True):
         torch.testing.assert_close(delta, 0.4 * g, rtol=1e-5, atol=1e-7)
 

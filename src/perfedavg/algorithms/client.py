@@ -1,22 +1,50 @@
-"""What a client returns: beta * sum_j w_j G_j, a delta in parameter scale (section 2 of the paper's notation).
+"""What a client returns (section 2 of the paper's notation), the whole family on one screen.
 
-One function for the whole family. With theta_j = theta_{j-1} - beta G_j along the local batches,
+A client walks theta_j = theta_{j-1} - beta G_j, G_j the gradient of its j-th local batch at theta_{j-1}, and returns
 
-    w = (1, 1, ..., 1)   FedAvg, and Reptile in its batch version: the delta is theta_0 - theta_K
+    delta = beta sum_j w_j G_j
 
-and other weights give the paper's other first-order algorithms.
+in parameter scale. The algorithms differ in w, and in how the server averages (:data:`ALGORITHMS`). So with equal averaging
+FedAvg's delta of K steps is FedSGD's plus FOMAML(1)'s to FOMAML(K-1)'s: (1, ..., 1) = (1) + (0, 1) + ... + (0, ..., 0, 1).
+MAML is FOMAML's delta with the Jacobian of the walk applied to it, by Hessian-vector products.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 
 from perfedavg.models import Model, Parameters
-from perfedavg.training.local import Examples, sgd_steps, trainable_copy
+from perfedavg.training.local import Examples, hessian_vector_product, sgd_steps, trainable_copy
+
+Jacobian = Literal["none", "product", "sum"]
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """The weights w as a function of K local steps, what a client's delta counts in the average, the Jacobian applied.
+
+    ``product`` is exact: (I - beta H_1) (I - beta H_2) ... (I - beta H_K), H_j the Hessian of the j-th batch's loss at
+    theta_{j-1}. ``sum`` is as the paper's note prints it: I - beta sum_j H_j, the first-order part of that product.
+    """
+
+    weights: Callable[[int], Sequence[float]]
+    averaging: Literal["examples", "equal"]
+    jacobian: Jacobian = "none"
+
+
+ALGORITHMS = {
+    "fedsgd": Algorithm(lambda k: [1], "equal"),
+    "fedavg": Algorithm(lambda k: [1] * k, "examples"),
+    "reptile": Algorithm(lambda k: [1] * k, "equal"),
+    "fomaml": Algorithm(lambda k: [0] * k + [1], "equal"),
+    "maml": Algorithm(lambda k: [0] * k + [1], "equal", "product"),
+    "maml_printed": Algorithm(lambda k: [0] * k + [1], "equal", "sum"),
+}
 
 
 @dataclass(frozen=True)
@@ -26,29 +54,43 @@ class ClientUpdate:
     delta: Parameters
     num_examples: int
     num_gradients: int
+    num_hessian_products: int
     losses: np.ndarray  # [num_gradients] mean loss of each local batch, at the parameters it met
     batch_sizes: np.ndarray  # [num_gradients]
 
 
-def weighted_gradient_update(
+def client_update(
     model: Model,
     parameters: Parameters,
     examples: Examples,
     batches: list[np.ndarray],
     lr: float,
-    weight: Callable[[int], float],
+    weights: Sequence[float],
     dropout: torch.Generator | None,
+    jacobian: Jacobian = "none",
 ) -> ClientUpdate:
-    """Walk the local batches with rate ``lr`` and return ``lr * sum_j weight(j) * G_j``, j = 1..K.
+    """Walk the local batches with rate ``lr`` and return ``lr * sum_j weights[j] * G_j``, times the Jacobian of the walk.
 
-    ``parameters`` are left as they were. A pure function: the result depends on the arguments alone.
+    ``parameters`` are left as they were. A pure function: the result depends on the arguments alone. With a Jacobian, the walk's
+    K models are kept (memory: K times the parameters), and the Hessians see the same batches and dropout draws as the walk.
+
+    Raises:
+        ValueError: not as many weights as batches.
     """
     local = trainable_copy(parameters)
     delta = [torch.zeros_like(p) for p in parameters]
-    losses = []
-    for j, (gradient, loss) in enumerate(sgd_steps(model, local, examples, batches, lr, dropout), start=1):
-        if weight(j):
-            torch._foreach_add_(delta, gradient, alpha=lr * weight(j))
+    steps = sgd_steps(model, local, examples, batches, lr, dropout)
+    losses, walk = [], []
+    for weight, batch in zip(weights, batches, strict=True):
+        if jacobian != "none":
+            walk.append((trainable_copy(local), batch, dropout and dropout.clone_state()))
+        gradient, loss = next(steps)
+        if weight:
+            torch._foreach_add_(delta, gradient, alpha=lr * weight)
         losses.append(loss)
+    outer = delta
+    for theta, batch, draws in reversed(walk[:-1]):  # from the walk's last step, where the last gradient was taken, to its first
+        product = hessian_vector_product(model, theta, examples, batch, delta if jacobian == "product" else outer, draws)
+        delta = [d - lr * h for d, h in zip(delta, product, strict=True)]
     sizes = np.array([len(batch) for batch in batches])
-    return ClientUpdate(delta, len(examples), len(batches), torch.stack(losses).numpy(), sizes)
+    return ClientUpdate(delta, len(examples), len(batches), len(walk[:-1]), torch.stack(losses).numpy(), sizes)

@@ -1,37 +1,23 @@
 """Federated algorithms as values: ``init(parameters) -> state``, ``round(state, number, cohort) -> state, diagnostics``.
 
-What differs between algorithms is in :data:`ALGORITHMS`, side by side: the weights w_j of a client's gradients, and what its
-delta counts in the server's average.
+What differs between algorithms is in ``client.ALGORITHMS``, side by side, and in the server optimizer. A run can be a schedule
+of several; Personalized FedAvg is the one that the paper names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from perfedavg.algorithms.client import ClientUpdate, weighted_gradient_update
+from perfedavg.algorithms.client import ALGORITHMS, ClientUpdate, client_update
 from perfedavg.algorithms.server import State, make_server_optimizer
 from perfedavg.models import MODELS, Parameters
 from perfedavg.randomness import stream, torch_stream
-from perfedavg.settings import RunSpec
+from perfedavg.settings import RunSpec, Stage
 from perfedavg.training.local import Examples, local_batches
-
-
-@dataclass(frozen=True)
-class Algorithm:
-    """A client update's weights w_j (j = 1, 2, ...) and a client's weight in the average."""
-
-    gradient_weight: Callable[[int], float]
-    client_weight: Callable[[ClientUpdate], float]
-
-
-ALGORITHMS = {
-    "fedavg": Algorithm(gradient_weight=lambda j: 1.0, client_weight=lambda update: update.num_examples),
-    "reptile": Algorithm(gradient_weight=lambda j: 1.0, client_weight=lambda update: 1.0),
-}
 
 
 @dataclass(frozen=True)
@@ -58,27 +44,28 @@ class RoundDiagnostics:
     num_clients: int
     num_examples: int
     gradient_evaluations: int
+    hessian_vector_products: int
     train_loss: float
     update_norm: float
 
 
 class FederatedRun:
-    """One run's algorithm, model and server optimizer, put together from its spec."""
+    """One run's algorithms, model and server optimizers, put together from its spec."""
 
     def __init__(self, spec: RunSpec) -> None:
         self.spec = spec
         self.model = MODELS[spec.model]
-        self.algorithm = ALGORITHMS[spec.algorithm]
-        self.server = make_server_optimizer(spec.server)
+        self.stages: tuple[Stage, ...] = (spec, *spec.then)
+        self.servers = [make_server_optimizer(stage.server) for stage in self.stages]
 
     def init(self, parent: ServerState | None = None) -> ServerState:
         """The initial state. Fresh parameters depend on the seed and the model alone; a later stage starts from its parent's,
         and from its parent's server optimizer too where the spec says so."""
         if parent is None:
             parameters = self.model.init(torch_stream(self.spec.seed, "initial parameters"))
-            return ServerState(parameters, self.server.init(parameters))
+            return ServerState(parameters, self.servers[0].init(parameters))
         keeps = self.spec.keeps_server_state
-        return ServerState(parent.parameters, parent.optimizer if keeps else self.server.init(parent.parameters))
+        return ServerState(parent.parameters, parent.optimizer if keeps else self.servers[0].init(parent.parameters))
 
     def sample_cohort(self, round_number: int, training_clients: Sequence[int]) -> list[int]:
         """M of the training clients, uniformly without replacement, in increasing order of position."""
@@ -87,36 +74,60 @@ class FederatedRun:
 
     def client_update(self, parameters: Parameters, round_number: int, client: CohortClient) -> ClientUpdate:
         """What ``client`` returns in this round: a function of its own data and streams, whoever else takes part."""
-        spec = self.spec
-        key = (spec.seed, "local training", round_number, client.client_id)
-        batches = local_batches(
-            len(client.examples),
-            spec.client.batch_size,
-            spec.client.shuffle_buffer,
-            stream(*key),
-            epochs=spec.local_epochs,
-            steps=spec.local_steps,
+        stage = self.stages[self.spec.stage_of(round_number)]
+        key = (self.spec.seed, "local training", round_number, client.client_id)
+        batches, weights = local_work(stage, len(client.examples), stream(*key))
+        jacobian = "none" if stage.weights else ALGORITHMS[stage.algorithm].jacobian
+        return client_update(
+            self.model, parameters, client.examples, batches, stage.client.lr, weights, torch_stream(*key), jacobian
         )
-        weight, dropout = self.algorithm.gradient_weight, torch_stream(*key)
-        return weighted_gradient_update(self.model, parameters, client.examples, batches, spec.client.lr, weight, dropout)
 
     def round(
         self, state: ServerState, round_number: int, cohort: Sequence[CohortClient]
     ) -> tuple[ServerState, RoundDiagnostics]:
         """One communication round; clients are averaged in the order given, so results do not depend on who computed them."""
+        position = self.spec.stage_of(round_number)
+        stage, server = self.stages[position], self.servers[position]
+        starts = position > 0 and self.spec.then[position - 1].first_round == round_number
+        optimizer = server.init(state.parameters) if starts else state.optimizer
         updates = [self.client_update(state.parameters, round_number, client) for client in cohort]
-        weights = np.array([self.algorithm.client_weight(update) for update in updates], dtype=np.float64)
-        mean_delta = [torch.zeros_like(p) for p in state.parameters]
-        for update, share in zip(updates, (weights / weights.sum()).tolist(), strict=True):
-            torch._foreach_add_(mean_delta, update.delta, alpha=share)
-        parameters, optimizer = self.server.step(state.parameters, mean_delta, state.optimizer)
+        mean_delta = average(updates, averaging(stage))
+        parameters, optimizer = server.step(state.parameters, mean_delta, optimizer)
         losses = np.concatenate([update.losses for update in updates]).astype(np.float64)
         sizes = np.concatenate([update.batch_sizes for update in updates])
         diagnostics = RoundDiagnostics(
             num_clients=len(updates),
             num_examples=sum(update.num_examples for update in updates),
             gradient_evaluations=sum(update.num_gradients for update in updates),
+            hessian_vector_products=sum(update.num_hessian_products for update in updates),
             train_loss=float(np.average(losses, weights=sizes)),
             update_norm=float(sum(d.double().square().sum().item() for d in mean_delta) ** 0.5),
         )
         return ServerState(parameters, optimizer), diagnostics
+
+
+def local_work(stage: Stage, num_examples: int, rng: np.random.Generator) -> tuple[list[np.ndarray], Sequence[float]]:
+    """A client's local batches in this stage, and the weight of each one's gradient."""
+
+    def batches(**amount: int) -> list[np.ndarray]:
+        return local_batches(num_examples, stage.client.batch_size, stage.client.shuffle_buffer, rng, **amount)
+
+    if stage.local_epochs:
+        drawn = batches(epochs=stage.local_epochs)
+        return drawn, ALGORITHMS[stage.algorithm].weights(len(drawn))
+    weights = stage.weights or ALGORITHMS[stage.algorithm].weights(stage.local_steps or 1)
+    return batches(steps=len(weights)), weights
+
+
+def averaging(stage: Stage) -> str:
+    """``examples`` or ``equal``: what a client's delta counts in the average."""
+    return stage.averaging or ("equal" if stage.weights else ALGORITHMS[stage.algorithm].averaging)
+
+
+def average(updates: Sequence[ClientUpdate], kind: str) -> Parameters:
+    """The mean of the deltas, by number of train examples or equally weighted, summed in the order given."""
+    counts = np.array([update.num_examples if kind == "examples" else 1 for update in updates], dtype=np.float64)
+    mean = [torch.zeros_like(d) for d in updates[0].delta]
+    for update, share in zip(updates, (counts / counts.sum()).tolist(), strict=True):
+        torch._foreach_add_(mean, update.delta, alpha=share)
+    return mean

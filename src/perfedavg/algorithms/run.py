@@ -42,6 +42,7 @@ ROUNDS = {
     "num_clients": "int 1..",
     "num_examples": "int 1..",
     "gradient_evaluations": "int 1..",
+    "hessian_vector_products": "int 0..",
     "train_loss": "float?",
     "update_norm": "float? 0..",
     "bytes_up": "int 0..",
@@ -177,8 +178,9 @@ class _ResumableRun:
 
     def _row(self, number: int, diagnostics: RoundDiagnostics, parameters: Parameters) -> dict:
         model_bytes = FLOAT_BYTES * sum(p.numel() for p in parameters)
+        stage = self.spec.stage + self.spec.stage_of(number)
         exchanged = dict.fromkeys(("bytes_up", "bytes_down"), diagnostics.num_clients * model_bytes)
-        return {"run_id": self.spec.run_id, "stage": self.spec.stage, "round": number, **asdict(diagnostics), **exchanged}
+        return {"run_id": self.spec.run_id, "stage": stage, "round": number, **asdict(diagnostics), **exchanged}
 
     def _save_checkpoint(self, number: int) -> None:
         path = self.folder / "checkpoints" / f"round_{number}.safetensors"

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from perfedavg.models import Parameters
-from perfedavg.settings import ServerAdam, ServerSGD
+from perfedavg.settings import Server, ServerAdagrad, ServerAdam, ServerSGD, ServerYogi
 
 State = list[Tensor]
 
@@ -26,20 +26,21 @@ class ServerOptimizer:
     step: Callable[[Parameters, Parameters, State], tuple[Parameters, State]]
 
 
-def make_server_optimizer(server: ServerSGD | ServerAdam) -> ServerOptimizer:
+def make_server_optimizer(server: Server) -> ServerOptimizer:
     """The optimizer that a config block describes."""
-    return _sgd(server) if server.optimizer == "sgd" else _adam(server)
+    return {"sgd": _sgd, "adam": _adam, "yogi": _yogi, "adagrad": _adagrad}[server.optimizer](server)
 
 
 def _sgd(server: ServerSGD) -> ServerOptimizer:
-    """v <- momentum * v + delta; theta <- theta - lr * v."""
+    """v <- momentum v + delta; theta <- theta - lr v, or with Nesterov theta <- theta - lr (delta + momentum v)."""
 
     def init(parameters: Parameters) -> State:
         return [torch.zeros_like(p) for p in parameters]
 
     def step(parameters: Parameters, delta: Parameters, velocity: State) -> tuple[Parameters, State]:
         velocity = [server.momentum * v + d for v, d in zip(velocity, delta, strict=True)]
-        return [p - server.lr * v for p, v in zip(parameters, velocity, strict=True)], velocity
+        way = [d + server.momentum * v for v, d in zip(velocity, delta, strict=True)] if server.nesterov else velocity
+        return [p - server.lr * w for p, w in zip(parameters, way, strict=True)], velocity
 
     return ServerOptimizer(init, step)
 
@@ -62,5 +63,36 @@ def _adam(server: ServerAdam) -> ServerOptimizer:
             for p, m, s in zip(parameters, first, second, strict=True)
         ]
         return moved, [count, *first, *second]
+
+    return ServerOptimizer(init, step)
+
+
+def _yogi(server: ServerYogi) -> ServerOptimizer:
+    """m <- beta1 m + (1 - beta1) d; s <- s - (1 - beta2) d^2 sign(s - d^2); theta <- theta - lr m / (sqrt(s) + eps)
+    (Reddi et al., Adaptive Federated Optimization, algorithm 2); the state is the m, then the s."""
+
+    def init(parameters: Parameters) -> State:
+        return [*(torch.zeros_like(p) for p in parameters), *(torch.full_like(p, server.eps**2) for p in parameters)]
+
+    def step(parameters: Parameters, delta: Parameters, state: State) -> tuple[Parameters, State]:
+        n = len(parameters)
+        first = [server.beta1 * m + (1 - server.beta1) * d for m, d in zip(state[:n], delta, strict=True)]
+        second = [s - (1 - server.beta2) * d * d * (s - d * d).sign() for s, d in zip(state[n:], delta, strict=True)]
+        moved = [p - server.lr * m / (s.sqrt() + server.eps) for p, m, s in zip(parameters, first, second, strict=True)]
+        return moved, [*first, *second]
+
+    return ServerOptimizer(init, step)
+
+
+def _adagrad(server: ServerAdagrad) -> ServerOptimizer:
+    """s <- s + d^2; theta <- theta - lr d / (sqrt(s) + eps)."""
+
+    def init(parameters: Parameters) -> State:
+        return [torch.full_like(p, server.eps**2) for p in parameters]
+
+    def step(parameters: Parameters, delta: Parameters, state: State) -> tuple[Parameters, State]:
+        state = [s + d * d for s, d in zip(state, delta, strict=True)]
+        moved = [p - server.lr * d / (s.sqrt() + server.eps) for p, d, s in zip(parameters, delta, state, strict=True)]
+        return moved, state
 
     return ServerOptimizer(init, step)

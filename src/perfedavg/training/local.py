@@ -5,7 +5,7 @@ theta_0 = theta, theta_j = theta_{j-1} - beta * G_j with G_j the mean gradient o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,10 +67,33 @@ def batch_gradient(
     model: Model, parameters: Parameters, examples: Examples, batch: np.ndarray, dropout: torch.Generator | None
 ) -> tuple[list[Tensor], Tensor]:
     """Gradient of the mean cross-entropy of one batch at ``parameters`` (leaves that require grad), and that loss."""
+    loss = _batch_loss(model, parameters, examples, batch, dropout)
+    return list(torch.autograd.grad(loss, parameters)), loss.detach()
+
+
+def hessian_vector_product(
+    model: Model,
+    parameters: Parameters,
+    examples: Examples,
+    batch: np.ndarray,
+    vector: Sequence[Tensor],
+    dropout: torch.Generator | None,
+) -> list[Tensor]:
+    """H v with H the Hessian of one batch's mean cross-entropy at ``parameters`` (leaves that require grad).
+
+    By differentiating the gradient once more, so H itself, parameters squared, never exists.
+    """
+    loss = _batch_loss(model, parameters, examples, batch, dropout)
+    gradient = torch.autograd.grad(loss, parameters, create_graph=True)
+    return list(torch.autograd.grad(gradient, parameters, grad_outputs=vector))
+
+
+def _batch_loss(
+    model: Model, parameters: Parameters, examples: Examples, batch: np.ndarray, dropout: torch.Generator | None
+) -> Tensor:
     index = torch.from_numpy(batch)
     logits = model.logits(parameters, examples.features.index_select(0, index), dropout)
-    loss = F.cross_entropy(logits, examples.labels.index_select(0, index))
-    return list(torch.autograd.grad(loss, parameters)), loss.detach()
+    return F.cross_entropy(logits, examples.labels.index_select(0, index))
 
 
 def sgd_steps(
