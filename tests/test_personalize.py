@@ -1,18 +1,26 @@
-"""Fine-tune evaluation: changes no weights, equals a plain torch loop, looks where it should."""
+"""Fine-tune evaluation: changes no weights, equals a plain torch loop, trains the layers it should, looks where it should."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from perfedavg.algorithms.run import train_runs
 from perfedavg.baselines.settings import LocalOnly
-from perfedavg.models import MODELS
-from perfedavg.personalize import fine_tune, intermediate_subset, personalize_run, rounds_looked_at
+from perfedavg.models import MODELS, Model
+from perfedavg.personalize import (
+    fine_tune,
+    intermediate_subset,
+    personalize_run,
+    personalized_models,
+    rounds_looked_at,
+    trained_parameters,
+)
 from perfedavg.randomness import stream, torch_stream
-from perfedavg.settings import Personalization
+from perfedavg.settings import FineTuning, Personalization
 from perfedavg.training.checkpoints import load_tensors
-from perfedavg.training.local import to_examples
-from tests.conftest import make_client, make_spec
+from perfedavg.training.local import Examples, to_examples
+from tests.conftest import linear_model, make_client, make_spec
 
 KEY = (0, "personalization", 5, "c03")
 
@@ -119,3 +127,85 @@ def test_the_intermediate_subset_is_fixed_and_in_order():
     assert subset == intermediate_subset(range(100), 10, seed=1) == sorted(set(subset))
     assert subset != intermediate_subset(range(100), 10, seed=2)
     assert intermediate_subset([3, 1], None, 0) == [3, 1] == intermediate_subset([3, 1], 5, 0)
+
+
+WAYS = [(layers, optimizer) for layers in ("all", "last", "all_but_last") for optimizer in ("sgd", "adam")]
+
+
+def personalized(model, parameters, train, epochs=2, key=KEY, **settings):
+    """Copies of the client's model after every epoch."""
+    models = personalized_models(model, parameters, train, Personalization(**settings), key, epochs)
+    return [[p.detach().clone() for p in local] for local in models]
+
+
+@pytest.mark.parametrize("name", ["cnn_small", "cnn_emnist"])
+@pytest.mark.parametrize(("layers", "optimizer"), WAYS)
+def test_frozen_layers_keep_their_bits_and_all_others_change(name, layers, optimizer):
+    model, client = MODELS[name], make_client(3, n_train=4)
+    parameters = model.init(torch_stream(0, "x"))
+    train = to_examples(model, client.train_x, client.train_y)
+    before, after = personalized(model, parameters, train, epochs=1, lr=0.1, layers=layers, optimizer=optimizer)
+    same = [torch.equal(a, b) for a, b in zip(before, after, strict=True)]
+    rest, last = [False] * (len(same) - 2), [False] * 2
+    assert same == {"all": rest + last, "last": [True] * len(rest) + last, "all_but_last": rest + [True] * 2}[layers]
+    changed = sum(p.numel() for p, kept in zip(before, same, strict=True) if not kept)
+    assert changed == trained_parameters(name, FineTuning(layers=layers))
+
+
+def test_of_the_last_layer_sgd_is_softmax_regression_on_the_features_before_it():
+    model, client = MODELS["cnn_small"], make_client(3, n_train=13)
+    parameters = [p.double() for p in model.init(torch_stream(0, "x"))]
+    examples = to_examples(model, client.train_x, client.train_y)
+    train = Examples(examples.features.double(), examples.labels)
+    got = personalized(model, parameters, train, epochs=3, layers="last", lr=0.2, batch_size=5)[-1]
+
+    # With the unit matrix as its last layer, the net returns what that layer meets.
+    unit, zero = torch.eye(512, dtype=torch.float64), torch.zeros(512, dtype=torch.float64)
+    features = model.logits([*parameters[:-2], unit, zero], train.features, None).numpy()
+    weight, bias = (p.numpy().copy() for p in parameters[-2:])
+    order = stream(*KEY)
+    for _ in range(3):
+        permutation = order.permutation(13)
+        for batch in (permutation[i : i + 5] for i in range(0, 13, 5)):
+            scores = np.exp(features[batch] @ weight.T + bias)
+            error = scores / scores.sum(1, keepdims=True) - np.eye(62)[client.train_y[batch]]
+            weight -= 0.2 * error.T @ features[batch] / len(batch)
+            bias -= 0.2 * error.mean(0)
+    np.testing.assert_allclose(got[-2], weight, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(got[-1], bias, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize(("layers", "own"), [("all", [0, 1]), ("last", [2, 3]), ("all_but_last", [0, 1])])
+def test_adam_is_bias_corrected_and_keeps_its_state_over_epochs(layers, own):
+    """Against its formulas in numpy: softmax regression, of all its layers or of one of two that are added up."""
+    single, client = linear_model(784, 62), make_client(3, n_train=5)
+    shapes = single.shapes if layers == "all" else {"first": (62, 784), "first bias": (62,), **single.shapes}
+    model = Model(shapes, single.prepare, lambda p, x, _: sum(x @ p[i].T + p[i + 1] for i in range(0, len(p), 2)))
+    generator = torch.Generator().manual_seed(0)
+    parameters = [torch.randn(shape, generator=generator, dtype=torch.float64) / 30 for shape in shapes.values()]
+    features = to_examples(model, client.train_x, client.train_y).features.double()
+    train = Examples(features, torch.from_numpy(client.train_y))
+    got = personalized(model, parameters, train, epochs=4, layers=layers, optimizer="adam", lr=0.01, batch_size=5)[-1]
+
+    x, labels = features.numpy(), np.eye(62)[client.train_y]
+    theta = [p.numpy().copy() for p in parameters]
+    first, second = ([np.zeros_like(theta[i]) for i in own] for _ in range(2))
+    for t in range(1, 5):  # one batch an epoch
+        scores = np.exp(sum(x @ theta[i].T + theta[i + 1] for i in range(0, len(theta), 2)))
+        error = (scores / scores.sum(1, keepdims=True) - labels) / len(x)
+        for k, (i, gradient) in enumerate(zip(own, (error.T @ x, error.sum(0)), strict=True)):
+            first[k] = 0.9 * first[k] + 0.1 * gradient
+            second[k] = 0.999 * second[k] + 0.001 * gradient**2
+            theta[i] -= 0.01 * (first[k] / (1 - 0.9**t)) / (np.sqrt(second[k] / (1 - 0.999**t)) + 1e-8)
+    for mine, theirs in zip(got, theta, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(("layers", "optimizer"), WAYS)
+def test_no_state_leaks_from_client_to_client(store, layers, optimizer):
+    spec = make_spec()
+    settings = Personalization(lr=0.01, batch_size=5, epochs=2, layers=layers, optimizer=optimizer)
+    both, alone = (personalize_run(spec, None, store, {0: at}, "evaluation", settings, [0]) for at in ([8, 9], [9]))
+    pd.testing.assert_frame_equal(both[both.client_id == "c09"].reset_index(drop=True), alone)
+    assert both.strategy.unique() == [settings.strategy]
+    assert both.groupby("client_id").loss.nunique().tolist() == [3, 3]

@@ -9,12 +9,16 @@ import pytest
 import yaml
 
 from perfedavg.algorithms.run import ROUNDS, TIMINGS
+from perfedavg.analysis.algorithms import ALGORITHMS_TABLE, POINTS
 from perfedavg.analysis.comparison import COMPARISON
 from perfedavg.analysis.figures.clients_before_after import CLIENTS_BEFORE_AFTER
 from perfedavg.analysis.figures.data_card import DATA_CARD_FIGURE
 from perfedavg.analysis.figures.finetune_curve import FINETUNE_CURVE
+from perfedavg.analysis.figures.in_between import IN_BETWEEN
 from perfedavg.analysis.figures.rounds import ROUNDS_FIGURE
 from perfedavg.analysis.figures.stage2 import STAGE2_FIGURE
+from perfedavg.analysis.figures.strategies import STRATEGIES_FIGURE
+from perfedavg.analysis.strategies import STRATEGIES
 from perfedavg.analysis.summary import RUNS
 from perfedavg.analysis.table1 import TABLE1
 from perfedavg.baselines.centralized import PASSES
@@ -32,6 +36,11 @@ CONTRACTS = {
     "runs/centralized-s<seed>/passes.parquet": PASSES,
     "tables/baselines.csv` and `tables/stage2.csv": COMPARISON,
     "tables/data_card.csv": DATA_CARD,
+    "tables/strategies.csv": STRATEGIES,
+    "tables/algorithms.csv": ALGORITHMS_TABLE,
+    "figures/strategies.csv": STRATEGIES_FIGURE,
+    "figures/algorithms.csv": POINTS,
+    "figures/in_between.csv": IN_BETWEEN,
     "figures/finetune_curve.csv": FINETUNE_CURVE,
     "figures/clients_before_after.csv": CLIENTS_BEFORE_AFTER,
     "figures/stage2.csv": STAGE2_FIGURE,
@@ -71,6 +80,7 @@ ALLOWED = {
     "models": set(),
     "training": {"models"},
     "algorithms": {"training", "models", "data"},
+    "algorithm_entries": {"config", "config_algorithms"},
     "personalize": {"training", "models", "data"},
     "baselines": {"training", "models", "data"},
     "analysis": set(),

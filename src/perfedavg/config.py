@@ -157,9 +157,6 @@ class Config(Block):
                 raise ValueError(
                     f"{key}: {largest} clients a round, but split.training_clients is only {self.split.training_clients}"
                 )
-        late = sorted(set(self.theory.rounds if self.theory else ()) - set(self.evaluated_rounds))
-        if late:
-            raise ValueError(f"theory.rounds: {late[0]} is not an evaluated round ({', '.join(map(str, self.evaluated_rounds))})")
         ways = tuple(way.strategy for way in (self.personalization, *self.strategies))
         no_repeats(ways, "strategies (with `personalization`)")
         if isinstance(self.data, Glyphs62):  # of other data sets, the number of clients is known once they are read
@@ -181,6 +178,11 @@ class Config(Block):
             if (self.stage2.every or 1) > self.stage2.rounds:
                 raise ValueError(f"stage2.every ({self.stage2.every}) is above stage2.rounds ({self.stage2.rounds})")
             no_repeats(tuple(server_name(server) for server in self.stage2.servers), "stage2.servers")
+        missed = sorted(set(self.theory.rounds if self.theory else ()) - set(self.evaluated_rounds))
+        if missed:
+            raise ValueError(
+                f"theory.rounds: {missed[0]} is not an evaluated round ({', '.join(map(str, self.evaluated_rounds))})"
+            )
         late = [e for e in self.personalization.shown_epochs if e > self.personalization.epochs]
         limit = self.personalization.epochs
         if late:

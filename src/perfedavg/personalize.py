@@ -1,28 +1,30 @@
 """Personalization: fine-tune the initial model on a held-out client's train split, test on its test split.
 
 Accuracy and loss after every fine-tune epoch 0..epochs are kept for every client; epoch 0 is the initial model. Fine-tuning
-uses the client optimizer of training (SGD) with dropout on; each epoch is a fresh permutation, so that accuracy "after
-epoch k" is defined.
+uses the client optimizer of training (SGD) or Adam, on all layers or on some of them, with dropout on; each epoch is a fresh
+permutation, so that accuracy "after epoch k" is defined.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import pandas as pd
+import torch
 
 from perfedavg.data.store import ClientExamples, ClientStore
 from perfedavg.job import Progress
 from perfedavg.models import MODELS, Model, Parameters
 from perfedavg.randomness import stream, torch_stream
-from perfedavg.settings import Personalization
+from perfedavg.settings import FineTuning, Personalization
 from perfedavg.training.checkpoints import load_tensors
-from perfedavg.training.local import Examples, evaluate, sgd_steps, to_examples, trainable_copy
+from perfedavg.training.local import Examples, batch_gradient, evaluate, sgd_steps, to_examples, trainable_copy
 
-FULL = "full"
+TRAINED = {"all": slice(None), "last": slice(-2, None), "all_but_last": slice(None, -2)}
+"""The positions in ``Model.shapes`` that each value of ``layers`` trains: the last layer is the last weight and its bias."""
 
 PERSONALIZATION = {
     "run_id": "str",
@@ -61,21 +63,48 @@ def fine_tune(
     key: tuple[int, str, int, str],
     epochs: int,
 ) -> np.ndarray:
-    """Accuracy and loss on ``test`` after 0..epochs epochs of SGD on ``train``: float64 ``[epochs + 1, 2]``.
+    """Accuracy and loss on ``test`` after 0..epochs epochs of fine-tuning on ``train``: float64 ``[epochs + 1, 2]``.
 
     ``parameters`` are left as they were. ``key`` names the random streams. A client without train examples keeps the initial
     model; one without test examples gets nan.
     """
-    local = trainable_copy(parameters)
+    models = personalized_models(model, parameters, train, settings, key, epochs)
+    return np.array([evaluate(model, local, test) for local in models], dtype=np.float64)
+
+
+def personalized_models(
+    model: Model, parameters: Parameters, train: Examples, settings: Personalization, key: tuple[int, str, int, str], epochs: int
+) -> Iterator[Parameters]:
+    """The client's own model after 0..epochs epochs: always the same tensors, the trained ones changed **in place**.
+
+    Batches and dropout depend on ``key`` alone, not on what is trained or how, so ways to personalize differ in nothing else.
+    Adam is torch's, bias-corrected, with its defaults but for the learning rate; every client starts with fresh moments and keeps
+    them over its epochs.
+    """
+    local, own = [p.detach() for p in parameters], TRAINED[settings.layers]
+    local[own] = trained = trainable_copy(parameters[own])
+    # Fused takes a third to a tenth of the time.
+    adam = torch.optim.Adam(trained, settings.lr, fused=True) if settings.optimizer == "adam" else None
     rng, dropout = stream(*key), torch_stream(*key)
-    results = [evaluate(model, local, test)]
+    yield local
     for _ in range(epochs):
         order = rng.permutation(len(train))
         batches = [order[i : i + settings.batch_size] for i in range(0, len(order), settings.batch_size)]
-        for _ in sgd_steps(model, local, train, batches, settings.lr, dropout):
-            pass
-        results.append(evaluate(model, local, test))
-    return np.array(results, dtype=np.float64)
+        if adam:
+            for batch in batches:
+                gradient, _ = batch_gradient(model, local, train, batch, dropout)
+                for p, g in zip(trained, gradient, strict=True):
+                    p.grad = g
+                adam.step()
+        else:
+            for _ in sgd_steps(model, local, train, batches, settings.lr, dropout):
+                pass
+        yield local
+
+
+def trained_parameters(model: str, settings: FineTuning) -> int:
+    """How many of a network's parameters fine-tuning changes."""
+    return sum(torch.Size(shape).numel() for shape in list(MODELS[model].shapes.values())[TRAINED[settings.layers]])
 
 
 def intermediate_subset(clients: Sequence[int], size: int | None, seed: int) -> list[int]:
@@ -107,7 +136,7 @@ def personalize_run(
     frames = []
     examples: dict[int, tuple[ClientExamples, Examples, Examples]] = {}
     rounds = [n for n in clients if checkpoints is None or _checkpoint(checkpoints, n).exists()]
-    progress = Progress(f"{spec.run_id} {group}", sum(len(clients[n]) for n in rounds), "client")
+    progress = Progress(f"{spec.run_id} {group}, {settings.strategy}", sum(len(clients[n]) for n in rounds), "client")
     for number in rounds:
         if checkpoints is None:
             parameters = model.init(torch_stream(spec.seed, "initial parameters"))
@@ -153,7 +182,7 @@ def _rows(
             "client_group": group,
             "num_train": len(client.train_y) if client else 0,
             "num_test": len(client.test_y) if client else 0,
-            "strategy": FULL,
+            "strategy": settings.strategy,
             "fine_tune_lr": settings.lr,
             "epoch": range(len(results)),
             "accuracy": results[:, 0],

@@ -5,6 +5,7 @@ Kept apart from ``config``, so that a new key for a table or a figure makes noth
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
@@ -171,6 +172,13 @@ class RunSpec(Stage):
     rounds: Count = Field(description="number of the last round, the parent's rounds included")
     evaluated_rounds: tuple[Count, ...]
     model: ModelName
+
+    @model_validator(mode="after")
+    def _check_schedule(self) -> RunSpec:
+        starts = [self.parent_rounds + 1, *(later.first_round for later in self.then)]
+        if any(first >= second for first, second in pairwise([*starts, self.rounds + 1])):
+            raise ValueError("the stages' first rounds must increase, from the run's first one to its last at most")
+        return self
 
     def stage_of(self, round_number: int) -> int:
         """Position of the stage that a round belongs to: 0 for the one described here, n for the n-th of ``then``."""

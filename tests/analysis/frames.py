@@ -10,6 +10,7 @@ RUNS = pd.DataFrame(
         "run_id": ["fedavg-m5-e2-s0", "fedavg-m5-e2-s1", "fedavg-m5-e10-s0", "fedavg-m5-e10-s1"],
         "dataset": "glyphs62",
         "split": "sorted",
+        "part": "grid",
         "algorithm": "fedavg",
         "stage": 1,
         "parent_run_id": None,

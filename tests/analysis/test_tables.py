@@ -114,8 +114,8 @@ def test_of_each_kind_of_reptile_the_best_personalized_is_chosen():
     assert chosen["reptile"] == {"adam": "fedavg-m5-e2", "sgd": "fedavg-m5-e10"}
 
 
-def test_only_stage_1_of_fedavg_is_the_grid():
-    later = [run | {"stage": 2 if "e2-" in run["run_id"] else 1} for run in FILES[:3]]
+def test_only_runs_of_the_grid_are_ranked():
+    later = [run | {"part": "stage2" if "e2-" in run["run_id"] else "grid"} for run in FILES[:3]]
     assert select(rows("validation"), later, {})["best_setting_by_personalized_accuracy"] == "fedavg-m5-e10"
 
 

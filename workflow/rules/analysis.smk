@@ -1,7 +1,15 @@
 EVALUATED = expand(f"{RESULTS}/personalization/{{run_id}}.parquet", run_id=RUN_IDS)
 EVALUATED_STAGE1 = EVALUATED[: len(STAGE1)]
-TABLES = ["table1", "baselines", *(["stage2"] if STAGE2 else []), "data_card"]
-FIGURES = ["rounds", "finetune_curve", "clients_before_after", *(["stage2"] if STAGE2 else []), "data_card"]
+OPTIONAL = {
+    "stage2": bool(STAGE2),
+    "algorithms": bool(experiment.algorithms),
+    "in_between": bool(experiment.algorithms and experiment.algorithms.in_between),
+    "theory": bool(experiment.theory),
+    "strategies": bool(experiment.strategies),
+}
+ASKED_FOR = [name for name, asked in OPTIONAL.items() if asked]
+TABLES = ["table1", "baselines", *[name for name in ASKED_FOR if name != "in_between"], "data_card"]
+FIGURES = ["rounds", "finetune_curve", "clients_before_after", *ASKED_FOR, "data_card"]
 
 
 rule data_card:

@@ -6,6 +6,14 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+from perfedavg.algorithm_entries import (
+    algorithm_runs,
+    compared_rounds,
+    entries,
+    gradient_budget,
+    in_between,
+    settings_of_entries,
+)
 from perfedavg.analysis.summary import PAPER_DATASET
 from perfedavg.baselines.settings import BEST, MATCHED
 from perfedavg.config import load_config
@@ -35,6 +43,9 @@ RESULTS = f"results/{experiment.experiment}"
 STORE = f"results/data/{experiment.store_name}"
 STAGE1, STAGE2, BASELINES = stage1_runs(experiment), stage2_runs(experiment), baseline_runs(experiment)
 RUN_IDS = [run.run_id for run in [*STAGE1, *STAGE2, *BASELINES]]
+ENTRY_RUNS = algorithm_runs(experiment)
+ENTRY_RUN_IDS = [run.run_id for run in ENTRY_RUNS]
+ENTRY_SETTINGS = list(dict.fromkeys(run.setting for run in ENTRY_RUNS))
 REFERENCE = reference_setting(experiment)
 STOPS = [BEST, MATCHED]
 
@@ -48,6 +59,7 @@ wildcard_constraints:
     clients=r"\d+",
     work=r"[ek]\d+",
     seed=r"\d+",
+    setting="|".join(re.escape(setting) for setting in ENTRY_SETTINGS) or "none",
     variant="|".join(re.escape(variant) for variant in stage2_variants(experiment)) or "none",
 
 
@@ -78,6 +90,13 @@ PERSONALIZE_PARAMS = {
     "split_seed": experiment.split.seed,
 }
 
+# By setting of the algorithm comparison: the rounds at which its entry may be compared.
+COMPARED_ROUNDS = {
+    setting: compared_rounds(experiment.algorithms, entries(experiment.algorithms)[name])
+    for name, settings in (settings_of_entries(experiment.algorithms) if experiment.algorithms else {}).items()
+    for setting in settings
+}
+
 
 def per_run(path):
     """`path`, which holds `{run_id}`, for the runs of one job: one (M, seed) with all its local work, or one run."""
@@ -90,6 +109,12 @@ def per_variant(path):
     """The same for stage 2: all variants of one seed, or one run."""
     pattern = path.format(run_id=f"{REFERENCE}.{{variant}}-s{{seed}}")
     return expand(pattern, variant=stage2_variants(experiment), allow_missing=True) if experiment.federated.pack else [pattern]
+
+
+def per_entry(path):
+    """The same for the algorithm comparison: all of one seed, or one run."""
+    pattern = path.format(run_id="{setting}-s{seed}")
+    return expand(pattern, setting=ENTRY_SETTINGS, allow_missing=True) if experiment.federated.pack else [pattern]
 
 
 def runs_of_job(wildcards):
@@ -114,6 +139,14 @@ def runs_of_stage2_job(wildcards):
     ]
 
 
+def runs_of_entry_job(wildcards):
+    """The same for the algorithm comparison."""
+    setting = getattr(wildcards, "setting", None)
+    return [
+        run.model_dump(mode="json") for run in ENTRY_RUNS if run.seed == int(wildcards.seed) and setting in (None, run.setting)
+    ]
+
+
 def baselines_of_seed(algorithm, wildcards):
     """The same for the baselines of one seed."""
     seed = int(wildcards.seed)
@@ -128,3 +161,8 @@ def job_name(rule_name):
 def stage2_job_name(rule_name):
     """The same for stage 2."""
     return f"{rule_name}-s{{seed}}" if experiment.federated.pack else f"{rule_name}-{{variant}}-s{{seed}}"
+
+
+def entry_job_name(rule_name):
+    """The same for the algorithm comparison."""
+    return f"{rule_name}-s{{seed}}" if experiment.federated.pack else f"{rule_name}-{{setting}}-s{{seed}}"

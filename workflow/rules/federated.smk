@@ -52,7 +52,7 @@ if STAGE2:
 rule runs_table:
     input:
         lib=library("runs_table.py"),
-        runs=expand(f"{RESULTS}/runs/{{run_id}}/run.json", run_id=RUN_IDS),
+        runs=expand(f"{RESULTS}/runs/{{run_id}}/run.json", run_id=RUN_IDS + ENTRY_RUN_IDS),
         store=rules.build_store.output,
     output:
         f"{RESULTS}/runs.csv",
@@ -72,4 +72,4 @@ rule runs_table:
 rule federated:
     # All federated runs, trained.
     input:
-        expand(f"{RESULTS}/runs/{{run_id}}/run.json", run_id=[run.run_id for run in [*STAGE1, *STAGE2]]),
+        expand(f"{RESULTS}/runs/{{run_id}}/run.json", run_id=[run.run_id for run in [*STAGE1, *STAGE2, *ENTRY_RUNS]]),

@@ -66,4 +66,5 @@ rule personalized:
     # Every run, personalized on validation and evaluation clients.
     input:
         rules.select.output,
-        expand(f"{RESULTS}/personalization/{{run_id}}.parquet", run_id=RUN_IDS),
+        expand(f"{RESULTS}/personalization/{{run_id}}.parquet", run_id=RUN_IDS + ENTRY_RUN_IDS),
+        STRATEGY_FILES["further"] if experiment.strategies else [],

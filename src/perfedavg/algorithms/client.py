@@ -82,15 +82,15 @@ def client_update(
     steps = sgd_steps(model, local, examples, batches, lr, dropout)
     losses, walk = [], []
     for weight, batch in zip(weights, batches, strict=True):
-        if jacobian != "none":
+        if jacobian != "none" and len(walk) < len(batches) - 1:  # the last gradient is taken where the walk ends
             walk.append((trainable_copy(local), batch, dropout and dropout.clone_state()))
         gradient, loss = next(steps)
         if weight:
             torch._foreach_add_(delta, gradient, alpha=lr * weight)
         losses.append(loss)
     outer = delta
-    for theta, batch, draws in reversed(walk[:-1]):  # from the walk's last step, where the last gradient was taken, to its first
+    for theta, batch, draws in reversed(walk):
         product = hessian_vector_product(model, theta, examples, batch, delta if jacobian == "product" else outer, draws)
         delta = [d - lr * h for d, h in zip(delta, product, strict=True)]
     sizes = np.array([len(batch) for batch in batches])
-    return ClientUpdate(delta, len(examples), len(batches), len(walk[:-1]), torch.stack(losses).numpy(), sizes)
+    return ClientUpdate(delta, len(examples), len(batches), len(walk), torch.stack(losses).numpy(), sizes)

@@ -51,8 +51,10 @@ def agreement(ours: dict[str, list[pd.Series]], independent: pd.DataFrame) -> pd
 def load(results: Path) -> dict[str, list[pd.Series]]:
     """Our side of the comparison: FedAvg (M = 20, E = 5), its stage 2 with Adam, and the centralized curve."""
     runs = read_runs_table(results / "runs.csv")
-    fedavg = runs[(runs.clients_per_round == 20) & (runs.local_epochs == 5) & (runs.stage == 1)]
-    adam = runs[(runs.algorithm == "reptile") & (runs.server_optimizer == "adam") & (runs.server_lr == 1e-3)]
+    fedavg = runs[(runs.clients_per_round == 20) & (runs.local_epochs == 5) & (runs.part == "grid")]
+    adam = runs[
+        (runs.part == "stage2") & (runs.algorithm == "reptile") & (runs.server_optimizer == "adam") & (runs.server_lr == 1e-3)
+    ]
     ours = {
         name: [held_out_means(pd.read_parquet(results / f"personalization/{run_id}.parquet")) for run_id in own.run_id]
         for name, own in (("FedAvg", fedavg), ("Reptile/Adam", adam))

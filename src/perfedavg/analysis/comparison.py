@@ -142,31 +142,39 @@ def _by_seed(clients: pd.DataFrame) -> pd.DataFrame:
     return means
 
 
+def accuracy_in_words(row: pd.Series, name: str) -> str:
+    """``mean (std)`` of the initial or the personalized model."""
+    if pd.isna(row[f"{name}_mean"]):
+        return "diverged" if row.num_diverged else ""
+    return f"{row[f'{name}_mean']:.4f}" + ("" if pd.isna(row[f"{name}_std"]) else f" ({row[f'{name}_std']:.4f})")
+
+
+def number_in_words(value: float, form: str = ".4f") -> str:
+    """A number, or nothing where there is none."""
+    return "" if pd.isna(value) else format(value, form)
+
+
+def share_in_words(value: float) -> str:
+    """A share in whole percent, or nothing where there is none."""
+    return "" if pd.isna(value) else f"{100 * value:.0f} %"
+
+
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """The same table for people."""
-
-    def accuracy(row: pd.Series, name: str) -> str:
-        if pd.isna(row[f"{name}_mean"]):
-            return "diverged" if row.num_diverged else ""
-        return f"{row[f'{name}_mean']:.4f}" + ("" if pd.isna(row[f"{name}_std"]) else f" ({row[f'{name}_std']:.4f})")
-
     # What local-only training starts from is no model worth a number.
     table = table.copy()
     untrained = ["initial_mean", "initial_pooled_mean", "difference_initial", "hurt_share"]
     table.loc[table.setting == LOCAL_ONLY, untrained] = np.nan
 
-    def number(value: float, form: str = ".4f") -> str:
-        return "" if pd.isna(value) else format(value, form)
-
     against = table.compared_with.iloc[0]
     columns: dict[str, Any] = {"model": table.model, "rounds": table.apply(_duration, axis=1)}
     for model in (INITIAL, PERSONALIZED):
-        columns[f"{model} accuracy"] = table.apply(accuracy, axis=1, name=model)
-        columns[f"minus {against}, {model}"] = table[f"difference_{model}"].map(lambda d: number(d, "+.4f"))
+        columns[f"{model} accuracy"] = table.apply(accuracy_in_words, axis=1, name=model)
+        columns[f"minus {against}, {model}"] = table[f"difference_{model}"].map(number_in_words, form="+.4f")
     columns["fine-tune epochs"] = table.headline_epoch.map(lambda e: "" if pd.isna(e) else int(e))
-    columns["clients hurt"] = table.hurt_share.map(lambda s: number(100 * s, ".0f") + (" %" if pd.notna(s) else ""))
+    columns["clients hurt"] = table.hurt_share.map(share_in_words)
     for model in (INITIAL, PERSONALIZED):
-        columns[f"pooled, {model}"] = table[f"{model}_pooled_mean"].map(number)
+        columns[f"pooled, {model}"] = table[f"{model}_pooled_mean"].map(number_in_words)
     columns |= {"seeds": table.num_seeds, "diverged": table.num_diverged}
     return pd.DataFrame(columns)
 

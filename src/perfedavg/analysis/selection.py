@@ -33,17 +33,40 @@ def select(validation: pd.DataFrame, runs: list[dict[str, Any]], reptile: dict[s
     Raises:
         PerfedavgError: a row belongs to a client of another group.
     """
-    others = sorted(set(validation.client_group) - {VALIDATION})
+    validation = validation_only(validation)
+    last = {run["run_id"]: run["rounds"] for run in runs}
+    chosen = settings_chosen(validation[validation["round"] == validation.run_id.map(last)], list(last))
+    grid = {setting_of(run["run_id"]) for run in runs if run.get("part") == "grid"}
+    return {
+        "selected_on": "validation clients, last round",
+        "num_clients": int(validation.client_id.nunique()),
+        "settings": chosen,
+        "best_setting_by_initial_accuracy": _best(chosen, grid, "initial_accuracy"),
+        "best_setting_by_personalized_accuracy": _best(chosen, grid, "personalized_accuracy"),
+        "reptile": {kind: best_of(chosen, settings) for kind, settings in reptile.items()},
+    }
+
+
+def validation_only(rows: pd.DataFrame) -> pd.DataFrame:
+    """The same rows.
+
+    Raises:
+        PerfedavgError: one of them belongs to a client of another group.
+    """
+    others = sorted(set(rows.client_group) - {VALIDATION})
     if others:
         raise PerfedavgError(f"Selection was given {others[0]} clients; it must see validation clients only.")
-    last = {run["run_id"]: run["rounds"] for run in runs}
-    validation = validation[validation["round"] == validation.run_id.map(last)]
+    return rows
+
+
+def settings_chosen(validation: pd.DataFrame, run_ids: list[str]) -> dict[str, dict[str, Any]]:
+    """By setting: its headline epoch and its accuracies there, from one round's rows of each of ``run_ids``."""
     alive = validation.groupby(validation.run_id.map(setting_of)).run_id.nunique()
     by_run = validation.groupby(["run_id", "epoch"], as_index=False).accuracy.mean()
     curves = by_run.assign(setting=by_run.run_id.map(setting_of)).groupby(["setting", "epoch"]).accuracy.mean().unstack("epoch")
     chosen = {}
-    for setting in dict.fromkeys(map(setting_of, last)):
-        count = sum(setting_of(run_id) == setting for run_id in last)
+    for setting in dict.fromkeys(map(setting_of, run_ids)):
+        count = sum(setting_of(run_id) == setting for run_id in run_ids)
         counts = {"num_runs": count, "num_diverged": count - int(alive.get(setting, 0))}
         if setting not in curves.index:
             chosen[setting] = {"headline_epoch": None, "initial_accuracy": None, "personalized_accuracy": None, **counts}
@@ -56,15 +79,12 @@ def select(validation: pd.DataFrame, runs: list[dict[str, Any]], reptile: dict[s
             "personalized_accuracy": round(float(curve.loc[headline]), 6),
             **counts,
         }
-    grid = {setting_of(run["run_id"]) for run in runs if run["algorithm"] == "fedavg" and run["stage"] == 1}
-    return {
-        "selected_on": "validation clients, last round",
-        "num_clients": int(validation.client_id.nunique()),
-        "settings": chosen,
-        "best_setting_by_initial_accuracy": _best(chosen, grid, "initial_accuracy"),
-        "best_setting_by_personalized_accuracy": _best(chosen, grid, "personalized_accuracy"),
-        "reptile": {kind: max(settings, key=lambda s: _rank(chosen[s])) for kind, settings in reptile.items()},
-    }
+    return chosen
+
+
+def best_of(chosen: dict[str, dict[str, Any]], settings: list[str]) -> str:
+    """Of several settings the one with the fewest diverged runs, then the highest personalized accuracy."""
+    return max(settings, key=lambda setting: _rank(chosen[setting]))
 
 
 def _rank(values: dict[str, Any]) -> tuple[int, float]:

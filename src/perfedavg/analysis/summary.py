@@ -12,6 +12,7 @@ from perfedavg.analysis.selection import headline_epochs, setting_of
 from perfedavg.files import read_json
 from perfedavg.tables import EVALUATION, read_table, write_table
 
+BASELINE = "baseline"
 INITIAL, PERSONALIZED = "initial", "personalized"
 PAPER_DATASET = "emnist62"
 """Only numbers from these data can stand beside the paper's."""
@@ -20,6 +21,7 @@ RUNS = {
     "run_id": "str",
     "dataset": "str",
     "split": "str",
+    "part": "str",
     "algorithm": "str",
     "stage": "int 1..",
     "parent_run_id": "str?",
@@ -44,7 +46,10 @@ def write_runs_table(run_files: Iterable[str | Path], note: str, path: str | Pat
         if "server" in run:
             client, server = run["client"], run["server"]
             run |= {"client_lr": client["lr"], "server_optimizer": server["optimizer"], "server_lr": server["lr"]}
-        rows.append({**run, "note": note})
+            for later in run["then"]:  # a schedule: names in the order of its stages, numbers of its first
+                run["algorithm"] += f"+{later['algorithm']}"
+                run["server_optimizer"] += f"+{later['server']['optimizer']}"
+        rows.append({"part": BASELINE, **run, "note": note})
     write_table(RUNS, pd.DataFrame(rows, columns=list(RUNS)), path)
 
 
@@ -55,7 +60,7 @@ def read_runs_table(path: str | Path) -> pd.DataFrame:
 
 def stage1(runs: pd.DataFrame) -> pd.DataFrame:
     """The runs of the grid: those that Table 1 is about."""
-    return runs[(runs.algorithm == "fedavg") & (runs.stage == 1)]
+    return runs[runs.part == "grid"]
 
 
 def load_evaluation(files: Iterable[str | Path]) -> pd.DataFrame:

@@ -66,9 +66,9 @@ def _shuffle(length: int, buffer: int, rng: np.random.Generator) -> np.ndarray:
 def batch_gradient(
     model: Model, parameters: Parameters, examples: Examples, batch: np.ndarray, dropout: torch.Generator | None
 ) -> tuple[list[Tensor], Tensor]:
-    """Gradient of the mean cross-entropy of one batch at ``parameters`` (leaves that require grad), and that loss."""
+    """Gradient of the mean cross-entropy of one batch with respect to those ``parameters`` that require grad, and that loss."""
     loss = _batch_loss(model, parameters, examples, batch, dropout)
-    return list(torch.autograd.grad(loss, parameters)), loss.detach()
+    return list(torch.autograd.grad(loss, _trained(parameters))), loss.detach()
 
 
 def hessian_vector_product(
@@ -104,12 +104,19 @@ def sgd_steps(
     lr: float,
     dropout: torch.Generator | None,
 ) -> Iterator[tuple[list[Tensor], Tensor]]:
-    """Walk theta_j = theta_{j-1} - lr * G_j **in place** on ``parameters``; yield (G_j, its loss) after each step."""
+    """Walk theta_j = theta_{j-1} - lr * G_j **in place** on those ``parameters`` that require grad; yield (G_j, its loss) after
+    each step."""
+    trained = _trained(parameters)
     for batch in batches:
         gradient, loss = batch_gradient(model, parameters, examples, batch, dropout)
         with torch.no_grad():
-            torch._foreach_add_(parameters, gradient, alpha=-lr)
+            torch._foreach_add_(trained, gradient, alpha=-lr)
         yield gradient, loss
+
+
+def _trained(parameters: Parameters) -> Parameters:
+    """Those that require grad: others stay as they are, and no gradient is computed for them."""
+    return [p for p in parameters if p.requires_grad]
 
 
 def trainable_copy(parameters: Parameters) -> Parameters:

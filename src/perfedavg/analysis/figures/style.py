@@ -21,6 +21,8 @@ _SAFE = sns.color_palette("colorblind")
 COLORS = {INITIAL: _SAFE[0], PERSONALIZED: _SAFE[1]}
 SERIES = [(_SAFE[i], marker) for i, marker in zip((0, 1, 2, 3, 4, 7, 8), "oDs^vPX", strict=True)]
 """(colour, marker) of the first, second, ... of several models in one panel."""
+MANY = [(_SAFE[i % 10], marker) for i, marker in enumerate("oDs^vPX<>*hp")]
+"""The same where there are many."""
 MARKERS = {INITIAL: "o", PERSONALIZED: "D"}
 
 

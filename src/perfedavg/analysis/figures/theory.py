@@ -1,0 +1,152 @@
+"""Figure ``theory``: the identity of FedAvg, FedSGD and FOMAML beside its controls, and how the algorithms' updates lie to each
+other as the number of local steps K grows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, MaxNLocator
+
+from perfedavg.analysis.figures.style import SERIES, add_footer, save_figure, say_empty, use_style
+from perfedavg.tables import write_table
+
+THEORY_FIGURE = {
+    "panel": "str",
+    "name": "str",
+    "round": "int 1..",
+    "k": "int 1..",
+    "seed": "int 0..",
+    "batches": "str",
+    "value": "float?",
+    "note": "str",
+}
+
+IDENTITY, FEDAVG, MAML, LENGTHS = "identity", "cosine with FedAvg", "cosine with MAML", "norm relative to MAML"
+PANELS = {
+    IDENTITY: {
+        "identity": "residual",
+        "control: unequal weights": "residual_unequal_weights",
+        "control: other batches": "residual_other_batches",
+    },
+    FEDAVG: {
+        "FedSGD": "cos_fedsgd_fedavg",
+        "FOMAML(K)": "cos_fomaml_fedavg",
+        "MAML(K), exact": "cos_maml_fedavg",
+        "Reptile(K)": "cos_reptile_fedavg",
+    },
+    MAML: {
+        "FedSGD": "cos_fedsgd_maml",
+        "FOMAML(K)": "cos_fomaml_maml",
+        "MAML(K), as printed": "cos_maml_printed_maml",
+    },
+    LENGTHS: {
+        "FedSGD": "norm_ratio_fedsgd_maml",
+        "FOMAML(K)": "norm_ratio_fomaml_maml",
+        "MAML(K), as printed": "norm_ratio_maml_printed_maml",
+    },
+}
+"""Of each panel, what it shows: name to column of the table."""
+
+_TITLES = {
+    IDENTITY: "(a) FedAvg(K) = FedSGD + Σ FOMAML(j), j = 1..K − 1",
+    FEDAVG: "(b) direction, beside FedAvg of E = K epochs",
+    MAML: "(c) direction, beside exact MAML(K)",
+    LENGTHS: "(d) length, beside exact MAML(K)",
+}
+_LABELS = {
+    IDENTITY: "difference, relative to FedAvg(K)",
+    FEDAVG: "cosine of averaged updates",
+    MAML: "cosine of averaged updates",
+    LENGTHS: "norm / norm of exact MAML(K)",
+}
+_ALGORITHMS = dict(zip([*PANELS[FEDAVG], "MAML(K), as printed"], SERIES, strict=False))
+_RESIDUALS = dict(zip(PANELS[IDENTITY], [("0.15", "o"), ("C5", "P"), ("C7", "X")], strict=True))
+_ZERO = 1e-18
+"""Where a residual of exactly 0 stands on the log axis."""
+
+
+def theory_data(table: pd.DataFrame) -> pd.DataFrame:
+    """What the figure shows of table ``theory``: one row a (panel, name, checkpoint, K, seed, kind of batches)."""
+    keys = ["round", "k", "seed", "batches", "note"]
+    parts = [
+        table[keys].assign(panel=panel, name=name, value=table[column])
+        for panel, shown in PANELS.items()
+        for name, column in shown.items()
+    ]
+    return pd.concat(parts, ignore_index=True)[list(THEORY_FIGURE)]
+
+
+def theory_figure(table: pd.DataFrame, note: str, clients: int, models: int, base: str | Path) -> None:
+    """Draw table ``theory``. ``clients`` are in a cohort; ``models`` (checkpoints times seeds) were asked for."""
+    data = theory_data(table)
+    write_table(THEORY_FIGURE, data, Path(base).with_suffix(".csv"))
+    use_style()
+    figure, axes = plt.subplots(2, 2, figsize=(7.2, 5.8))
+    for axis, panel in zip(axes.flat, PANELS, strict=True):
+        styles = _RESIDUALS if panel == IDENTITY else _ALGORITHMS
+        for i, name in enumerate(PANELS[panel]):
+            own = data[(data.panel == panel) & (data.name == name)]
+            if panel == IDENTITY:
+                own = own.assign(value=own.value.where(own.value != 0, _ZERO))
+            _draw(axis, own, *styles[name], shift=0.05 * (i - 1))
+        axis.set_title(_TITLES[panel], fontsize=8, loc="left")
+        axis.set_ylabel(_LABELS[panel], fontsize=8)
+        axis.set_xlabel("local steps K", fontsize=8)
+        axis.tick_params(labelsize=7)
+        axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        if data.empty:
+            say_empty(axis)
+            axis.set_xticks([])
+    _finish(figure, axes)
+    done = data[["round", "seed"]].drop_duplicates()
+    rounds, seeds = ", ".join(map(str, sorted(done["round"].unique()))), done.seed.nunique()
+    missing = f" of {models}, whose runs did not diverge before" if len(done) < models else ""
+    what = (
+        f"n = {len(done)} checkpoints{missing} (rounds {rounds}; {seeds} seed{'s' * (seeds > 1)}), each with "
+        f"{clients} training clients. "
+        "Points: a checkpoint, mini-batches; lines: mean over checkpoints. Full-batch: a step uses all of a client's examples."
+    )
+    add_footer(figure, [what if len(data) else "", note])
+    save_figure(figure, base)
+
+
+def _draw(axis: Axes, own: pd.DataFrame, color: str, marker: str, shift: float) -> None:
+    """One name: single models as points and their mean as a line, for mini-batches; a dashed mean for full batches."""
+    mini, full = (own[own.batches == batches] for batches in ("mini-batch", "full-batch"))
+    means = full.groupby("k").value.mean()
+    axis.plot(means.index, means, "--", color=color, linewidth=1)
+    axis.plot(mini.k + shift, mini.value, marker, color=color, markersize=2.5, alpha=0.5, markeredgewidth=0)
+    means = mini.groupby("k").value.mean()
+    axis.plot(means.index, means, color=color, marker=marker, markersize=3.5, linewidth=1.4)
+
+
+def _finish(figure: Figure, axes: np.ndarray) -> None:
+    """Scales and legends."""
+
+    def handles(styles: dict[str, tuple]) -> list[Line2D]:
+        return [Line2D([], [], color=c, marker=m, markersize=3.5, linewidth=1.4, label=name) for name, (c, m) in styles.items()]
+
+    identity, *directions, lengths = axes.flat
+    identity.set_yscale("log")
+    identity.set_ylim(_ZERO / 10, 10)
+    powers = range(-16, 1, 4)
+    identity.yaxis.set_major_locator(FixedLocator([_ZERO, *(10.0**p for p in powers)]))
+    identity.yaxis.set_minor_locator(FixedLocator([]))
+    identity.set_yticklabels(["0", *(f"$10^{{{p}}}$" for p in powers)])
+    identity.legend(handles=handles(_RESIDUALS), loc="center", bbox_to_anchor=(0.5, 0.37), fontsize=7, frameon=False)
+    identity.annotate("K = 1: both sides are FedSGD", (1, _ZERO), (30, -3), textcoords="offset points", fontsize=6.5)
+    for axis in directions:
+        axis.axhline(0, color="0.6", linewidth=0.8, linestyle=":")
+        axis.set_ylim(top=1.03)
+    lengths.axhline(1, color="0.6", linewidth=0.8, linestyle=":")
+    lengths.set_ylim(bottom=0)
+    lines = [
+        Line2D([], [], color="0.3", linestyle=line, label=name) for line, name in (("-", "mini-batch"), ("--", "full-batch"))
+    ]
+    figure.legend(handles=handles(_ALGORITHMS) + lines, loc="outside upper center", ncols=4, frameon=False, fontsize=7)

@@ -1,0 +1,96 @@
+"""Table and figure ``theory``, from small hand-made measurements."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from perfedavg.algorithms.theory import THEORY_MEASURED
+from perfedavg.analysis.figures.theory import PANELS, THEORY_FIGURE, theory_data, theory_figure
+from perfedavg.analysis.formats import write_three_forms
+from perfedavg.analysis.theory_table import THEORY, caption, readable, theory_table
+from perfedavg.data.notes import SYNTHETIC
+from perfedavg.tables import read_table, write_table
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Two seeds, rounds 5 and 10, K = 1 and 2, two kinds of batches; seed 1 diverged before round 10. Every value differs."""
+    paths = []
+    for seed, rounds in enumerate(((5, 10), (5,))):
+        keys = [(n, k, seed, b) for n in rounds for b in ("full-batch", "mini-batch") for k in (1, 2)]
+        frame = pd.DataFrame(keys, columns=["round", "k", "seed", "batches"])
+        for i, name in enumerate(list(THEORY_MEASURED)[4:]):
+            frame[name] = 0.01 * i + 0.1 * seed + 0.2 * (frame.k - 1)
+        frame["residual"] = np.where(frame.k == 1, 0.0, (1 + seed) * 1e-16)
+        paths.append(tmp_path / f"s{seed}.parquet")
+        write_table(THEORY_MEASURED, frame[list(THEORY_MEASURED)], paths[-1])
+    return paths
+
+
+@pytest.fixture
+def no_rows(tmp_path):
+    path = tmp_path / "none.parquet"
+    write_table(THEORY_MEASURED, pd.DataFrame(columns=list(THEORY_MEASURED)), path)
+    return [path]
+
+
+def test_the_table_holds_all_that_was_measured_and_the_note():
+    assert list(THEORY.items()) == [*THEORY_MEASURED.items(), ("note", "str")]
+    assert list(THEORY)[:5] == ["round", "k", "seed", "batches", "residual"]
+
+
+def test_table_in_three_forms(files, tmp_path):
+    table = theory_table(files, SYNTHETIC)
+    assert table[["round", "k", "seed"]].apply(tuple, axis=1).is_monotonic_increasing
+    assert len(table) == 8 + 4
+    write_three_forms(THEORY, table, readable(table), caption(table, 10), tmp_path / "theory")
+    back = read_table(THEORY, tmp_path / "theory.csv")
+    pd.testing.assert_frame_equal(back, table, check_dtype=False, rtol=1e-5)
+    text = (tmp_path / "theory.md").read_text()
+    assert SYNTHETIC in text
+    assert "cohorts of 10 training clients" in text
+    assert "bfseries" not in (tmp_path / "theory.tex").read_text()
+
+
+def test_readable_takes_means_over_seeds_and_the_largest_residual(files):
+    shown = readable(theory_table(files, "")).set_index(["batches", "round", "K"])
+    at = shown.loc[("mini-batch", 5, 2)]
+    assert at["residual"] == "2.0e-16"
+    assert at["seeds"] == 2
+    column = list(THEORY_MEASURED).index("cos_maml_fedavg") - 4
+    assert at["cos(MAML, FedAvg)"] == f"{0.01 * column + 0.05 + 0.2:.3f}"
+    assert shown.loc[("mini-batch", 10, 2)]["seeds"] == 1
+    assert shown.loc[("full-batch", 5, 1)]["residual"] == "0"
+
+
+def test_the_figure_shows_its_data_and_is_the_same_bytes_again(files, tmp_path):
+    table = theory_table(files, SYNTHETIC)
+    for name in "ab":
+        theory_figure(table, SYNTHETIC, 10, 4, tmp_path / name / "theory")
+    first, second = ({p.name: p.read_bytes() for p in (tmp_path / name).iterdir()} for name in "ab")
+    assert set(first) == {"theory.png", "theory.pdf", "theory.svg", "theory.csv"}
+    assert first == second
+    data = read_table(THEORY_FIGURE, tmp_path / "a/theory.csv")
+    pd.testing.assert_frame_equal(data, theory_data(table), check_dtype=False, rtol=1e-5)
+    assert len(data) == 12 * sum(map(len, PANELS.values()))
+    own = data[(data.panel == "cosine with MAML") & (data.name == "FOMAML(K)")]
+    np.testing.assert_allclose(own["value"], table.cos_fomaml_maml, rtol=1e-5)
+    svg = first["theory.svg"].decode()
+    for text in (
+        "n = 3 checkpoints of 4, whose runs did not diverge",
+        "rounds 5, 10; 2 seeds",
+        "control: other batches",
+        SYNTHETIC,
+    ):
+        assert text in svg
+
+
+def test_where_all_runs_diverged_table_and_figure_say_so(no_rows, tmp_path):
+    table = theory_table(no_rows, SYNTHETIC)
+    write_three_forms(THEORY, table, readable(table), caption(table, 10), tmp_path / "table/theory")
+    assert "All runs diverged" in (tmp_path / "table/theory.md").read_text()
+    assert read_table(THEORY, tmp_path / "table/theory.csv").empty
+    theory_figure(table, SYNTHETIC, 10, 4, tmp_path / "figure/theory")
+    svg = (tmp_path / "figure/theory.svg").read_text()
+    assert svg.count("all runs diverged") == len(PANELS)
+    assert SYNTHETIC in svg

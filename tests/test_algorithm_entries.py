@@ -1,0 +1,146 @@
+"""The algorithm comparison's runs: work, server rates and rounds against numbers worked out by hand."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from perfedavg.algorithm_entries import (
+    algorithm_runs,
+    compared_rounds,
+    entries,
+    evaluated_rounds,
+    gradient_budget,
+    in_between,
+    settings_of_entries,
+)
+from perfedavg.algorithms.client import ALGORITHMS
+from perfedavg.config import load_config
+from perfedavg.errors import PerfedavgError
+
+TINY = Path(__file__).parent / "workflow/tiny.yaml"
+SCHEDULE = [
+    {"algorithm": "fedavg", "local_steps": 4, "rounds": 6},
+    {"algorithm": "reptile", "server": {"optimizer": "adam", "lr": 0.01}},
+]
+
+
+def config(**changes):
+    """M = 2, 10 rounds, K = 3: a budget of 60 gradient evaluations, 30 a client."""
+    raw = yaml.safe_load(TINY.read_text())
+    block = {"clients_per_round": 2, "rounds": 10, "local_steps": 3, "every": 4, "relative_rates": [0.5, 2.0]}
+    return load_config(raw | {"seeds": [0, 7], "algorithms": block | changes})
+
+
+def entry(*stages):
+    return config(entries={"x": list(stages)})
+
+
+def rates_of(*stages, **changes):
+    """Server learning rates at the relative rates 0.5 and 2."""
+    runs = algorithm_runs(config(entries={"x": list(stages)}, **changes))
+    return [run.server.lr for run in runs if run.seed == 0]
+
+
+@pytest.mark.parametrize(
+    ("stage", "expected"),
+    [
+        ({"algorithm": "fedsgd"}, [1.5, 6.0]),  # K / 1 = 3
+        ({"algorithm": "fedavg"}, [0.5, 2.0]),  # K / K = 1
+        ({"algorithm": "reptile", "local_steps": 6}, [0.25, 1.0]),  # 3 / 6
+        ({"algorithm": "fomaml"}, [1.5, 6.0]),
+        ({"algorithm": "maml"}, [1.5, 6.0]),
+        ({"algorithm": "weighted", "weights": [1, -0.5, 0]}, [1.0, 4.0]),  # 3 / 1.5
+        ({"algorithm": "fedavg", "local_epochs": 2}, [0.5, 2.0]),
+        ({"algorithm": "fedsgd", "server": {"optimizer": "adam", "lr": 0.01}}, [0.005, 0.02]),  # its own, by the factor alone
+    ],
+)
+def test_server_rates_make_up_for_the_weights(stage, expected):
+    assert rates_of(stage) == pytest.approx(expected)
+
+
+def test_total_weights_are_those_of_the_algorithms():
+    """The rates above assume sums of weights; here from the table of algorithms itself."""
+    for name, algorithm in ALGORITHMS.items():
+        scaled = 3 / sum(algorithm.weights(3))
+        assert rates_of({"algorithm": name})[0] == pytest.approx(0.5 * scaled), name
+
+
+@pytest.mark.parametrize(
+    ("stages", "evaluated", "compared"),
+    [
+        ([{"algorithm": "fedsgd"}], (4, 8, 10, 30), [10, 30]),  # 30 gradients a client, one a round
+        ([{"algorithm": "reptile"}], (4, 8, 10), [10]),
+        ([{"algorithm": "fomaml"}], (4, 7, 8, 10), [7, 10]),  # 30 / 4
+        ([{"algorithm": "maml"}], (3, 4, 8, 10), [3, 10]),  # 30 / (4 + 2 * 3)
+        ([{"algorithm": "weighted", "weights": [1, 0.5]}], (4, 8, 10, 15), [10, 15]),
+        ([{"algorithm": "fedavg", "local_epochs": 1}], (4, 8, 10), [4, 8, 10]),  # the data decide
+        (SCHEDULE, (4, 8, 10), [8, 10]),  # 6 * 4, then (30 - 24) / 3 more
+        ([{**SCHEDULE[0], "local_steps": 6}, SCHEDULE[1]], (4, 8, 10), [10]),  # spent before the last stage
+        (
+            [{"algorithm": "fedavg", "local_epochs": 1, "rounds": 8}, SCHEDULE[1]],
+            (4, 8, 10),
+            [10],
+        ),  # round 8 is of the first stage
+    ],
+)
+def test_rounds_at_equal_gradient_evaluations(stages, evaluated, compared):
+    block = entry(*stages).algorithms
+    stages = entries(block)["x"]
+    assert evaluated_rounds(block, stages) == evaluated
+    assert compared_rounds(block, stages) == compared
+    assert gradient_budget(block) == 60
+    assert {run.rounds for run in algorithm_runs(entry(*block.model_dump()["entries"]["x"]))} == {max(evaluated)}
+
+
+def test_a_hessian_vector_product_counts_as_the_config_says():
+    block = config(entries={"x": [{"algorithm": "maml"}]}, hessian_vector_product=4.0).algorithms
+    assert evaluated_rounds(block, entries(block)["x"])[0] == 1  # 30 / (4 + 4 * 3)
+
+
+def test_a_schedule_is_one_run_whose_stages_follow_each_other():
+    run = algorithm_runs(entry(*SCHEDULE))[0]
+    assert (run.run_id, run.part, run.algorithm, run.local_steps, run.rounds) == ("x.x0.5-s0", "algorithms", "fedavg", 4, 10)
+    (later,) = run.then
+    assert (later.first_round, later.algorithm, later.local_steps, later.server.optimizer) == (7, "reptile", 3, "adam")
+    assert [run.stage_of(n) for n in (1, 6, 7, 10)] == [0, 0, 1, 1]
+
+
+def test_weights_in_between_share_their_ends_with_the_named_algorithms():
+    block = config(
+        entries={"sgd": [{"algorithm": "fedsgd"}], "rep": [{"algorithm": "reptile"}]}, in_between=[0, 0.5, 1, 2]
+    ).algorithms
+    names = {(point["family"], point["rate"]): point["entry"] for point in in_between(block)}
+    assert names == {
+        ("rest", 0): "sgd", ("rest", 0.5): "rest.0.5", ("rest", 1): "rep", ("rest", 2): "rest.2",
+        ("powers", 0): "sgd", ("powers", 0.5): "powers.0.5", ("powers", 1): "rep", ("powers", 2): "powers.2",
+    }  # fmt: skip
+    found = entries(block)
+    assert found["rest.0.5"][0].weights == (1, 0.5, 0.5)
+    assert found["powers.2"][0].weights == (1, 2, 4)
+    assert settings_of_entries(block)["rest.2"] == ["rest.2.x0.5", "rest.2.x2"]
+    alone = config(entries={"m": [{"algorithm": "maml"}]}, in_between=[0, 1]).algorithms
+    assert {p["entry"] for p in in_between(alone)} == {"rest.0", "rest.1"}, "no named algorithm there: runs of their own, once"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"entries": {"x": [{"algorithm": "fedsgd"}, {"algorithm": "reptile"}]}}, "all stages but the last need rounds"),
+        ({"entries": {"x": [{"algorithm": "fedsgd", "rounds": 3}]}}, "the last stage takes the rounds that are left"),
+        ({"entries": {"x": [{"algorithm": "fedsgd", "rounds": 10}, {"algorithm": "reptile"}]}}, "leave no round of 10"),
+        ({"entries": {"x": [{"algorithm": "fomaml", "local_epochs": 2}]}}, "counts local_steps"),
+        ({"entries": {"x": [{"algorithm": "maml", "local_step": 2}]}}, "did you mean `local_steps`?"),
+        ({"entries": {"X y": [{"algorithm": "maml"}]}}, "algorithms.entries"),
+        ({"entries": {"x": []}}, "algorithms.entries.x"),
+        ({"entries": {"x": [{"algorithm": "mmal"}]}}, "'fedsgd'"),
+        ({"every": 11}, "every (11) is above rounds (10)"),
+        ({"clients_per_round": 99}, "algorithms.clients_per_round: 99 clients a round, but"),
+        ({"in_between": [0.5, 0.5]}, "in_between: 0.5 is given twice"),
+    ],
+)
+def test_impossible_comparisons_are_refused(changes, message):
+    with pytest.raises(PerfedavgError) as error:
+        config(**changes)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,165 @@
+if experiment.algorithms:
+
+    use rule train_fedavg as train_algorithms with:
+        output:
+            files=[file for name in RUN_FILES for file in per_entry(f"{RESULTS}/runs/{{run_id}}/{name}")],
+            checkpoints=[directory(folder) for folder in per_entry(f"{RESULTS}/runs/{{run_id}}/checkpoints")],
+        log:
+            f"{RESULTS}/logs/{entry_job_name('train_algorithms')}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/{entry_job_name('train_algorithms')}.jsonl"
+        priority: 15
+        params:
+            runs=runs_of_entry_job,
+            packages=packages("numpy", "torch"),
+
+    rule validate_algorithms:
+        input:
+            lib=library("validate_algorithms.py"),
+            store=rules.build_store.output,
+            split=rules.split_clients.output,
+            checkpoints=per_entry(f"{RESULTS}/runs/{{run_id}}/checkpoints"),
+        output:
+            per_entry(f"{RESULTS}/personalization/validation/{{run_id}}.parquet"),
+        log:
+            f"{RESULTS}/logs/{entry_job_name('validate_algorithms')}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/{entry_job_name('validate_algorithms')}.jsonl"
+        conda:
+            ENVIRONMENT
+        params:
+            packages=PERSONALIZE_PARAMS["packages"],
+            personalization=PERSONALIZE_PARAMS["personalization"],
+            runs=runs_of_entry_job,
+            compared_rounds=COMPARED_ROUNDS,
+        script:
+            "../scripts/validate_algorithms.py"
+
+    rule choose_rates:
+        input:
+            lib=library("choose_rates.py"),
+            validation=expand(f"{RESULTS}/personalization/validation/{{run_id}}.parquet", run_id=ENTRY_RUN_IDS),
+            rounds=expand(f"{RESULTS}/runs/{{run_id}}/rounds.parquet", run_id=ENTRY_RUN_IDS),
+        output:
+            f"{RESULTS}/algorithms.json",
+        log:
+            f"{RESULTS}/logs/choose_rates.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/choose_rates.jsonl"
+        conda:
+            ENVIRONMENT
+        params:
+            entries=settings_of_entries(experiment.algorithms),
+            compared_rounds=COMPARED_ROUNDS,
+            seeds=list(experiment.seeds),
+            rounds=experiment.algorithms.rounds,
+            budget=gradient_budget(experiment.algorithms),
+            hessian_vector_product=experiment.algorithms.hessian_vector_product,
+        script:
+            "../scripts/choose_rates.py"
+
+    rule evaluate_algorithms:
+        input:
+            lib=library("evaluate_algorithms.py"),
+            store=rules.build_store.output,
+            split=rules.split_clients.output,
+            rates=rules.choose_rates.output,
+            checkpoints=per_entry(f"{RESULTS}/runs/{{run_id}}/checkpoints"),
+            validation=per_entry(f"{RESULTS}/personalization/validation/{{run_id}}.parquet"),
+        # Of runs whose server rate was not chosen, the rows of validation clients alone.
+        output:
+            per_entry(f"{RESULTS}/personalization/{{run_id}}.parquet"),
+        log:
+            f"{RESULTS}/logs/{entry_job_name('evaluate_algorithms')}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/{entry_job_name('evaluate_algorithms')}.jsonl"
+        conda:
+            ENVIRONMENT
+        params:
+            packages=PERSONALIZE_PARAMS["packages"],
+            personalization=PERSONALIZE_PARAMS["personalization"],
+            intermediate_clients=PERSONALIZE_PARAMS["intermediate_clients"],
+            split_seed=PERSONALIZE_PARAMS["split_seed"],
+            runs=runs_of_entry_job,
+            compared_rounds=COMPARED_ROUNDS,
+        script:
+            "../scripts/evaluate_algorithms.py"
+
+    rule algorithms_table:
+        input:
+            lib=library("algorithms_table.py"),
+            rates=rules.choose_rates.output,
+            runs=rules.runs_table.output[0],
+            rounds=rules.choose_rates.input.rounds,
+            evaluation=expand(f"{RESULTS}/personalization/{{run_id}}.parquet", run_id=ENTRY_RUN_IDS),
+        output:
+            csv=report(
+                f"{RESULTS}/tables/algorithms.csv",
+                caption="../report/algorithms_table.rst",
+                category="Results",
+                labels={"table": "all algorithms"},
+            ),
+            other=multiext(f"{RESULTS}/tables/algorithms", ".md", ".tex"),
+        log:
+            f"{RESULTS}/logs/algorithms_table.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/algorithms_table.jsonl"
+        conda:
+            ENVIRONMENT
+        params:
+            rates=list(experiment.algorithms.relative_rates),
+            target=experiment.target_accuracy,
+            hessian_vector_product=experiment.algorithms.hessian_vector_product,
+        script:
+            "../scripts/algorithms_table.py"
+
+    rule algorithms_figures:
+        input:
+            lib=library("algorithms_figures.py"),
+            rates=rules.choose_rates.output,
+            runs=rules.runs_table.output[0],
+            rounds=rules.choose_rates.input.rounds,
+            evaluation=rules.algorithms_table.input.evaluation,
+        output:
+            png=report(
+                f"{RESULTS}/figures/algorithms.png",
+                caption="../report/algorithms.rst",
+                category="Results",
+                labels={"figure": "all algorithms"},
+            ),
+            other=multiext(f"{RESULTS}/figures/algorithms", ".pdf", ".svg", ".csv"),
+            in_between=(
+                [
+                    report(
+                        f"{RESULTS}/figures/in_between.png",
+                        caption="../report/in_between.rst",
+                        category="Results",
+                        labels={"figure": "between FedSGD and FedAvg"},
+                    ),
+                    *multiext(f"{RESULTS}/figures/in_between", ".pdf", ".svg", ".csv"),
+                ]
+                if experiment.algorithms.in_between
+                else []
+            ),
+        log:
+            f"{RESULTS}/logs/algorithms_figures.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/algorithms_figures.jsonl"
+        conda:
+            ENVIRONMENT
+        params:
+            entries=list(experiment.algorithms.entries),
+            in_between=in_between(experiment.algorithms),
+            steps=experiment.algorithms.local_steps,
+            hessian_vector_product=experiment.algorithms.hessian_vector_product,
+        script:
+            "../scripts/algorithms_figures.py"
+
+
+rule algorithms:
+    # The algorithm comparison and the theory experiment: their tables and figures.
+    input:
+        expand(f"{RESULTS}/tables/{{name}}.csv", name=[name for name in TABLES if name in ("algorithms", "theory")]),
+        expand(
+            f"{RESULTS}/figures/{{name}}.png", name=[name for name in FIGURES if name in ("algorithms", "in_between", "theory")]
+        ),

@@ -1,0 +1,93 @@
+# Further ways to personalize the reference runs' last models, compared with the ordinary one.
+
+if experiment.strategies:
+    STRATEGY_FILES = {
+        "ordinary": expand(f"{RESULTS}/personalization/{REFERENCE}-s{{seed}}.parquet", seed=experiment.seeds),
+        "further": expand(f"{RESULTS}/personalization/strategies/{REFERENCE}-s{{seed}}.parquet", seed=experiment.seeds),
+    }
+    # The ordinary way first: the others are compared with it.
+    ALL_STRATEGIES = [
+        way.model_dump(mode="json", include={"layers", "optimizer", "lr"})
+        for way in (experiment.personalization, *experiment.strategies)
+    ]
+
+    rule personalize_strategies:
+        input:
+            lib=library("personalize_strategies.py"),
+            store=rules.build_store.output,
+            split=rules.split_clients.output,
+            checkpoints=f"{RESULTS}/runs/{REFERENCE}-s{{seed}}/checkpoints",
+        output:
+            f"{RESULTS}/personalization/strategies/{REFERENCE}-s{{seed}}.parquet",
+        log:
+            f"{RESULTS}/logs/personalize_strategies-s{{seed}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/personalize_strategies-s{{seed}}.jsonl"
+        conda:
+            ENVIRONMENT
+        params:
+            packages=packages("numpy", "torch"),
+            run=lambda wildcards: next(
+                run.model_dump(mode="json") for run in STAGE1 if run.run_id == f"{REFERENCE}-s{wildcards.seed}"
+            ),
+            strategies=[
+                {
+                    **way,
+                    "batch_size": experiment.personalization.batch_size,
+                    "epochs": experiment.personalization.epochs,
+                }
+                for way in ALL_STRATEGIES[1:]
+            ],
+        script:
+            "../scripts/personalize_strategies.py"
+
+    rule strategies_table:
+        input:
+            **STRATEGY_FILES,
+            lib=library("strategies_table.py"),
+            runs=rules.runs_table.output[0],
+        output:
+            csv=report(
+                f"{RESULTS}/tables/strategies.csv",
+                caption="../report/strategies_table.rst",
+                category="Results",
+                labels={"table": "ways to personalize"},
+            ),
+            other=multiext(f"{RESULTS}/tables/strategies", ".md", ".tex"),
+        log:
+            f"{RESULTS}/logs/strategies_table.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/strategies_table.jsonl"
+        conda:
+            ENVIRONMENT
+        params:
+            reference=REFERENCE,
+            model=experiment.model,
+            strategies=ALL_STRATEGIES,
+        script:
+            "../scripts/strategies_table.py"
+
+    rule strategies_figure:
+        input:
+            **STRATEGY_FILES,
+            lib=library("strategies_figure.py"),
+            runs=rules.runs_table.output[0],
+        output:
+            png=report(
+                f"{RESULTS}/figures/strategies.png",
+                caption="../report/strategies.rst",
+                category="Results",
+                labels={"figure": "ways to personalize"},
+            ),
+            other=multiext(f"{RESULTS}/figures/strategies", ".pdf", ".svg", ".csv"),
+        log:
+            f"{RESULTS}/logs/strategies_figure.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/strategies_figure.jsonl"
+        conda:
+            ENVIRONMENT
+        params:
+            reference=REFERENCE,
+            strategies=ALL_STRATEGIES,
+        script:
+            "../scripts/strategies_figure.py"

@@ -1,0 +1,29 @@
+"""Personalize evaluation clients from those runs of the algorithm comparison whose server rate was chosen."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from perfedavg.data.splits import read_group
+from perfedavg.data.store import ClientStore
+from perfedavg.files import read_json
+from perfedavg.job import job
+from perfedavg.personalize import PERSONALIZATION, intermediate_subset, personalize_run
+from perfedavg.settings import Personalization, RunSpec
+from perfedavg.tables import EVALUATION, write_table
+
+with job(snakemake.log[0]):
+    params = snakemake.params
+    store = ClientStore(Path(snakemake.input.store[0]).parent)
+    everyone = read_group(snakemake.input.split[0], EVALUATION)
+    subset = intermediate_subset(everyone, params.intermediate_clients, params.split_seed)
+    settings = Personalization(**params.personalization)
+    choices = read_json(snakemake.input.rates[0])["entries"].values()
+    chosen = {choice["setting"] for bases in choices for choice in bases.values() if isinstance(choice, dict)}
+    files = zip(snakemake.input.checkpoints, snakemake.input.validation, snakemake.output, strict=True)
+    for run, (checkpoints, validation, path) in zip(params.runs, files, strict=True):
+        parts = [pd.read_parquet(validation)]
+        if run["setting"] in chosen:
+            at = {n: everyone if n in params.compared_rounds[run["setting"]] else subset for n in run["evaluated_rounds"]}
+            parts.append(personalize_run(RunSpec(**run), checkpoints, store, at, EVALUATION, settings, list(at)))
+        write_table(PERSONALIZATION, pd.concat(parts, ignore_index=True), path)
