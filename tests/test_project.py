@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from perfedavg.algorithms.run import ROUNDS, TIMINGS
+from perfedavg.algorithms.theory import THEORY_MEASURED
 from perfedavg.analysis.algorithms import ALGORITHMS_TABLE, POINTS
 from perfedavg.analysis.comparison import COMPARISON
 from perfedavg.analysis.figures.clients_before_after import CLIENTS_BEFORE_AFTER
@@ -18,9 +19,11 @@ from perfedavg.analysis.figures.in_between import IN_BETWEEN
 from perfedavg.analysis.figures.rounds import ROUNDS_FIGURE
 from perfedavg.analysis.figures.stage2 import STAGE2_FIGURE
 from perfedavg.analysis.figures.strategies import STRATEGIES_FIGURE
+from perfedavg.analysis.figures.theory import THEORY_FIGURE
 from perfedavg.analysis.strategies import STRATEGIES
 from perfedavg.analysis.summary import RUNS
 from perfedavg.analysis.table1 import TABLE1
+from perfedavg.analysis.theory_table import THEORY
 from perfedavg.baselines.centralized import PASSES
 from perfedavg.data.describe import DATA_CARD
 from perfedavg.imports import PACKAGE, source_closure
@@ -36,6 +39,9 @@ CONTRACTS = {
     "runs/centralized-s<seed>/passes.parquet": PASSES,
     "tables/baselines.csv` and `tables/stage2.csv": COMPARISON,
     "tables/data_card.csv": DATA_CARD,
+    "theory/<run_id>.parquet": THEORY_MEASURED,
+    "tables/theory.csv": THEORY,
+    "figures/theory.csv": THEORY_FIGURE,
     "tables/strategies.csv": STRATEGIES,
     "tables/algorithms.csv": ALGORITHMS_TABLE,
     "figures/strategies.csv": STRATEGIES_FIGURE,

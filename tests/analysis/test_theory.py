@@ -57,8 +57,15 @@ def test_readable_takes_means_over_seeds_and_the_largest_residual(files):
     at = shown.loc[("mini-batch", 5, 2)]
     assert at["residual"] == "2.0e-16"
     assert at["seeds"] == 2
-    column = list(THEORY_MEASURED).index("cos_maml_fedavg") - 4
-    assert at["cos(MAML, FedAvg)"] == f"{0.01 * column + 0.05 + 0.2:.3f}"
+    names = list(THEORY_MEASURED)[4:]
+    for name, column in (
+        ("cos(MAML, FedAvg)", "cos_maml_fedavg"),
+        ("cos(FOMAML, MAML)", "cos_fomaml_maml"),
+        ("norm, FOMAML / MAML", "norm_ratio_fomaml_maml"),
+        ("norm, printed MAML / MAML", "norm_ratio_maml_printed_maml"),
+        ("with other batches", "residual_other_batches"),
+    ):
+        assert at[name] == f"{0.01 * names.index(column) + 0.05 + 0.2:.3f}"
     assert shown.loc[("mini-batch", 10, 2)]["seeds"] == 1
     assert shown.loc[("full-batch", 5, 1)]["residual"] == "0"
 

@@ -23,7 +23,7 @@ rule write_report:
     input:
         lib=library("write_report.py"),
         template="src/perfedavg/analysis/report.html.j2",
-        tables=[f"{RESULTS}/tables/{name}.csv" for name in TABLES],
+        tables=[f"{RESULTS}/tables/{name}.md" for name in TABLES],
         runs=rules.runs_table.output[0],
         selection=rules.select.output[0],
         provenance=rules.provenance.output[0],

@@ -8,11 +8,9 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from perfedavg.analysis import comparison, table1
 from perfedavg.analysis.provenance import job_times
-from perfedavg.analysis.summary import read_runs_table, stage1
+from perfedavg.analysis.summary import read_runs_table
 from perfedavg.files import read_json, write_text
-from perfedavg.tables import read_table
 
 
 def write_report(path: str | Path, results: str | Path, tables: list[str]) -> None:
@@ -20,13 +18,8 @@ def write_report(path: str | Path, results: str | Path, tables: list[str]) -> No
     results = Path(results)
     provenance = read_json(results / "provenance.json")
     runs = read_runs_table(results / "runs.csv")
-    first = read_table(table1.TABLE1, results / "tables/table1.csv")
-    compared = {}
-    for name in {"baselines", "stage2"} & set(tables):
-        table = read_table(comparison.COMPARISON, results / f"tables/{name}.csv")
-        compared[name] = _table(comparison.readable(table)), _plain(comparison.caption(table, ""))
-    card = pd.read_csv(results / "tables/data_card.csv")
-    card["value"] = card["value"].map("{:g}".format)
+    tried = runs.part == "algorithms"
+    diverged = runs.status.str.startswith("diverged")
     times = job_times(results / "logs")
     startup, work = times.startup_seconds.sum(), times.work_seconds.sum()
     dataset = runs.dataset.iloc[0]
@@ -37,14 +30,13 @@ def write_report(path: str | Path, results: str | Path, tables: list[str]) -> No
         experiment=provenance["config"]["experiment"],
         dataset=dataset,
         note=runs.note.iloc[0],
-        table1=_table(table1.readable(first)),
-        caption=_plain(table1.caption(first, stage1(runs)["rounds"].max())),
-        compared=compared,
-        has_stage2="stage2" in compared,
-        data_card=_table(card[["quantity", "value", "unit"]]),
+        tables={name: _shown(results / f"tables/{name}.md") for name in tables},
+        has_in_between=bool((provenance["config"]["algorithms"] or {}).get("in_between")),
         selection=read_json(results / "selection.json"),
         num_runs=len(runs),
-        diverged=runs.loc[runs.status.str.startswith("diverged"), ["run_id", "status"]].to_dict("records"),
+        diverged=runs.loc[diverged & ~tried, ["run_id", "status"]].to_dict("records"),
+        num_tried=int(tried.sum()),
+        num_tried_diverged=int((diverged & tried).sum()),
         provenance=provenance,
         config=_flat(provenance["config"]),
         times=_table(times.round(1)),
@@ -54,9 +46,11 @@ def write_report(path: str | Path, results: str | Path, tables: list[str]) -> No
     write_text(path, page)
 
 
-def _plain(caption: str) -> str:
-    """A caption without the note, which stands at the top of the page."""
-    return caption.split(" **")[0].strip()
+def _shown(path: Path) -> tuple[str, str]:
+    """Caption and HTML of a table's Markdown form; the note in bold stands at the top of the page already."""
+    caption, table = path.read_text(encoding="utf-8").split("\n\n", 1)
+    header, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.strip().splitlines()]
+    return caption.split(" **")[0].strip(), _table(pd.DataFrame(rows, columns=header))
 
 
 def _table(frame: pd.DataFrame) -> str:

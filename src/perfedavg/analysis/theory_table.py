@@ -75,7 +75,7 @@ def caption(table: pd.DataFrame, clients: int) -> str:
         "FedAvg's update of K local steps is FedSGD's plus those of FOMAML(1) to FOMAML(K - 1). Residual: what is left of the "
         "difference, relative to FedAvg's update, the largest over seeds (float64: about 1e-16 is rounding; at K = 1 both sides "
         "are one gradient). The two controls break one condition and must not be small: the right-hand side from other batches; "
-        "the left-hand side weighted by n_i. Other columns compare the averaged updates of FOMAML(K), MAML(K) (exact, and with the "
+        "the left-hand side weighted by n_i. Other columns compare the mean updates of FOMAML(K), MAML(K) (exact, and with the "
         "Jacobian as printed), Reptile(K), FedSGD and FedAvg(E = K epochs, weighted by n_i). Means over seeds, at models along "
         f"the reference run, for cohorts of {clients} training clients; full-batch: a step uses all of a client's examples."
         + (f" **{note}**" if note else "")
