@@ -1,5 +1,6 @@
 """The whole DAG on the tiny config: reruns are right, and the bytes do not depend on the cores."""
 
+import json
 import os
 import re
 import shutil
@@ -83,15 +84,19 @@ def done(tmp_path_factory):
 
 
 PAGE = {"provenance": 1, "write_report": 1}  # the page names the source of all that it shows
-COMPARISON = {"baselines_table": 1, "stage2_table": 1, "stage2_figure": 1, "finetune_curve": 1, "clients_before_after": 1}
-ANALYSIS = {"table1": 1, "rounds_figure": 1} | COMPARISON | PAGE
+COMPARED = ["baselines_table", "stage2_table", "stage2_figure", "finetune_curve", "clients_before_after"]
+COMPARED += ["strategies_table", "strategies_figure", "algorithms_table", "algorithms_figures"]
+COMPARISON = dict.fromkeys(COMPARED, 1)
+ANALYSIS = {"table1": 1, "rounds_figure": 1, "theory_table": 1, "theory_figure": 1} | COMPARISON | PAGE
 SELECT = {"select": 1, "runs_table": 1}
+RATES = {"choose_rates": 1, "evaluate_algorithms": 2}
 PERSONALIZE = {
     "personalize": 4, "personalize_stage2": 2, "stop_centralized": 2, "personalize_centralized": 2, "train_local_only": 2,
-} | SELECT  # fmt: skip
+    "personalize_strategies": 2, "validate_algorithms": 2,
+} | RATES | SELECT  # fmt: skip
 CENTRALIZED = {"stop_centralized": 2, "personalize_centralized": 2}
 FEDERATED = {rule: n for rule, n in PERSONALIZE.items() if rule != "train_local_only"}
-TRAIN = {"train_fedavg": 4, "train_stage2": 2}
+TRAIN = {"train_fedavg": 4, "train_stage2": 2, "train_algorithms": 2, "measure_theory": 2}
 
 
 def test_one_core_and_two_give_the_same_bytes(done, tmp_path):
@@ -126,7 +131,9 @@ def test_a_deleted_figure_is_one_job(done):
         ("src/perfedavg/analysis/table1.py", {"table1": 1} | PAGE),
         ("src/perfedavg/analysis/report.html.j2", {"write_report": 1}),
         ("src/perfedavg/analysis/comparison.py", COMPARISON | PAGE),
-        ("src/perfedavg/analysis/selection.py", {"select": 1, "runs_table": 1, "data_card": 1} | ANALYSIS),
+        ("src/perfedavg/analysis/rates.py", RATES | {"algorithms_table": 1, "algorithms_figures": 1} | PAGE),
+        ("src/perfedavg/algorithms/theory.py", {"measure_theory": 2, "theory_table": 1, "theory_figure": 1} | PAGE),
+        ("src/perfedavg/analysis/selection.py", SELECT | RATES | {"data_card": 1} | ANALYSIS),
         ("src/perfedavg/baselines/stopping.py", SELECT | CENTRALIZED | ANALYSIS),
         ("src/perfedavg/baselines/centralized.py", SELECT | {"train_centralized": 2} | CENTRALIZED | ANALYSIS),
         ("src/perfedavg/personalize.py", PERSONALIZE | ANALYSIS),
@@ -150,15 +157,17 @@ def test_a_new_seed_trains_only_its_own_runs(done):
     planned = done.planned("--config", "seeds=[0, 1, 2]")
     own = dict.fromkeys(("train_fedavg", "personalize"), 2)
     one = ["train_stage2", "personalize_stage2"]
+    one += ["train_algorithms", "validate_algorithms", "choose_rates", "measure_theory", "personalize_strategies"]
     one += ["train_centralized", "stop_centralized", "personalize_centralized", "train_local_only"]
-    assert planned == own | dict.fromkeys(one, 1) | {"select": 1, "runs_table": 1} | ANALYSIS
+    # Another seed can change which server rate is chosen, and so which runs are looked at on evaluation clients.
+    assert planned == own | dict.fromkeys(one, 1) | {"evaluate_algorithms": 3} | SELECT | ANALYSIS
 
 
 def test_a_new_target_makes_only_tables_and_figures(done):
-    assert done.planned("--config", "target_accuracy=0.07") == {"table1": 1, "rounds_figure": 1} | PAGE
+    assert done.planned("--config", "target_accuracy=0.07") == {"table1": 1, "rounds_figure": 1, "algorithms_table": 1} | PAGE
 
 
-@pytest.mark.parametrize("target", ["data", "federated", "personalized", "tables", "figures", "report"])
+@pytest.mark.parametrize("target", ["data", "federated", "personalized", "algorithms", "tables", "figures", "report"])
 def test_named_targets(done, target):
     assert done.planned(target) == {}
 
@@ -186,6 +195,7 @@ def test_runs_that_diverge_do_not_break_the_dag(tmp_path):
     assert "diverged" in (checkout.results / "tables/table1.md").read_text()
     assert runs.status.str.startswith("diverged before stage 2").sum() == 5
     assert "diverged" in (checkout.results / "tables/stage2.md").read_text()
+    assert (checkout.results / "tables/algorithms.md").read_text().count("diverged") > 4
     assert "10 of 12 runs diverged" in (checkout.results / "report.html").read_text()
 
 
@@ -200,12 +210,17 @@ def test_the_tables_hold_together(done):
     runs = pd.read_csv(done.results / "runs.csv")
     table = pd.read_csv(done.results / "tables/table1.csv")
     split = pd.read_csv(done.results / "split.csv").set_index("client_id").client_group
-    assert len(runs) == 8 + 2 * 5 + 2 * 3
+    assert len(runs) == 8 + 2 * 5 + 2 * 3 + 2 * 2 * 6
     assert len(table) == 4
-    for run_id in runs.run_id:
+    entries = json.loads((done.results / "algorithms.json").read_text())["entries"].values()
+    chosen = {choice["setting"] for bases in entries for choice in bases.values() if isinstance(choice, dict)}
+    for run_id, part in zip(runs.run_id, runs.part, strict=True):
         rows = pd.read_parquet(done.results / f"personalization/{run_id}.parquet")
         assert (rows.client_group == rows.client_id.map(split)).all()
-        assert set(rows.client_group) == {"validation", "evaluation"}
+        looked_at = part != "algorithms" or run_id.rsplit("-s", 1)[0] in chosen
+        assert set(rows.client_group) == ({"validation", "evaluation"} if looked_at else {"validation"})
+        if not looked_at:
+            continue
         last = runs.set_index("run_id")["rounds"][run_id]
         assert rows[rows["round"] == last].client_id.nunique() == 3 + 5
     runs = runs[runs.run_id.str.fullmatch(r"fedavg-m\d-e\d-s\d")]
@@ -224,7 +239,7 @@ def test_the_report_needs_nothing_but_its_folder(done):
     page = (done.results / "report.html").read_text()
     assert "say nothing about the paper" in page
     pictures = re.findall(r'<img src="([^"]+)"', page)
-    assert len(pictures) == 5
+    assert len(pictures) == 9
     assert all((done.results / picture).is_file() for picture in pictures)
     assert "http://" not in page
     assert "https://" not in page
