@@ -31,7 +31,7 @@ if experiment.algorithms:
             packages=PERSONALIZE_PARAMS["packages"],
             personalization=PERSONALIZE_PARAMS["personalization"],
             runs=runs_of_entry_job,
-            compared_rounds=COMPARED_ROUNDS,
+            compared_rounds=compared_rounds_of_job,
         script:
             "../scripts/validate_algorithms.py"
 
@@ -81,7 +81,7 @@ if experiment.algorithms:
             intermediate_clients=PERSONALIZE_PARAMS["intermediate_clients"],
             split_seed=PERSONALIZE_PARAMS["split_seed"],
             runs=runs_of_entry_job,
-            compared_rounds=COMPARED_ROUNDS,
+            compared_rounds=compared_rounds_of_job,
         script:
             "../scripts/evaluate_algorithms.py"
 

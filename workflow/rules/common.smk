@@ -147,6 +147,11 @@ def runs_of_entry_job(wildcards):
     ]
 
 
+def compared_rounds_of_job(wildcards):
+    """By setting of the job's runs: the rounds at which its entry may be compared."""
+    return {run["setting"]: COMPARED_ROUNDS[run["setting"]] for run in runs_of_entry_job(wildcards)}
+
+
 def baselines_of_seed(algorithm, wildcards):
     """The same for the baselines of one seed."""
     seed = int(wildcards.seed)
