@@ -29,7 +29,8 @@ def algorithms_figure(data: pd.DataFrame, entries: list[str], budget: float, not
                 own.personalized.mean(),
                 marker,
                 color=color,
-                markersize=8,
+                markersize=7,
+                alpha=0.8,  # where several lie on one spot, all are seen
                 markeredgecolor="white",
                 label=entry,
             )
@@ -42,9 +43,11 @@ def algorithms_figure(data: pd.DataFrame, entries: list[str], budget: float, not
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False, fontsize=7)
     clients = "" if data.empty else f"n = {data.num_clients.max()} evaluation clients; "
+    seeds = data.seed.nunique()
+    shown = f"small points: runs ({seeds} seeds); large ones: their mean." if seeds > 1 else "one seed." if seeds else ""
     what = (
-        f"{clients}small points: runs ({data.seed.nunique()} seeds); large ones: their mean. Above the dotted line "
-        "fine-tuning helps. Each algorithm's server learning rate and fine-tune epochs were chosen on validation clients."
+        f"{clients}{shown} Above the dotted line fine-tuning helps. Each algorithm's server learning rate and fine-tune "
+        "epochs were chosen on validation clients."
     )
     add_footer(figure, [what, note])
     save_figure(figure, base)

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from perfedavg.analysis.algorithms import POINTS
-from perfedavg.analysis.figures.style import COLORS, MARKERS, add_footer, save_figure, say_empty, use_style
+from perfedavg.analysis.figures.style import COLORS, MARKERS, add_footer, save_figure, say_empty, seeds_in_words, use_style
 from perfedavg.analysis.rates import EQUAL_ROUNDS
 from perfedavg.analysis.summary import INITIAL, PERSONALIZED
 from perfedavg.tables import write_table
@@ -47,20 +47,15 @@ def in_between_figure(data: pd.DataFrame, rounds: int, steps: int, note: str, ba
         if own.empty:
             say_empty(above)
         above.set_title(title, fontsize=9)
-        for at, name in ((0, "FedSGD"), (1, "FedAvg")):
-            above.annotate(
-                f" {name}", (at, 0.97), xycoords=("data", "axes fraction"), fontsize=7, color="0.35", ha="left", va="top"
-            )
+        for at, height, name in ((0, 0.97, "FedSGD"), (1, 0.03, "FedAvg")):
+            place = {"ha": "left", "va": "top" if height > 0.5 else "bottom"}
+            above.annotate(f" {name}", (at, height), xycoords=("data", "axes fraction"), fontsize=7, color="0.35", **place)
         below.set_xlabel("λ, weight of the gradients after the first", fontsize=8)
     axes[0, 0].set_ylabel("accuracy", fontsize=8)
     axes[1, 0].set_ylabel("gain by fine-tuning", fontsize=8)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=2, frameon=False, fontsize=8)
-    clients = (
-        ""
-        if data.empty
-        else f"n = {data.num_clients.max()} evaluation clients, {data.seed.nunique()} seeds (small points) and their mean; "
-    )
+    clients = "" if data.empty else f"n = {data.num_clients.max()} evaluation clients, {seeds_in_words(data.seed.nunique())} "
     what = (
         f"{clients}{rounds} rounds of {steps} local steps. For every λ the server learning rate and the fine-tune epochs were "
         "chosen on validation clients, so that more weight is not merely a longer step."
