@@ -98,6 +98,11 @@ def test_a_hessian_vector_product_counts_as_the_config_says():
     assert evaluated_rounds(block, entries(block)["x"])[0] == 1  # 30 / (4 + 4 * 3)
 
 
+def test_local_training_is_the_comparison_s_own_if_it_has_one():
+    assert algorithm_runs(config())[0].client.lr == 0.05, "that of `federated`"
+    assert algorithm_runs(config(client={"lr": 0.3}))[0].client.lr == 0.3
+
+
 def test_a_schedule_is_one_run_whose_stages_follow_each_other():
     run = algorithm_runs(entry(*SCHEDULE))[0]
     assert (run.run_id, run.part, run.algorithm, run.local_steps, run.rounds) == ("x.x0.5-s0", "algorithms", "fedavg", 4, 10)
@@ -108,7 +113,8 @@ def test_a_schedule_is_one_run_whose_stages_follow_each_other():
 
 def test_weights_in_between_share_their_ends_with_the_named_algorithms():
     block = config(
-        entries={"sgd": [{"algorithm": "fedsgd"}], "rep": [{"algorithm": "reptile"}]}, in_between=[0, 0.5, 1, 2]
+        entries={"sgd": [{"algorithm": "fedsgd"}], "rep": [{"algorithm": "reptile"}], "again": [{"algorithm": "reptile"}]},
+        in_between=[0, 0.5, 1, 2],
     ).algorithms
     names = {(point["family"], point["rate"]): point["entry"] for point in in_between(block)}
     assert names == {
@@ -136,7 +142,10 @@ def test_weights_in_between_share_their_ends_with_the_named_algorithms():
         ({"entries": {"x": [{"algorithm": "mmal"}]}}, "'fedsgd'"),
         ({"every": 11}, "every (11) is above rounds (10)"),
         ({"clients_per_round": 99}, "algorithms.clients_per_round: 99 clients a round, but"),
-        ({"in_between": [0.5, 0.5]}, "in_between: 0.5 is given twice"),
+        ({"in_between": [0.5, 0.50000001]}, "in_between: 0.5 is given twice"),
+        ({"relative_rates": [1, 1.0000001]}, "relative_rates: 1 is given twice"),
+        ({"in_between": [1e200]}, "less than or equal to 100"),
+        ({"entries": {"x": [{"algorithm": "weighted", "weights": [1e300]}]}}, "less than or equal to 1000000"),
     ],
 )
 def test_impossible_comparisons_are_refused(changes, message):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from perfedavg.analysis.comparison import KINDS
 from perfedavg.config import json_schema, load_config
 from perfedavg.config_docs import config_readme
 from perfedavg.errors import PerfedavgError
@@ -110,6 +111,13 @@ def test_runs_are_the_grid_and_names_are_unique():
         (m, e, s) for m in (5, 20) for e in (2, 5, 10, 20) for s in (0, 1, 2)
     }
     assert runs[0].evaluated_rounds == (5, 10, 15, 20, 25, 30, 35, 40)
+
+
+def test_every_server_optimizer_of_stage_2_is_a_kind_with_a_name():
+    servers = [{"optimizer": name} for name in ("sgd", "adam", "yogi", "adagrad")]
+    servers += [{"optimizer": "sgd", "momentum": 0.0}, {"optimizer": "sgd", "nesterov": True}]
+    kinds = reptile_kinds(load_config(change("stage2.servers", servers)))
+    assert {kind: len(settings) for kind, settings in kinds.items()} == dict.fromkeys(KINDS, 1)
 
 
 def test_the_last_round_is_always_evaluated():

@@ -1,8 +1,9 @@
 """The runs of the algorithm comparison: every entry with every relative server rate and seed, and the weights in between.
 
 A gradient's weight decides how far a round moves, so at one server rate an algorithm that returns a single gradient loses by
-construction. An entry's server rate is therefore `algorithms.server.lr` times K / sum_j w_j, so that at the relative rate 1 all
-entries would go equally far if a client's gradients were all the same; validation clients choose among the relative rates.
+construction. An entry's server rate is therefore `algorithms.server.lr` times K / sum_j |w_j|, so that at the relative rate 1 all
+entries with weights of one sign would go equally far if a client's gradients were all the same; validation clients choose among
+the relative rates.
 """
 
 from __future__ import annotations
@@ -112,19 +113,17 @@ def _cost(stage: EntryStage, block: AlgorithmComparison) -> float | None:
     if stage.weights:
         return len(stage.weights)
     steps = stage.local_steps or 1
-    return {
-        "fedsgd": 1,
-        "fomaml": steps + 1,
-        "maml": steps + 1 + block.hessian_vector_product * steps,
-        "maml_printed": steps + 1 + block.hessian_vector_product * steps,
-    }.get(stage.algorithm, steps)
+    of_maml = steps + 1 + block.hessian_vector_product * steps
+    costs = {"fedsgd": 1, "fedavg": steps, "reptile": steps, "fomaml": steps + 1, "maml": of_maml, "maml_printed": of_maml}
+    return costs[stage.algorithm]
 
 
 def _total_weight(stage: EntryStage, block: AlgorithmComparison) -> float:
     """sum_j |w_j|; with local epochs it differs from client to client, and K stands for it."""
     if stage.weights:
         return sum(map(abs, stage.weights))
-    return (stage.local_steps or block.local_steps) if stage.algorithm in ("fedavg", "reptile") else 1
+    steps = stage.local_steps or block.local_steps
+    return {"fedsgd": 1, "fedavg": steps, "reptile": steps, "fomaml": 1, "maml": 1, "maml_printed": 1}[stage.algorithm]
 
 
 def _with_work(stage: EntryStage, block: AlgorithmComparison) -> EntryStage:

@@ -10,14 +10,15 @@ from perfedavg.config_errors import no_repeats
 from perfedavg.settings import Block, ClientTraining, Count, LocalWork, Rate, Server, ServerSGD
 
 EntryName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Lambda = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 
 
 class EntryStage(LocalWork):
     """One stage of an entry of the algorithm comparison."""
 
     server: Server | None = Field(
-        None, description="server optimizer; null: `algorithms.server`, its rate times K / Σ_j w_j (K: `algorithms.local_steps`)"
+        None,
+        description="server optimizer; null: `algorithms.server`, its rate times `algorithms.local_steps` / Σ_j |w_j|",
     )
     rounds: Count | None = Field(None, description="rounds of this stage; of an entry's last stage null: what is left")
 
@@ -32,7 +33,9 @@ class AlgorithmComparison(Block):
     client: ClientTraining | None = Field(None, description="local training; null: `federated.client`")
     server: ServerSGD = Field(ServerSGD(), description="server optimizer of the stages that give none")
     relative_rates: tuple[Rate, ...] = Field(
-        (0.3, 1.0, 3.0), min_length=1, description="factors on an entry's server rates, of which validation clients choose one"
+        (0.3, 1.0, 3.0),
+        min_length=1,
+        description="factors on all of an entry's server rates; validation clients choose one",
     )
     entries: dict[EntryName, Annotated[tuple[EntryStage, ...], Field(min_length=1)]] = Field(
         {name: (EntryStage(algorithm=name),) for name in ("fedsgd", "fedavg", "reptile", "fomaml", "maml", "maml_printed")},
@@ -40,7 +43,7 @@ class AlgorithmComparison(Block):
         description="algorithms by name, each a schedule of one or more stages, e.g. "
         "`{fomaml: [{algorithm: fomaml}], mine: [{algorithm: weighted, weights: [1, 0, 0.5]}]}`",
     )
-    in_between: tuple[NonNegative, ...] = Field(
+    in_between: tuple[Lambda, ...] = Field(
         (), description="values of λ for w = (1, λ, ..., λ) and w_j = λ^(j-1), K gradients; 0 is FedSGD, 1 FedAvg of K steps"
     )
     every: Count = Field(description="rounds between two evaluations")
@@ -50,8 +53,8 @@ class AlgorithmComparison(Block):
     def _check(self) -> AlgorithmComparison:
         if self.every > self.rounds:
             raise ValueError(f"every ({self.every}) is above rounds ({self.rounds})")
-        no_repeats(self.relative_rates, "relative_rates")
-        no_repeats(self.in_between, "in_between")
+        for key in ("relative_rates", "in_between"):  # as they stand in the runs' names
+            no_repeats(tuple(f"{value:g}" for value in getattr(self, key)), key)
         for name, (*first, last) in self.entries.items():
             if any(stage.rounds is None for stage in first):
                 raise ValueError(f"entries.{name}: all stages but the last need rounds")
@@ -66,5 +69,10 @@ class Theory(Block):
     """The theory experiment: FedAvg's update against FedSGD's, FOMAML's and MAML's, at checkpoints of the reference runs."""
 
     max_steps: Count = Field(5, description="K = 1..max_steps local steps")
-    clients: Count = Field(10, description="training clients in the cohort that is looked at")
+    clients: Annotated[int, Field(ge=2, strict=True)] = Field(10, description="training clients in the cohort that is looked at")
     rounds: tuple[Count, ...] = Field(min_length=1, description="evaluated rounds of the reference runs whose models are taken")
+
+    @model_validator(mode="after")
+    def _check(self) -> Theory:
+        no_repeats(self.rounds, "rounds")
+        return self

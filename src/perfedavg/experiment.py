@@ -73,7 +73,9 @@ def reptile_kinds(config: Config) -> dict[str, list[str]]:
     for variant, changes in stage2_variants(config).items():
         if changes.get("algorithm") == "reptile":
             server = changes["server"]
-            kind = "momentum" if server.optimizer == "sgd" and server.momentum else server.optimizer
+            kind = server.optimizer
+            if kind == "sgd" and server.momentum:
+                kind = "nesterov" if server.nesterov else "momentum"
             kinds.setdefault(kind, []).append(f"{reference_setting(config)}.{variant}")
     return kinds
 

@@ -7,7 +7,7 @@ import pytest
 from perfedavg.analysis.algorithms import algorithms_table, caption, points, readable
 from perfedavg.analysis.figures.algorithms import algorithms_figure
 from perfedavg.analysis.figures.in_between import in_between_data, in_between_figure
-from perfedavg.analysis.rates import EQUAL_GRADIENTS, EQUAL_ROUNDS, choose_rates, costs
+from perfedavg.analysis.rates import EQUAL_GRADIENTS, EQUAL_ROUNDS, choose_rates, costs, rounds_compared
 from perfedavg.errors import PerfedavgError
 from tests.analysis.frames import RUNS
 
@@ -79,13 +79,25 @@ def test_rates_and_epochs_are_chosen_for_each_way_to_compare():
 def test_an_entry_that_is_too_expensive_is_not_compared():
     found = chosen(budget=9)["entries"]
     assert found["m"][EQUAL_GRADIENTS] is None
-    table = algorithms_table(rows(VALIDATION, "evaluation"), runs_table(), spent(), chosen(budget=9), [1, 2], 0.3)
+    table = algorithms_table(rows(VALIDATION, "evaluation"), runs_table(), spent(), chosen(budget=9), [1, 2], 0.3, [1, 2])
     assert table.groupby("basis").entry.apply(list).to_dict() == {EQUAL_ROUNDS: ["a", "m"], EQUAL_GRADIENTS: ["a"]}
 
 
 def test_a_rate_at_which_a_run_diverged_is_not_chosen():
     alive = {run_id: rounds for run_id, rounds in VALIDATION.items() if run_id != "a.x2-s1"}
     assert chosen(alive)["entries"]["a"][EQUAL_ROUNDS]["setting"] == "a.x1"
+
+
+def test_a_run_that_diverged_behind_an_earlier_compared_round_counts_as_diverged():
+    """`a.x1-s0` dies after round 2: at equal gradients it is compared at round 4, not at 2, where it was still alive."""
+    dead = spent().drop([("a.x1-s0", 3), ("a.x1-s0", 4)])
+    assert rounds_compared(["a.x1-s0"], dead, EQUAL_GRADIENTS, 2, 10, [2, 4]) == {"a.x1-s0": 4}
+    alive = {**VALIDATION, "a.x1-s0": {2: VALIDATION["a.x1-s0"][2]}}
+    found = choose_rates(rows(alive, "validation"), dead, ENTRIES, COMPARED, [0, 1], rounds=2, budget=10)
+    assert found["entries"]["a"][EQUAL_GRADIENTS]["setting"] == "a.x2"
+    table = algorithms_table(evaluation().query("run_id != 'a.x2-s0'"), runs_table(), spent(), found, [1, 2], 0.3, [1, 2])
+    row = table.set_index(["entry", "basis"]).loc[("a", EQUAL_ROUNDS)]
+    assert (row.num_seeds, row.num_diverged, row.initial_never) == (2, 1, 1)
 
 
 def test_rates_are_not_chosen_on_evaluation_clients():
@@ -99,7 +111,7 @@ def evaluation():
         "a.x2-s0": {1: (0.1, 0.1, 0.3), 2: (0.3, 0.3, 0.2)},
         "a.x2-s1": {1: (0.4, 0.1, 0.1), 2: (0.1, 0.1, 0.4)},
         "a.x1-s0": {3: (0.9, 0.9, 0.9), 4: (0.5, 0.6, 0.7)},
-        "a.x1-s1": {4: (0.4, 0.6, 0.8)},
+        "a.x1-s1": {3: (0.9, 0.9, 0.9), 4: (0.4, 0.6, 0.8)},
         "m.x1-s0": {1: (0.1, 0.1, 0.1), 2: (0.2, 0.5, 0.1)},
         "m.x1-s1": {1: (0.1, 0.1, 0.2), 2: (0.2, 0.3, 0.1)},
     }
@@ -107,7 +119,9 @@ def evaluation():
 
 
 def test_the_table_by_hand():
-    table = algorithms_table(evaluation(), runs_table(), spent(), chosen(), [1, 2], target=0.3).set_index(["entry", "basis"])
+    table = algorithms_table(evaluation(), runs_table(), spent(), chosen(), [1, 2], target=0.3, target_rounds=[1, 2]).set_index(
+        ["entry", "basis"]
+    )
     a = table.loc[("a", EQUAL_ROUNDS)]
     assert (a.setting, a.relative_rate, a.rate_at_edge, a["rounds"], a.gradient_evaluations) == ("a.x2", 2, "highest", 2, 4)
     assert (a.initial_mean, a.personalized_mean) == (pytest.approx(0.2), pytest.approx(0.3))
@@ -125,12 +139,28 @@ def test_the_table_by_hand():
     assert np.isnan(m.rounds_to_target_initial)
     shown = readable(table.reset_index())
     assert shown.iloc[0]["server rate"] == "1 (×2, highest tried)"
+    assert shown[shown["compared at"] == EQUAL_GRADIENTS]["rounds to 0.3, initial"].tolist() == ["", ""]
+    hidden = readable(table.reset_index().replace({"entry": {"m": "rest.0.5"}}))
+    assert set(hidden.algorithm) == {"a"}
     assert shown.iloc[1]["rounds to 0.3, initial"] == "never"
     assert "10 mini-batch gradients" in caption(table, 10, 2)
 
 
+def test_rounds_to_the_target_are_counted_on_the_common_rounds_and_clients_alone():
+    """Round 3 is no common round; client C, looked at in one run alone, has no say."""
+    more = evaluation()
+    extra = more[(more.run_id == "m.x1-s0") & (more.client_id == "A")].assign(client_id="C", accuracy=1.0)
+    early = more[more.run_id == "a.x2-s0"].assign(round=3, accuracy=1.0)
+    some = pd.concat([more, extra, early], ignore_index=True)
+    table = algorithms_table(some, runs_table(), spent(), chosen(), [1, 2], 0.45, [1, 2]).set_index(["entry", "basis"])
+    assert table.loc[("a", EQUAL_ROUNDS)].initial_never == 2
+    m = table.loc[("m", EQUAL_ROUNDS)]
+    assert (m.personalized_never, m.rounds_to_target_personalized) == (1, 2)
+    assert readable(table.reset_index()).set_index("algorithm").iloc[1]["rounds to 0.45, personalized"] == "2.0 (never: 1 of 2)"
+
+
 def test_only_one_relative_rate_is_no_edge():
-    table = algorithms_table(evaluation(), runs_table(), spent(), chosen(), [2], target=0.3)
+    table = algorithms_table(evaluation(), runs_table(), spent(), chosen(), [2], target=0.3, target_rounds=[1, 2])
     assert set(table.rate_at_edge) == {""}
 
 
@@ -159,7 +189,7 @@ def test_figures_of_runs_that_all_diverged_are_drawn_all_the_same(tmp_path):
     algorithms_figure(found, ["a", "m"], 10, "note", tmp_path / "algorithms")
     in_between_figure(in_between_data(found, [{"family": "rest", "rate": 0.0, "entry": "a"}]), 2, 3, "note", tmp_path / "between")
     assert "all runs diverged" in (tmp_path / "algorithms.svg").read_text()
-    table = algorithms_table(evaluation().iloc[:0], runs_table(), spent(), none, [1, 2], 0.3)
+    table = algorithms_table(evaluation().iloc[:0], runs_table(), spent(), none, [1, 2], 0.3, [1, 2])
     shown = readable(table)
     assert shown["initial accuracy"].tolist() == ["diverged", "diverged"]
     assert shown["diverged"].tolist() == [2, 2]

@@ -109,6 +109,7 @@ if experiment.algorithms:
         params:
             rates=list(experiment.algorithms.relative_rates),
             target=experiment.target_accuracy,
+            target_rounds=every(experiment.algorithms.every, experiment.algorithms.rounds),
             hessian_vector_product=experiment.algorithms.hessian_vector_product,
         script:
             "../scripts/algorithms_table.py"

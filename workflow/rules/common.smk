@@ -16,7 +16,7 @@ from perfedavg.algorithm_entries import (
 )
 from perfedavg.analysis.summary import PAPER_DATASET
 from perfedavg.baselines.settings import BEST, MATCHED
-from perfedavg.config import load_config
+from perfedavg.config import every, load_config
 from perfedavg.data.sources import content
 from perfedavg.errors import PerfedavgError
 from perfedavg.experiment import (

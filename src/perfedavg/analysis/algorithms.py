@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from perfedavg.analysis.comparison import accuracy_in_words, hurt_share, number_in_words, share_in_words
-from perfedavg.analysis.rates import EQUAL_GRADIENTS, EQUAL_ROUNDS, rows_compared
+from perfedavg.analysis.rates import EQUAL_GRADIENTS, EQUAL_ROUNDS, rounds_compared
 from perfedavg.analysis.selection import setting_of
 from perfedavg.analysis.summary import INITIAL, PERSONALIZED, mean_over_clients, rounds_to_target
 
@@ -65,29 +65,42 @@ def points(evaluation: pd.DataFrame, runs: pd.DataFrame, costs: pd.DataFrame, ch
         chosen: ``algorithms.json``.
     """
     frames = [pd.DataFrame(columns=list(POINTS))]
+    seeds = runs.set_index("run_id").seed
     for (entry, basis), choice in _choices(chosen):
-        rows = _of_setting(evaluation, choice["setting"])
-        rows = rows[rows["round"].isin(chosen["entries"][entry]["rounds"])]
-        compared = rows_compared(rows, costs, basis, chosen["rounds"], chosen["budget"])
+        at = _rounds_compared(runs, costs, chosen, entry, basis)
+        compared = evaluation[evaluation["round"] == evaluation.run_id.map(at)]
         means = mean_over_clients(compared).set_index("run_id")
         before, after = means[means.epoch == 0], means[means.epoch == choice["headline_epoch"]]
         own = pd.DataFrame({INITIAL: before.accuracy, PERSONALIZED: after.accuracy, "round": before["round"]})
         own = own.assign(num_clients=before.num_clients, epoch=choice["headline_epoch"]).reset_index()
-        frames.append(
-            own.assign(entry=entry, basis=basis, setting=choice["setting"], seed=own.run_id.map(runs.set_index("run_id").seed))
-        )
+        frames.append(own.assign(entry=entry, basis=basis, setting=choice["setting"], seed=own.run_id.map(seeds)))
     return pd.concat(frames, ignore_index=True).assign(note=runs.note.iloc[0])[list(POINTS)]
 
 
 def algorithms_table(
-    evaluation: pd.DataFrame, runs: pd.DataFrame, costs: pd.DataFrame, chosen: dict[str, Any], rates: list[float], target: float
+    evaluation: pd.DataFrame,
+    runs: pd.DataFrame,
+    costs: pd.DataFrame,
+    chosen: dict[str, Any],
+    rates: list[float],
+    target: float,
+    target_rounds: list[int],
 ) -> pd.DataFrame:
-    """One row a (entry, basis). ``rates``: the relative server rates that were tried; a choice at the edge of them is marked."""
+    """One row a (entry, basis).
+
+    Args:
+        rates: the relative server rates that were tried; a choice at the edge of them is marked.
+        target_rounds: the rounds at which all runs are looked at; rounds to the target are counted on these alone.
+    """
+    watched = evaluation[evaluation["round"].isin(target_rounds)]
+    times = watched[["client_id", "run_id", "round"]].drop_duplicates().groupby("client_id").size()
+    watched = watched[watched.client_id.isin(times.index[times == times.max()])]  # those looked at in all of them
     shown = points(evaluation, runs, costs, chosen)
     rows = []
     for (entry, basis), choice in _choices(chosen):
         own = shown[(shown.entry == entry) & (shown.basis == basis)]
         of_setting = runs[runs.run_id.map(setting_of) == choice["setting"]]
+        compared = _rounds_compared(runs, costs, chosen, entry, basis)
         spent = costs.reindex(pd.MultiIndex.from_frame(own[["run_id", "round"]]))
         relative = float(choice["setting"].rsplit(".x", 1)[1])
         row: dict[str, Any] = {
@@ -97,8 +110,8 @@ def algorithms_table(
             **of_setting.iloc[0][["algorithm", "server_optimizer", "server_lr"]].to_dict(),
             "relative_rate": relative,
             "rate_at_edge": _edge(relative, rates),
-            "num_seeds": len(own),
-            "num_diverged": len(of_setting) - len(own),
+            "num_seeds": len(compared),
+            "num_diverged": len(compared) - len(own),
             "num_clients": own.num_clients.max() if len(own) else 0,
             "rounds": own["round"].mean(),
             "megabytes": spent.bytes.mean() / 1e6,
@@ -110,7 +123,7 @@ def algorithms_table(
         for model in (INITIAL, PERSONALIZED):
             row |= {f"{model}_mean": own[model].mean(), f"{model}_std": own[model].std(ddof=1)}
         row["hurt_share"] = _hurt(evaluation, own, choice["headline_epoch"])
-        row |= _to_target(evaluation, choice, chosen["rounds"], target)
+        row |= _to_target(watched, choice, len(of_setting), target)
         rows.append(row)
     return pd.DataFrame(rows)[list(ALGORITHMS_TABLE)]
 
@@ -170,8 +183,9 @@ def _rate(row: pd.Series) -> str:
     return f"{row.server_lr:.3g} (×{row.relative_rate:g}" + (f", {row.rate_at_edge} tried)" if row.rate_at_edge else ")")
 
 
-def _of_setting(rows: pd.DataFrame, setting: str) -> pd.DataFrame:
-    return rows[rows.run_id.map(setting_of) == setting]
+def _rounds_compared(runs: pd.DataFrame, costs: pd.DataFrame, chosen: dict[str, Any], entry: str, basis: str) -> dict[str, int]:
+    own = runs.run_id[runs.run_id.map(setting_of) == chosen["entries"][entry][basis]["setting"]]
+    return rounds_compared(list(own), costs, basis, chosen["rounds"], chosen["budget"], chosen["entries"][entry]["rounds"])
 
 
 def _edge(rate: float, rates: list[float]) -> str:
@@ -188,13 +202,11 @@ def _hurt(evaluation: pd.DataFrame, own: pd.DataFrame, epoch: int) -> float:
     return hurt_share(pd.DataFrame({INITIAL: before, PERSONALIZED: after}))
 
 
-def _to_target(evaluation: pd.DataFrame, choice: dict[str, Any], rounds: int, target: float) -> dict[str, float]:
-    rows = _of_setting(evaluation, choice["setting"])
-    means = mean_over_clients(rows[rows["round"] <= rounds])
+def _to_target(watched: pd.DataFrame, choice: dict[str, Any], num_runs: int, target: float) -> dict[str, float]:
+    means = mean_over_clients(watched[watched.run_id.map(setting_of) == choice["setting"]])
     out: dict[str, float] = {}
     for model, epoch in ((INITIAL, 0), (PERSONALIZED, choice["headline_epoch"])):
-        reached = pd.Series(
-            [rounds_to_target(curve, target) for _, curve in means[means.epoch == epoch].groupby("run_id")], dtype=float
-        )
-        out |= {f"rounds_to_target_{model}": reached.mean(), f"{model}_never": int(reached.isna().sum())}
+        curves = means[means.epoch == epoch].groupby("run_id")
+        reached = pd.Series([rounds_to_target(curve, target) for _, curve in curves], dtype=float).dropna()
+        out |= {f"rounds_to_target_{model}": reached.mean(), f"{model}_never": num_runs - len(reached)}
     return out

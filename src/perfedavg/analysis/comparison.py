@@ -39,13 +39,14 @@ STAGE1, PERSONALIZED_FEDAVG = "FedAvg", "Personalized FedAvg"
 LOCAL_ONLY = "local-only"
 """The setting of local-only runs."""
 
-_KINDS = {"adam": "Adam", "sgd": "SGD", "momentum": "momentum"}
+KINDS = {"adam": "Adam", "sgd": "SGD", "momentum": "momentum", "nesterov": "Nesterov", "yogi": "Yogi", "adagrad": "Adagrad"}
+"""Kinds of Reptile's server optimizer, in words."""
 
 
 def stage2_models(runs: pd.DataFrame, selection: dict[str, Any], reference: str) -> dict[str, str]:
     """What the table and the figure ``stage2`` show: name to setting. Of each kind of Reptile, the one chosen on validation."""
     models = {"FedAvg, stage 1": reference}
-    models |= {f"Reptile/{_KINDS[kind]}": setting for kind, setting in selection["reptile"].items()}
+    models |= {f"Reptile/{KINDS[kind]}": setting for kind, setting in selection["reptile"].items()}
     controls = runs[(runs.stage == 2) & (runs.algorithm == "fedavg")].run_id.map(setting_of)
     for setting in dict.fromkeys(controls):
         models[control_name(setting.split(".", 1)[1])] = setting

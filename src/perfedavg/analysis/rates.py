@@ -31,16 +31,24 @@ def costs(rounds: pd.DataFrame, hessian_vector_product: float) -> pd.DataFrame:
     return summed.assign(cost=summed.gradient_evaluations + hessian_vector_product * summed.hessian_vector_products)
 
 
-def rows_compared(rows: pd.DataFrame, costs: pd.DataFrame, basis: str, rounds: int, budget: float) -> pd.DataFrame:
-    """Of ``personalization`` rows, those of the round at which each run is compared: one round a run, none where it has none.
+def rounds_compared(
+    run_ids: list[str], costs: pd.DataFrame, basis: str, rounds: int, budget: float, allowed: list[int]
+) -> dict[str, int]:
+    """By run, the round at which it is compared: ``rounds``, or the last of the ``allowed`` ones within the budget.
 
-    ``rows`` are of rounds at which their entries may be compared.
+    A run that can afford none of them is left out. What a run that diverged would have spent later is extrapolated, so that it
+    counts as diverged where it would have been compared.
     """
     if basis == EQUAL_ROUNDS:
-        return rows[rows["round"] == rounds]
-    keys = rows[["run_id", "round"]].drop_duplicates()
-    within = keys[costs["cost"].reindex(pd.MultiIndex.from_frame(keys)).to_numpy() <= budget]
-    return rows.merge(within.groupby("run_id", as_index=False)["round"].max(), on=["run_id", "round"])
+        return dict.fromkeys(run_ids, rounds)
+    found = {}
+    for run_id in run_ids:
+        spent = costs.loc[run_id, "cost"]
+        a_round = spent.iloc[-1] / spent.index[-1]
+        affordable = [n for n in allowed if spent.get(n, a_round * n) <= budget]
+        if affordable:
+            found[run_id] = max(affordable)
+    return found
 
 
 def choose_rates(
@@ -53,8 +61,8 @@ def choose_rates(
     budget: float,
 ) -> dict[str, Any]:
     """``algorithms.json``: by entry and basis, the setting (entry and server rate) with the fewest diverged runs, then the
-    highest personalized accuracy, and its headline epoch (null if all runs diverged). In place of these, null
-    where no run of the entry was looked at within the budget.
+    highest personalized accuracy, and its headline epoch (null if all its runs diverged). In place of these,
+    null where no run of the entry is within the budget at a round at which it may be compared.
 
     Args:
         validation: ``personalization`` rows of validation clients.
@@ -67,13 +75,14 @@ def choose_rates(
         PerfedavgError: a row belongs to a client of another group.
     """
     validation = validation_only(validation)
-    run_ids = [f"{setting}-s{seed}" for settings in entries.values() for setting in settings for seed in seeds]
     chosen: dict[str, Any] = {name: {"rounds": compared_rounds[settings[0]]} for name, settings in entries.items()}
     for basis in (EQUAL_ROUNDS, EQUAL_GRADIENTS):
-        by_setting = settings_chosen(rows_compared(validation, costs, basis, rounds, budget), run_ids)
         for name, settings in entries.items():
-            best = best_of(by_setting, settings)
-            values = by_setting[best]
-            shown = basis == EQUAL_ROUNDS or values["headline_epoch"] is not None
-            chosen[name][basis] = {"setting": best, "headline_epoch": values["headline_epoch"]} if shown else None
+            run_ids = [f"{setting}-s{seed}" for setting in settings for seed in seeds]
+            at = rounds_compared(run_ids, costs, basis, rounds, budget, chosen[name]["rounds"])
+            by_setting = settings_chosen(validation[validation["round"] == validation.run_id.map(at)], list(at))
+            chosen[name][basis] = None
+            if by_setting:
+                best = best_of(by_setting, list(by_setting))
+                chosen[name][basis] = {"setting": best, "headline_epoch": by_setting[best]["headline_epoch"]}
     return {"selected_on": f"{VALIDATION} clients", "rounds": rounds, "budget": budget, "entries": chosen}

@@ -35,7 +35,9 @@ def algorithms_figure(data: pd.DataFrame, entries: list[str], budget: float, not
                 label=entry,
             )
         if panel.empty:
-            say_empty(axis)
+            say_empty(
+                axis, "all runs diverged, or none is within the budget" if basis == EQUAL_GRADIENTS else "all runs diverged"
+            )
         axis.axline((0.5, 0.5), slope=1, color="0.6", linewidth=0.8, linestyle=":", zorder=0)
         axis.set_title(basis if basis == EQUAL_ROUNDS else f"{basis} ({budget:g} mini-batch gradients)", fontsize=8)
         axis.set_xlabel("initial accuracy", fontsize=8)

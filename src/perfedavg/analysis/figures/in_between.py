@@ -57,8 +57,8 @@ def in_between_figure(data: pd.DataFrame, rounds: int, steps: int, note: str, ba
     figure.legend(handles, labels, loc="outside upper center", ncols=2, frameon=False, fontsize=8)
     clients = "" if data.empty else f"n = {data.num_clients.max()} evaluation clients, {seeds_in_words(data.seed.nunique())} "
     what = (
-        f"{clients}{rounds} rounds of {steps} local steps. For every λ the server learning rate and the fine-tune epochs were "
-        "chosen on validation clients, so that more weight is not merely a longer step."
+        f"{clients}{rounds} rounds of {steps} local steps. The server learning rate makes up for the weights, times a factor "
+        "that validation clients chose for every λ, as they did the fine-tune epochs."
     )
     add_footer(figure, [what, note])
     save_figure(figure, base)

@@ -55,9 +55,9 @@ def seeds_in_words(n: int) -> str:
     return f"points: {n} seeds; lines: their mean." if n > 1 else "one seed." if n else ""
 
 
-def say_empty(axis: Axes) -> None:
+def say_empty(axis: Axes, why: str = "all runs diverged") -> None:
     """Say on a panel why it shows nothing."""
-    axis.text(0.5, 0.5, "all runs diverged", transform=axis.transAxes, ha="center", fontsize=7, color="0.25")
+    axis.text(0.5, 0.5, why, transform=axis.transAxes, ha="center", fontsize=7, color="0.25")
 
 
 def save_figure(figure: Figure, base: str | Path) -> None:
