@@ -119,9 +119,7 @@ def evaluation():
 
 
 def test_the_table_by_hand():
-    table = algorithms_table(evaluation(), runs_table(), spent(), chosen(), [1, 2], target=0.3, target_rounds=[1, 2]).set_index(
-        ["entry", "basis"]
-    )
+    table = algorithms_table(evaluation(), runs_table(), spent(), chosen(), [1, 2], 0.3, [1, 2]).set_index(["entry", "basis"])
     a = table.loc[("a", EQUAL_ROUNDS)]
     assert (a.setting, a.relative_rate, a.rate_at_edge, a["rounds"], a.gradient_evaluations) == ("a.x2", 2, "highest", 2, 4)
     assert (a.initial_mean, a.personalized_mean) == (pytest.approx(0.2), pytest.approx(0.3))
@@ -191,5 +189,5 @@ def test_figures_of_runs_that_all_diverged_are_drawn_all_the_same(tmp_path):
     assert "all runs diverged" in (tmp_path / "algorithms.svg").read_text()
     table = algorithms_table(evaluation().iloc[:0], runs_table(), spent(), none, [1, 2], 0.3, [1, 2])
     shown = readable(table)
-    assert shown["initial accuracy"].tolist() == ["diverged", "diverged"]
-    assert shown["diverged"].tolist() == [2, 2]
+    assert shown["initial accuracy"].tolist() == ["diverged"] * 4, "each entry, at equal rounds and at equal gradients"
+    assert shown["diverged"].tolist() == [2] * 4
