@@ -89,7 +89,7 @@ class _ResumableRun:
     def __init__(
         self, spec: RunSpec, store: ClientStore, training_clients: Sequence[int], resume_folder: Path, parent: Path | None
     ) -> None:
-        self.spec, self.store, self.training_clients = spec, store, list(training_clients)
+        self.spec, self.store, self.training_clients = spec, store, np.asarray(training_clients, dtype=np.int64)
         self.federated = FederatedRun(spec)
         self.folder = resume_folder / spec.run_id
         self.rows: list[dict] = []
