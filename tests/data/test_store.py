@@ -1,6 +1,7 @@
 """The store gives back what was put in, copies nothing, takes little memory, and appears whole or not at all."""
 
 import hashlib
+import mmap
 import re
 import tracemalloc
 import weakref
@@ -176,6 +177,29 @@ def test_reading_keeps_few_pages_resident(tmp_path, monkeypatch):
     assert 0.5 < most < 15
     for read, written in zip(views, clients, strict=True):
         np.testing.assert_array_equal(read.test_x, written.test_x, err_msg="views stay valid")
+
+
+@pytest.mark.parametrize("read", [lambda store, i: store.prefetch([i]), lambda store, i: store.client(i)])
+def test_the_kernel_is_asked_for_the_bytes_of_a_client_and_little_else(store, tmp_path, read):
+    asked = []
+
+    class Pages:
+        def madvise(self, advice, *place):
+            if place:  # others mean all of the file
+                asked.append((advice, *place))
+
+    content, clients = (tmp_path / "store/examples.arrow").read_bytes(), [store.client(i) for i in range(len(store))]
+    store._maps = Pages(), Pages()
+    for i, c in enumerate(clients):
+        asked.clear()
+        read(store, i)
+        (advice, first, length), (_, first_label, label_length) = asked
+        assert advice == mmap.MADV_WILLNEED
+        assert first % mmap.PAGESIZE == first_label % mmap.PAGESIZE == 0
+        images, labels = c.train_x.tobytes() + c.test_x.tobytes(), c.train_y.tobytes() + c.test_y.tobytes()
+        assert content[first : first + length].endswith(images)
+        assert content[first_label : first_label + label_length].endswith(labels)
+        assert length < len(images) + mmap.PAGESIZE
 
 
 def test_errors_say_what_and_where(tmp_path):

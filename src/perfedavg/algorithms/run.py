@@ -129,6 +129,7 @@ class _ResumableRun:
             began = time.perf_counter()
             number = spec.parent_rounds + len(self.rows) + 1
             cohort = [self._cohort_client(i) for i in self.federated.sample_cohort(number, self.training_clients)]
+            self.store.prefetch(self.federated.sample_cohort(number + 1, self.training_clients))  # is read while this one trains
             state, diagnostics = self.federated.round(self.state, number, cohort)
             self.rows.append(self._row(number, diagnostics, state.parameters))
             if not _is_finite(diagnostics, state):

@@ -68,6 +68,9 @@ def write_store(
                 writer.add(client)
 
 
+_Found = tuple[str, np.ndarray, np.ndarray, int]
+
+
 class ClientStore:
     """Read-only access to a store; clients are addressed by their position ``0 .. len(store) - 1``.
 
@@ -79,6 +82,8 @@ class ClientStore:
         folder = Path(folder)
         try:
             self._maps = _mapped(folder / "examples.arrow"), _mapped(folder / "clients.arrow")
+            # Clients are drawn: what follows one in the file is not wanted next. What is wanted, `_find` asks for.
+            self._maps[0].madvise(mmap.MADV_RANDOM)
             self._examples, self._clients = (pa.ipc.open_file(pa.py_buffer(pages)) for pages in self._maps)
         except (OSError, ValueError) as error:  # Arrow's errors about contents are ValueErrors, as an empty file's is
             raise PerfedavgError(f"{folder} holds no readable client store ({error}); run the target `data`.") from error
@@ -88,6 +93,9 @@ class ClientStore:
         self.example_shape = tuple(int(n) for n in metadata["example_shape"].split(","))
         self._batches: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._table = self._clients.read_all()
+        self._place = [self._table.column(name) for name in ("client_id", "batch", "row", "num_train", "num_test")]
+        self._prefetched: dict[int, _Found] = {}
+        self._address = np.frombuffer(self._maps[0], dtype=np.uint8).ctypes.data
         self._touched = 0
         self._release_pages()  # of the headers of the table's batches
 
@@ -114,15 +122,25 @@ class ClientStore:
 
     def client(self, index: int) -> ClientExamples:
         """One client, as views into the mapped file (nothing is copied)."""
-        client_id, batch, row, num_train, num_test = (
-            self._table.column(name)[index].as_py() for name in ("client_id", "batch", "row", "num_train", "num_test")
-        )
-        x, y = self._batch(batch)
-        middle, end = row + num_train, row + num_train + num_test
-        self._touched += x[row:end].nbytes + FAULT_BYTES
+        client_id, x, y, num_train = self._prefetched.pop(index, None) or self._find(index)
+        self._touched += x.nbytes + FAULT_BYTES
         if self._touched > RESIDENT_BYTES:
             self._release_pages()
-        return ClientExamples(client_id, x[row:middle], y[row:middle], x[middle:end], y[middle:end])
+        return ClientExamples(client_id, x[:num_train], y[:num_train], x[num_train:], y[num_train:])
+
+    def prefetch(self, indices: Iterable[int]) -> None:
+        """Have the kernel read these clients from disk by the time they are wanted, without waiting for it."""
+        self._prefetched = {index: self._find(index) for index in indices}
+
+    def _find(self, index: int) -> _Found:
+        """A client's id, images and labels, which the kernel starts to read, and how many of them are train examples."""
+        client_id, batch, row, num_train, num_test = (column[index].as_py() for column in self._place)
+        x, y = (values[row : row + num_train + num_test] for values in self._batch(batch))
+        for values in (x, y):
+            start = values.ctypes.data - self._address
+            within_page = start % mmap.PAGESIZE
+            self._maps[0].madvise(mmap.MADV_WILLNEED, start - within_page, within_page + values.nbytes)
+        return client_id, x, y, num_train
 
     def _batch(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         if number not in self._batches:
