@@ -1,8 +1,12 @@
 """FedAvg rounds against numbers worked out without torch, and what must not matter."""
 
+from collections import Counter
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
+from scipy.stats import chisquare
 
 from perfedavg.algorithms.client import client_update
 from perfedavg.algorithms.federated import CohortClient, FederatedRun, ServerState
@@ -146,6 +150,34 @@ def test_cohorts_are_distinct_training_clients_and_change_with_the_round_and_see
     counts = np.bincount(np.concatenate(cohorts), minlength=43)[training]
     assert counts.min() > 70, "each is expected 99.5 times"
     assert cohorts != [FederatedRun(make_spec(clients_per_round=3, seed=1)).sample_cohort(r, training) for r in range(1, 200)]
+
+
+def test_every_cohort_is_equally_likely():
+    run = FederatedRun(make_spec(clients_per_round=3))
+    counts = Counter(tuple(run.sample_cohort(r, [4, 8, 15, 16, 23, 42])) for r in range(1, 4001))
+    assert len(counts) == 20
+    assert chisquare(list(counts.values())).pvalue > 0.01
+
+
+class MillionClients(Sequence):
+    """Clients 3, 6, 9, ...; counts how many were asked for."""
+
+    asked = 0
+
+    def __len__(self):
+        return 1_000_000
+
+    def __getitem__(self, place):
+        self.asked += 1
+        return 3 * int(place) + 3
+
+
+def test_a_cohort_costs_its_own_size_and_is_the_draw_from_the_whole_population():
+    run, population = FederatedRun(make_spec(clients_per_round=20)), MillionClients()
+    cohort = run.sample_cohort(5, population)
+    assert population.asked == 20
+    everyone = np.arange(3, 3_000_001, 3)
+    assert cohort == sorted(stream(0, "cohort", 5).choice(everyone, size=20, replace=False).tolist())
 
 
 def test_initial_parameters_depend_on_the_seed_alone():

@@ -61,6 +61,18 @@ def test_files_of_a_run(store, tmp_path):
     assert not (tmp_path / "resume" / spec.run_id).exists()
 
 
+def test_the_next_cohort_is_read_while_one_trains(store, tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(ClientStore, "prefetch", lambda self, indices: calls.append(list(indices)))
+    original = FederatedRun.round
+    monkeypatch.setattr(
+        FederatedRun, "round", lambda *args: calls.append(sorted(c.client_id for c in args[3])) or original(*args)
+    )
+    train(store, tmp_path, [make_spec()])
+    fetched, trained = calls[0::2], calls[1::2]
+    assert [[store.client(i).client_id for i in cohort] for cohort in fetched[:-1]] == trained[1:]
+
+
 def test_an_interrupted_run_goes_on_to_the_same_bytes(store, tmp_path, monkeypatch, caplog):
     specs = [make_spec(), make_spec(run_id="fedavg-m2-e2-s0", local_epochs=2, server={"optimizer": "adam", "lr": 0.01})]
     train(store, tmp_path / "whole", specs)

@@ -14,7 +14,7 @@ from perfedavg.job import job
 with job(snakemake.log[0]):
     store, dataset = ClientStore(Path(snakemake.input.store[0]).parent), snakemake.params.dataset
     note = note_about(dataset, store.column("client_id"))
-    table = data_card(store, pd.read_csv(snakemake.input.split[0])).assign(note=note)
+    table = data_card(store, pd.read_csv(snakemake.input.split[0], usecols=["client_group"])).assign(note=note)
     shown = table.assign(value=table.value.map("{:g}".format)).drop(columns="note")
     caption = f"The data set {dataset}. {note}".strip()
     write_three_forms(DATA_CARD, table, shown, caption, snakemake.output.table[0].removesuffix(".csv"))

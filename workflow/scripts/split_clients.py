@@ -8,4 +8,4 @@ from perfedavg.job import job
 
 with job(snakemake.log[0]):
     store = ClientStore(Path(snakemake.input.clients).parent)
-    write_split(snakemake.output[0], split_clients(store.column("client_id").tolist(), **snakemake.params.split))
+    write_split(snakemake.output[0], split_clients(store.client_ids(), **snakemake.params.split))

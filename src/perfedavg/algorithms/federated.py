@@ -68,9 +68,13 @@ class FederatedRun:
         return ServerState(parent.parameters, parent.optimizer if keeps else self.servers[0].init(parent.parameters))
 
     def sample_cohort(self, round_number: int, training_clients: Sequence[int]) -> list[int]:
-        """M of the training clients, uniformly without replacement, in increasing order of position."""
+        """M of the training clients, uniformly without replacement, in increasing order of position.
+
+        Places are drawn, not clients: of a list, NumPy would copy the whole population each round.
+        """
         rng = stream(self.spec.seed, "cohort", round_number)
-        return sorted(rng.choice(training_clients, size=self.spec.clients_per_round, replace=False).tolist())
+        places = rng.choice(len(training_clients), size=self.spec.clients_per_round, replace=False)
+        return sorted(int(training_clients[place]) for place in places)
 
     def client_update(self, parameters: Parameters, round_number: int, client: CohortClient) -> ClientUpdate:
         """What ``client`` returns in this round: a function of its own data and streams, whoever else takes part."""

@@ -89,7 +89,7 @@ class _ResumableRun:
     def __init__(
         self, spec: RunSpec, store: ClientStore, training_clients: Sequence[int], resume_folder: Path, parent: Path | None
     ) -> None:
-        self.spec, self.store, self.training_clients = spec, store, list(training_clients)
+        self.spec, self.store, self.training_clients = spec, store, np.asarray(training_clients, dtype=np.int64)
         self.federated = FederatedRun(spec)
         self.folder = resume_folder / spec.run_id
         self.rows: list[dict] = []
@@ -129,6 +129,7 @@ class _ResumableRun:
             began = time.perf_counter()
             number = spec.parent_rounds + len(self.rows) + 1
             cohort = [self._cohort_client(i) for i in self.federated.sample_cohort(number, self.training_clients)]
+            self.store.prefetch(self.federated.sample_cohort(number + 1, self.training_clients))  # is read while this one trains
             state, diagnostics = self.federated.round(self.state, number, cohort)
             self.rows.append(self._row(number, diagnostics, state.parameters))
             if not _is_finite(diagnostics, state):

@@ -94,7 +94,7 @@ def measure_theory(
     for number in (n for n, file in files.items() if not file.exists()):
         logger.warning("%s has no model of round %d (it diverged before): no rows", spec.run_id, number)
     parts = [(number, batches) for number, file in files.items() if file.exists() for batches in (FULL_BATCH, MINI_BATCH)]
-    common = [spec.model_dump(mode="json"), list(training_clients), max_steps, clients, store.data_sha256]
+    common = [spec.model_dump(mode="json"), np.asarray(training_clients, dtype=np.int64), max_steps, clients, store.data_sha256]
     common += [source_fingerprint(__file__), package_versions()]
     progress = Progress(f"{spec.run_id} theory", sum(_num_updates(b, max_steps) * clients for _, b in parts), "update")
     frames, done = [], 0
@@ -127,8 +127,9 @@ def make_cohort(
     max_steps: int,
 ) -> list[TheoryClient]:
     """``clients`` of the training clients, in increasing order of position; the same ones for both kinds of ``batches``."""
-    chosen = stream(spec.seed, "theory cohort", number).choice(training_clients, size=clients, replace=False)
-    return [_client(spec, number, store.client(i), batches, max_steps) for i in sorted(chosen.tolist())]
+    places = stream(spec.seed, "theory cohort", number).choice(len(training_clients), size=clients, replace=False)
+    chosen = sorted(int(training_clients[place]) for place in places)
+    return [_client(spec, number, store.client(i), batches, max_steps) for i in chosen]
 
 
 def _client(spec: RunSpec, number: int, client: ClientExamples, batches: str, max_steps: int) -> TheoryClient:

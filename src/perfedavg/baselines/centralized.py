@@ -69,7 +69,8 @@ class CentralizedRun:
         self.rows: list[dict] = []
         self.done, self.losses = 0, 0.0  # batches of the pass that is under way, and the sum of their losses
         self.dropout: torch.Generator | None = None
-        facts = [model_name, seed, settings.model_dump(mode="json"), list(training_clients), list(validation_clients)]
+        groups = [np.asarray(group, dtype=np.int64) for group in (training_clients, validation_clients)]
+        facts = [model_name, seed, settings.model_dump(mode="json"), *groups]
         self.metadata = {
             "run_id": run_id,
             "seed": str(seed),

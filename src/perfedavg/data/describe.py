@@ -38,7 +38,7 @@ def share_explained(values: np.ndarray, labels: np.ndarray, writers: np.ndarray)
 def data_card(store: ClientStore, groups: pd.DataFrame) -> pd.DataFrame:
     """Table ``data_card``: columns ``quantity, value, unit``. ``groups`` is the client split."""
     train, test = store.column("num_train").astype(np.int64), store.column("num_test").astype(np.int64)
-    labels = store.label_counts().astype(np.int64)
+    labels = store.label_counts()  # small integers, summed as large ones
     rows: list[tuple[str, float, str]] = [("clients", len(store), "clients")]
     rows += [(f"{name} clients", n, "clients") for name, n in groups.client_group.value_counts(sort=False).items()]
     rows += [("train examples", train.sum(), "examples"), ("test examples", test.sum(), "examples")]

@@ -2,7 +2,8 @@
 
 ``examples.arrow`` holds the examples sorted by client, a client's train examples first and its test examples right
 behind; ``clients.arrow`` holds one row a client. Both are Arrow IPC files: opening reads only a footer, a client is
-read without copying, and processes on one machine share the pages. Writing streams.
+read without copying, and processes on one machine share the pages. Writing streams, so neither writing nor reading takes
+memory that grows with the number of clients (but for 8 bytes a client while writing, to find an id that occurs twice).
 
 Record batches of the examples end at client boundaries, so that a client always is one contiguous slice of one batch.
 """
@@ -10,11 +11,15 @@ Record batches of the examples end at client boundaries, so that a client always
 from __future__ import annotations
 
 import hashlib
+import mmap
+from array import array
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import TracebackType
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +29,10 @@ from perfedavg.files import atomic
 
 EXAMPLES_PER_BATCH = 16_384
 CLIENTS_PER_BATCH = 4_096
+RESIDENT_BYTES = 32 * 2**20
+"""About how much of a store's files a reading process keeps resident."""
+FAULT_BYTES = 2 * 2**20
+"""How much more than asked for becomes resident at the most: Linux maps a whole folio of its page cache at once."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +62,13 @@ def write_store(
     with ExitStack() as stack:
         examples_path = stack.enter_context(atomic(folder / "examples.arrow"))
         clients_path = stack.enter_context(atomic(folder / "clients.arrow"))
-        with _Writer(examples_path, clients_path, num_classes, metadata or {}) as writer:
+        scratch = stack.enter_context(TemporaryFile(dir=folder))
+        with _Writer(examples_path, clients_path, scratch, num_classes, metadata or {}) as writer:
             for client in clients:
                 writer.add(client)
+
+
+_Found = tuple[str, np.ndarray, np.ndarray, int]
 
 
 class ClientStore:
@@ -68,9 +81,11 @@ class ClientStore:
     def __init__(self, folder: str | Path) -> None:
         folder = Path(folder)
         try:
-            self._examples = pa.ipc.open_file(pa.memory_map(str(folder / "examples.arrow")))
-            self._clients = pa.ipc.open_file(pa.memory_map(str(folder / "clients.arrow")))
-        except (OSError, pa.ArrowInvalid) as error:
+            self._maps = _mapped(folder / "examples.arrow"), _mapped(folder / "clients.arrow")
+            # Clients are drawn: what follows one in the file is not wanted next. What is wanted, `_find` asks for.
+            self._maps[0].madvise(mmap.MADV_RANDOM)
+            self._examples, self._clients = (pa.ipc.open_file(pa.py_buffer(pages)) for pages in self._maps)
+        except (OSError, ValueError) as error:  # Arrow's errors about contents are ValueErrors, as an empty file's is
             raise PerfedavgError(f"{folder} holds no readable client store ({error}); run the target `data`.") from error
         metadata = {k.decode(): v.decode() for k, v in (self._examples.schema.metadata or {}).items()}
         self.metadata = metadata
@@ -78,6 +93,11 @@ class ClientStore:
         self.example_shape = tuple(int(n) for n in metadata["example_shape"].split(","))
         self._batches: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._table = self._clients.read_all()
+        self._place = [self._table.column(name) for name in ("client_id", "batch", "row", "num_train", "num_test")]
+        self._prefetched: dict[int, _Found] = {}
+        self._address = np.frombuffer(self._maps[0], dtype=np.uint8).ctypes.data
+        self._touched = 0
+        self._release_pages()  # of the headers of the table's batches
 
     def __len__(self) -> int:
         return self._table.num_rows
@@ -86,6 +106,10 @@ class ClientStore:
     def data_sha256(self) -> str:
         """sha256 of all ids, examples and labels, in order."""
         return self._table.schema.metadata[b"data_sha256"].decode()
+
+    def client_ids(self) -> pa.ChunkedArray:
+        """The ids of all clients, as text in the mapped file."""
+        return self._table.column("client_id")
 
     def column(self, name: str) -> np.ndarray:
         """One column of the client table for all clients: ``client_id, offset, batch, row, num_train, num_test``."""
@@ -98,12 +122,25 @@ class ClientStore:
 
     def client(self, index: int) -> ClientExamples:
         """One client, as views into the mapped file (nothing is copied)."""
-        client_id, batch, row, num_train, num_test = (
-            self._table.column(name)[index].as_py() for name in ("client_id", "batch", "row", "num_train", "num_test")
-        )
-        x, y = self._batch(batch)
-        middle, end = row + num_train, row + num_train + num_test
-        return ClientExamples(client_id, x[row:middle], y[row:middle], x[middle:end], y[middle:end])
+        client_id, x, y, num_train = self._prefetched.pop(index, None) or self._find(index)
+        self._touched += x.nbytes + FAULT_BYTES
+        if self._touched > RESIDENT_BYTES:
+            self._release_pages()
+        return ClientExamples(client_id, x[:num_train], y[:num_train], x[num_train:], y[num_train:])
+
+    def prefetch(self, indices: Iterable[int]) -> None:
+        """Have the kernel read these clients from disk by the time they are wanted, without waiting for it."""
+        self._prefetched = {index: self._find(index) for index in indices}
+
+    def _find(self, index: int) -> _Found:
+        """A client's id, images and labels, which the kernel starts to read, and how many of them are train examples."""
+        client_id, batch, row, num_train, num_test = (column[index].as_py() for column in self._place)
+        x, y = (values[row : row + num_train + num_test] for values in self._batch(batch))
+        for values in (x, y):
+            start = values.ctypes.data - self._address
+            within_page = start % mmap.PAGESIZE
+            self._maps[0].madvise(mmap.MADV_WILLNEED, start - within_page, within_page + values.nbytes)
+        return client_id, x, y, num_train
 
     def _batch(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         if number not in self._batches:
@@ -112,31 +149,50 @@ class ClientStore:
             self._batches[number] = x, batch.column("y").to_numpy(zero_copy_only=True)
         return self._batches[number]
 
+    def _release_pages(self) -> None:
+        """Unmap all pages.
+
+        A process that meets ever new clients would else keep all their pages resident, a long run on a large population the
+        whole store. Arrays that were handed out stay valid: the pages are in the kernel's cache and come back when touched.
+        """
+        self._touched = 0
+        for pages in self._maps:
+            pages.madvise(mmap.MADV_DONTNEED)
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    with open(path, "rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
 
 class _Writer:
-    """Streams clients into the two files; batches are flushed at client boundaries."""
+    """Streams clients into the two files; batches are flushed at client boundaries.
 
-    def __init__(self, examples_path: Path, clients_path: Path, num_classes: int, metadata: dict[str, str]) -> None:
+    The client table begins with the digest of all data, known only at the end. Its batches wait in a scratch file, not in memory.
+    """
+
+    def __init__(
+        self, examples_path: Path, clients_path: Path, scratch: IO[bytes], num_classes: int, metadata: dict[str, str]
+    ) -> None:
         self._paths = examples_path, clients_path
         self._num_classes = num_classes
         self._metadata = metadata
         self._digest = hashlib.sha256()
-        self._ids: set[str] = set()
+        self._id_hashes = array("q")
         self._pending_x: list[np.ndarray] = []
         self._pending_y: list[np.ndarray] = []
         self._pending_rows = 0
         self._num_batches = self._offset = 0
         self._client_rows: list[tuple] = []
-        self._client_batches: list[pa.RecordBatch] = []
+        self._scratch = scratch
+        self._scratch_stream: pa.ipc.RecordBatchStreamWriter | None = None
         self._examples_file: pa.ipc.RecordBatchFileWriter | None = None
 
     def __enter__(self) -> _Writer:
         return self
 
     def add(self, client: ClientExamples) -> None:
-        if client.client_id in self._ids:
-            raise PerfedavgError(f"Client id {client.client_id!r} occurs twice in the data; ids must be unique.")
-        self._ids.add(client.client_id)
+        self._id_hashes.append(hash(client.client_id))
         if self._examples_file is None:
             self._open(client.train_x)
         rows = len(client.train_y) + len(client.test_y)
@@ -147,8 +203,9 @@ class _Writer:
         for x, y in ((client.train_x, client.train_y), (client.test_x, client.test_y)):
             x, y = np.ascontiguousarray(x), y.astype(np.int32)
             self._digest.update(x.tobytes() + y.tobytes())
-            self._pending_x.append(x)
-            self._pending_y.append(y)
+            if len(y):  # so that what is pending is bounded even where no client has an example
+                self._pending_x.append(x)
+                self._pending_y.append(y)
         self._offset += rows
         self._pending_rows += rows
         if self._pending_rows >= EXAMPLES_PER_BATCH:
@@ -188,20 +245,49 @@ class _Writer:
             "num_test": pa.array(num_test, pa.int32()),
             "label_counts": pa.FixedSizeListArray.from_arrays(pa.array(np.concatenate(counts)), self._num_classes),
         }
-        self._client_batches.append(pa.record_batch(columns))
+        batch = pa.record_batch(columns)
+        if self._scratch_stream is None:
+            self._scratch_stream = pa.ipc.new_stream(self._scratch, batch.schema)
+        self._scratch_stream.write_batch(batch)
         self._client_rows = []
+
+    def _write_client_table(self) -> None:
+        self._scratch_stream.close()
+        self._scratch.seek(0)
+        repeated = _repeated(self._id_hashes)
+        seen: set[str] = set()
+        with pa.ipc.open_stream(self._scratch) as batches:
+            schema = batches.schema.with_metadata({"data_sha256": self._digest.hexdigest()})
+            with pa.ipc.new_file(str(self._paths[1]), schema) as file:
+                for batch in batches:
+                    if len(repeated):
+                        _check_unique(batch.column("client_id").to_pylist(), repeated, seen)
+                    file.write_batch(batch.replace_schema_metadata(schema.metadata))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if kind is None and self._examples_file is None:
             raise PerfedavgError("The data hold no client, so there is nothing to store.")
-        if kind is None:
-            self._flush_examples()
-            if self._client_rows:
-                self._flush_clients()
-            # The digest is known only now, and a schema's metadata comes first in the file.
-            schema = self._client_batches[0].schema.with_metadata({"data_sha256": self._digest.hexdigest()})
-            with pa.ipc.new_file(str(self._paths[1]), schema) as file:
-                for batch in self._client_batches:
-                    file.write_batch(batch.replace_schema_metadata(schema.metadata))
-        if self._examples_file is not None:
-            self._examples_file.close()
+        try:
+            if kind is None:
+                self._flush_examples()
+                if self._client_rows:
+                    self._flush_clients()
+                self._write_client_table()
+        finally:
+            if self._examples_file is not None:
+                self._examples_file.close()
+
+
+def _repeated(hashes: array) -> np.ndarray:
+    """The values that occur more than once."""
+    ordered = np.sort(np.frombuffer(hashes, dtype=np.int64))
+    return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+
+
+def _check_unique(ids: list[str], repeated: np.ndarray, seen: set[str]) -> None:
+    """Of equal hashes, tell equal ids from mere collisions; ``seen`` gathers the ids that have such a hash."""
+    for client_id in ids:
+        if hash(client_id) in repeated:
+            if client_id in seen:
+                raise PerfedavgError(f"Client id {client_id!r} occurs twice in the data; ids must be unique.")
+            seen.add(client_id)
