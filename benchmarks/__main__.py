@@ -54,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     date = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
     machine = machine_facts() | {"load_before": round(load, 2), "commit": git_commit(), "date": date}
     measured = Bench(chosen, work, alternations, options.out / "logs", repeats=2 if options.quick else 10).run()
-    result = report.summarize(measured, chosen, work, machine) | {"scale": scale(options.out, options.quick)}
+    report.write(report.summarize(measured, chosen, work, machine) | {"scale": []}, options.out)
+    result = scale(options.out / "bench.json", options.quick)
     report.write(result, options.out)
     print(report.as_markdown(result))
 
@@ -174,16 +175,15 @@ class Bench:
         print(f"[{time.monotonic() - self.began:5.0f} s] {text}", file=sys.stderr, flush=True)
 
 
-def scale(out: Path, quick: bool) -> list[dict]:
-    """Rows of ``benchmarks/scale.py``, where there is one: it writes ``scale.json`` into the folder given."""
+def scale(bench: Path, quick: bool) -> dict:
+    """Let ``benchmarks/scale.py``, where there is one, put its rows into ``bench``; the content of ``bench``."""
     script = Path(__file__).parent / "scale.py"
-    if not script.exists():
-        return []
-    command = [sys.executable, "-m", "benchmarks.scale", "--out", str(out), *(["--quick"] if quick else [])]
-    if subprocess.run(command, env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])}).returncode:
-        print("benchmarks.scale has failed: there are no rows of it.", file=sys.stderr)
-        return []
-    return read_json(out / "scale.json")
+    if script.exists():
+        command = [sys.executable, "-m", "benchmarks.scale", "--out", str(bench.absolute()), *(["--quick"] if quick else [])]
+        paths = os.pathsep.join([str(ROOT), str(ROOT / "src")])
+        if subprocess.run(command, stdout=sys.stderr, env=os.environ | {"PYTHONPATH": paths}).returncode:
+            print("benchmarks.scale has failed: there are no rows of it.", file=sys.stderr)
+    return read_json(bench)
 
 
 if __name__ == "__main__":

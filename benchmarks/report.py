@@ -150,7 +150,14 @@ def as_markdown(result: dict) -> str:
             *(f"| {row['kernel']} | {row['layout']} | {row['microseconds']:,.0f} |" for row in result["floor"]["kernels"]),
             f"| **all** | | {result['floor']['step_milliseconds'] * 1e3:,.0f} |",
         ]
+    if result["scale"]:
+        lines += ["", "## Scale", "", *_plain_table(result["scale"])]
     return "\n".join(lines) + "\n"
+
+
+def _plain_table(rows: list[dict]) -> list[str]:
+    body = [" | ".join(f"{value:,}" if isinstance(value, int) else f"{value:,.4g}" for value in row.values()) for row in rows]
+    return ["| " + " | ".join(rows[0]) + " |", "|" + "---:|" * len(rows[0]), *(f"| {cells} |" for cells in body)]
 
 
 def _table(comparison: dict, floor: float | None) -> list[str]:
