@@ -108,20 +108,15 @@ class Ours:
         self.pool = ProcessPoolExecutor(workers, context, _set_up, (work, self.weights, self.deltas))
         self.sizes = [len(personal_data(work, i)[0][1]) for i in range(work.personalized)]
 
-    def average_delta(self) -> list[Tensor]:
-        """The next round's averaged delta, the global model left as it is."""
-        torch._foreach_copy_(self.weights, self.state.parameters)
-        self.rounds += 1
-        futures = [self.pool.submit(_update, self.rounds, client) for client in range(self.work.clients)]
-        updates = [replace(f.result(), delta=[d[client] for d in self.deltas]) for client, f in enumerate(futures)]
-        return average(updates, averaging(self.run.spec))
-
     def round(self) -> dict[str, float]:
         """One timed round; the global model moves on."""
         began = perf_counter()
-        delta = self.average_delta()
-        parameters, optimizer = self.run.servers[0].step(self.state.parameters, delta, self.state.optimizer)
-        self.state = ServerState(parameters, optimizer)
+        self.rounds += 1
+        torch._foreach_copy_(self.weights, self.state.parameters)
+        futures = [self.pool.submit(_update, self.rounds, client) for client in range(self.work.clients)]
+        updates = [replace(f.result(), delta=[d[client] for d in self.deltas]) for client, f in enumerate(futures)]
+        delta = average(updates, averaging(self.run.spec))
+        self.state = ServerState(*self.run.servers[0].step(self.state.parameters, delta, self.state.optimizer))
         return round_result(self.work, began, sum(d.square().sum().item() for d in delta) ** 0.5)
 
     def personalize(self, part: int) -> dict[str, float]:
@@ -141,5 +136,7 @@ def start(work: Work, threads: int, serve: Callable) -> None:
     """Serve rounds and personalization."""
     torch.set_num_threads(1)
     ours = Ours(work, threads)
-    serve({"round": ours.round, "personalize": ours.personalize})
-    ours.close()
+    try:
+        serve({"round": ours.round, "personalize": ours.personalize})
+    finally:
+        ours.close()

@@ -14,7 +14,7 @@ from benchmarks.contestants import Contestant, ContestantError, Entry
 from benchmarks.ours import Ours, cohort_client, run_spec
 from benchmarks.peers.plain import PlainLoop
 from benchmarks.work import QUICK, SHAPES, Work, initial_weights, part_sizes
-from perfedavg.algorithms.federated import FederatedRun, average, local_work
+from perfedavg.algorithms.federated import FederatedRun, ServerState, average, local_work
 from perfedavg.models import MODELS
 from perfedavg.randomness import stream
 
@@ -40,16 +40,21 @@ def test_plain_loop_and_our_round_do_the_same_work():
 
     plain = PlainLoop(QUICK, dropout=False).average_delta(same_batches)
     for mine, other in zip(ours, plain.values(), strict=True):
-        assert (mine - other).norm() < 1e-4 * other.norm(), "more than the rounding of weights near 0.1"
+        assert (mine - other).abs().max() < 1e-7, "more than the plain loop loses as it rounds weights near 0.1"
+        assert (mine - other).norm() < 1e-3 * other.norm()
 
 
 def test_processes_change_no_result():
     ours = Ours(QUICK, workers=2)
     try:
-        delta = ours.average_delta()
+        norm = ours.round()["check"]
     finally:
         ours.close()
-    assert all(torch.equal(a, b) for a, b in zip(delta, our_delta(FederatedRun(run_spec(QUICK)), 1), strict=True))
+    run = FederatedRun(run_spec(QUICK))
+    start = ServerState(weights(), run.servers[0].init(weights()))
+    alone, diagnostics = run.round(start, 1, [cohort_client(QUICK, i) for i in range(QUICK.clients)])
+    assert all(torch.equal(a, b) for a, b in zip(ours.state.parameters, alone.parameters, strict=True))
+    assert norm == pytest.approx(diagnostics.update_norm, rel=1e-5)
     with pytest.raises(NotImplementedError, match="bfloat16"):
         Ours(QUICK, workers=1, dtype="bfloat16")
 
