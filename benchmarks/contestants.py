@@ -72,16 +72,20 @@ class Contestant:
             raise
 
     def ask(self, task: str, **arguments: int) -> dict:
-        """Do a task; the answer, with the peak memory of all of its processes meanwhile as ``peak_mib``."""
+        """Do a task; the answer, with the peak memory of all of its processes meanwhile as ``peak_mib``, and as ``others`` the
+        share of the machine that went to other programs."""
         for process in self._tree():
             _reset_peak(process.pid)
+        idle, own, began = psutil.cpu_times().idle, self._cpu_seconds(), time.monotonic()
         try:
             self.process.stdin.write((json.dumps({"task": task, **arguments}) + "\n").encode())
             self.process.stdin.flush()
         except OSError:
             self._explain()
         answer = self._answer()
-        return answer | {"peak_mib": _peak_bytes(self._tree()) / MIB}
+        capacity = (time.monotonic() - began) * (os.cpu_count() or 1)
+        others = 1 - (psutil.cpu_times().idle - idle + self._cpu_seconds() - own) / capacity
+        return answer | {"peak_mib": _peak_bytes(self._tree()) / MIB, "others": max(0.0, others)}
 
     def close(self) -> None:
         """Let it end by itself, and whatever is left of it after ten seconds by force."""
@@ -109,6 +113,14 @@ class Contestant:
     def _explain(self) -> None:
         lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
         raise ContestantError(f"ended: {lines[-1] if lines else 'without a word'}"[:300])
+
+    def _cpu_seconds(self) -> float:
+        total = 0.0
+        for process in self._tree():
+            with suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                total += times.user + times.system
+        return total
 
     def _tree(self) -> list[psutil.Process]:
         with suppress(psutil.NoSuchProcess):

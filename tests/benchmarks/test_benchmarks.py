@@ -98,7 +98,7 @@ def test_parts_cover_all_clients_once():
 def test_ratios_are_taken_within_alternations():
     def turns(name, seconds):
         return [
-            {"alternation": i, "name": name, "task": "round", "examples": 100, "seconds": s, "peak_mib": 10 * s}
+            {"alternation": i, "name": name, "task": "round", "examples": 100, "seconds": s, "peak_mib": 10 * s, "others": s / 10}
             for i, s in enumerate(seconds)
         ]
 
@@ -113,6 +113,7 @@ def test_ratios_are_taken_within_alternations():
     assert rows["flower"]["error"] == "no such thing"
     assert rows["flower"]["examples_per_second"] is None
     assert result["floor_fraction"] is None
+    assert result["machine"]["others"] == 0.3
 
 
 def test_a_contestant_that_fails_says_why(tmp_path):
