@@ -21,7 +21,7 @@ FLOOR = "floor"
 
 @dataclass
 class Measured:
-    """What the bench has seen: a dict a turn (``alternation, name, task``, what :meth:`Contestant.ask` gave), and why who is out."""
+    """What the bench has seen: a dict a turn (``alternation, name, task`` and the contestant's answer), and why who is out."""
 
     turns: list[dict] = field(default_factory=list)
     threads: dict[str, int] = field(default_factory=dict)
@@ -129,8 +129,9 @@ def as_markdown(result: dict) -> str:
         "# Speed and memory",
         "",
         f"{machine['processor']}, {machine['cores']} cores, Python {machine['python']}, {machine['date']}, commit "
-        f"{machine['commit'][:12]}. Other programs took up to {machine['others']:.0%} of the machine. Rates: train examples a "
-        "second, medians over alternations, the range in brackets. Peak memory: of all processes of a contestant, what they share counted once.",
+        f"{machine['commit'][:12]}. Other programs took up to {machine['others']:.0%} of the machine. Rates: train "
+        "examples a second, medians over alternations, the range in brackets. Peak memory: of all processes of a contestant, what "
+        "they share counted once.",
         "",
         f"## One FedAvg round: {work['clients']} clients × {work['examples']} examples, batch {work['batch']}, one local epoch",
         "",
