@@ -130,8 +130,8 @@ def as_markdown(result: dict) -> str:
         "",
         f"{machine['processor']}, {machine['cores']} cores, Python {machine['python']}, {machine['date']}, commit "
         f"{machine['commit'][:12]}. Other programs took up to {machine['others']:.0%} of the machine. Rates: train "
-        "examples a second, medians over alternations, the range in brackets. Peak memory: of all processes of a contestant, what "
-        "they share counted once.",
+        "examples a second, medians over alternations, the range in brackets. Peak memory: of all of a contestant's processes, "
+        "what they share counted once.",
         "",
         f"## One FedAvg round: {work['clients']} clients × {work['examples']} examples, batch {work['batch']}, one local epoch",
         "",
