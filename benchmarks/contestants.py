@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import subprocess
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 
@@ -110,7 +112,11 @@ class Contestant:
             line += part
         return json.loads(line)
 
-    def _explain(self) -> None:
+    def _explain(self) -> NoReturn:
+        """Say why there is no answer: the signal that ended the process, or the last line that it wrote."""
+        code = self.process.wait(self.timeout)
+        if code < 0:
+            raise ContestantError(f"was ended by {signal.Signals(-code).name}")
         lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
         raise ContestantError(f"ended: {lines[-1] if lines else 'without a word'}"[:300])
 
