@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
 
-.PHONY: help reproduce test lint format schema lock clean
+.PHONY: help reproduce test bench lint format schema lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list what there is
@@ -14,6 +14,9 @@ reproduce: .venv/.complete  ## run the default experiment: results/demo/ (CORES=
 
 test: .venv/.complete  ## run all tests
 	$(BIN)/pytest
+
+bench: .venv/.complete .venv-bench/.complete  ## measure speed and memory against peers: results/bench/ (a quarter of an hour)
+	$(BIN)/python -m benchmarks
 
 lint: .venv/.complete  ## check style of code and workflow
 	$(BIN)/ruff check .
@@ -33,8 +36,8 @@ schema: .venv/.complete  ## regenerate config/README.md and the JSON schema from
 lock: pyproject.toml  ## resolve pyproject.toml anew into requirements.lock and environment.yml
 	$(PYTHON) tools/lock.py
 
-clean:  ## remove the environment and caches, never results
-	rm -rf .venv .pytest_cache .ruff_cache src/*.egg-info
+clean:  ## remove the environments and caches, never results
+	rm -rf .venv .venv-bench .pytest_cache .ruff_cache src/*.egg-info
 
 # The stamp comes last, so that an interrupted set-up is taken up again.
 .venv/.complete: requirements.lock pyproject.toml
@@ -43,3 +46,9 @@ clean:  ## remove the environment and caches, never results
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
+
+# Peers that cannot be installed here are rows without a number, so this is no failure.
+.venv-bench/.complete: benchmarks/requirements-peers.txt
+	$(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r $< && touch $@ \
+		|| echo "The peers cannot be installed; the bench goes on without those that are missing."

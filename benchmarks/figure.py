@@ -1,0 +1,54 @@
+"""The figure of the bench: everyone's rate, every alternation, the floor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+
+from benchmarks.report import OURS
+from perfedavg.analysis.figures.style import SERIES, add_footer, save_figure, use_style
+
+
+def draw(result: dict, base: Path) -> None:
+    """Write ``base`` as PNG, PDF and SVG."""
+    use_style()
+    figure, axes = plt.subplots(1, 2, figsize=(8.4, 2.9))
+    panels = (
+        (result, "One FedAvg round", result["floor"].get("examples_per_second")),
+        (result["personalization"], "Personalization", result["floor"].get("personalization_examples_per_second")),
+    )
+    height = max(len(comparison["round"]) for comparison, _, _ in panels)
+    for axis, (comparison, title, floor) in zip(axes, panels, strict=True):
+        _panel(axis, comparison["round"], floor, height)
+        axis.set_title(title, loc="left")
+    machine = result["machine"]
+    lines = [
+        "Bars: medians; points: alternations; dashed: the sum of a training step's kernels, each alone in its fastest layout.",
+        f"{machine['processor']}, {machine['cores']} cores; {machine['date']}.",
+    ]
+    add_footer(figure, lines)
+    save_figure(figure, base)
+
+
+def _panel(axis: Axes, rows: list[dict], floor: float | None, height: int) -> None:
+    names = [row["name"] + ("" if row["dtype"] == "float32" else f", {row['dtype']}") for row in rows]
+    for y, row in enumerate(rows):
+        (ours, _), (peer, marker) = SERIES[0], SERIES[1]
+        if row["examples_per_second"] is None:
+            axis.text(0, y, " not measured", va="center", fontsize=7, color="0.35")
+            continue
+        color = ours if row["name"] == OURS else peer
+        axis.barh(y, row["examples_per_second"], color=color, height=0.65, alpha=0.75)
+        axis.scatter(row["alternations"], [y] * len(row["alternations"]), s=9, color="0.15", marker=marker, linewidth=0, zorder=3)
+        label = f"{row['examples_per_second']:,.0f}"
+        axis.text(max(row["alternations"]), y, f"  {label}", va="center", fontsize=8)
+    if floor:
+        axis.axvline(floor, color="0.25", linestyle="--", linewidth=1)
+        axis.text(floor, -0.75, f"floor {floor:,.0f} ", ha="right", va="center", fontsize=8, color="0.25")
+    axis.set_yticks(range(len(rows)), names)
+    axis.set_ylim(height - 0.4, -1.05)
+    axis.set_xlim(0)
+    axis.set_xlabel("train examples per second")
+    axis.grid(axis="y", visible=False)
