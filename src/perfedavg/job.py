@@ -23,14 +23,11 @@ TIMING_LINE = "start-up {startup:.2f} s, work {work:.2f} s"
 def job(log: str | Path) -> Iterator[None]:
     """Run the body as one step: messages go to the terminal and to ``log``; the last line of the log is its timing.
 
-    Torch gets one thread: two would give other bits than one, and independent runs fill the cores better.
-
     A :class:`PerfedavgError` ends the process with exit code 1 and its message, without a traceback.
     """
     began = time.time()
     startup = began - psutil.Process().create_time()
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)
+    prepare_process()
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     handlers = [logging.StreamHandler(), logging.FileHandler(log, mode="w", encoding="utf-8")]
     logger.setLevel(logging.INFO)
@@ -45,6 +42,13 @@ def job(log: str | Path) -> Iterator[None]:
         raise SystemExit(1) from None
     logger.removeHandler(handlers[0])  # the timing is for the log alone
     logger.info(TIMING_LINE.format(startup=startup, work=time.time() - began))
+
+
+def prepare_process() -> None:
+    """Torch gets one thread, here and in worker processes: two would give other bits than one, and independent runs or clients
+    fill the cores better."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
 
 
 class Progress:
