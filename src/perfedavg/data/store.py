@@ -66,7 +66,7 @@ class ClientStore:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        folder = Path(folder)
+        self.folder = folder = Path(folder)
         try:
             self._examples = pa.ipc.open_file(pa.memory_map(str(folder / "examples.arrow")))
             self._clients = pa.ipc.open_file(pa.memory_map(str(folder / "clients.arrow")))
