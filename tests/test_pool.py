@@ -46,12 +46,6 @@ def first_and_last_byte(memory, write):
     return found
 
 
-def torch_threads(_):
-    import torch
-
-    return torch.get_num_threads()
-
-
 @pytest.fixture
 def children():
     """The child processes that a test started and that still run."""
@@ -72,9 +66,7 @@ def test_results_are_in_the_order_of_the_tasks_and_of_several_processes(children
         assert {pid for pid, _ in results} <= {child.pid for child in children()}
         assert len(children()) == 2
         assert run(pool, partial(process_and_product, 2), [5])[0][1] == 10, "another function, fewer tasks than workers"
-        (first, began), (second, later) = run(pool, sleep_and_say_when, [0.3, 0.3])
-        assert first != second
-        assert abs(later - began) < 0.25, "at the same time"
+        assert len({pid for pid, _ in run(pool, sleep_and_say_when, [0.1, 0.1])}) == 2
     assert children() == []
 
 
@@ -96,9 +88,12 @@ def test_memory_is_shared_and_grows():
         assert large.map()[99_999] == 5
 
 
-def test_a_worker_has_one_torch_thread():
+def test_a_worker_has_one_torch_thread(monkeypatch):
+    import torch  # not above: every worker would import it
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
     with Pool(2) as pool:
-        assert run(pool, torch_threads, [0, 0]) == [1, 1]
+        assert pool.run(torch.get_num_threads, [(), ()], NAMES, [0, 0]) == [1, 1]
 
 
 @pytest.mark.parametrize(
@@ -164,7 +159,8 @@ def test_no_worker_outlives_its_owner(how):
     while len(workers := psutil.Process(owner.pid).children()) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)
     os.killpg(owner.pid, how)  # as a terminal does: to the owner's whole group
-    owner.communicate()
+    _, errors = owner.communicate()
+    assert errors.count(b"Traceback") == (how == signal.SIGINT), "of the owner alone"
     assert owner.returncode == -how
     assert len(workers) == 2
     assert psutil.wait_procs(workers, timeout=5)[1] == []

@@ -85,14 +85,19 @@ def test_a_run_goes_on_with_another_number_of_workers(store, tmp_path, pools, mo
 
 
 def test_an_error_in_a_worker_names_the_client_and_leaves_no_process(tmp_path):
+    """In training and in personalization."""
     clients = [make_client(i) for i in range(12)]
     clients[3].train_y[:] = 99  # the model has 62 classes
     write_store(tmp_path / "store", clients, num_classes=100)
+    store, spec = ClientStore(tmp_path / "store"), make_spec(clients_per_round=8)
     before = set(psutil.Process().children())
-    with Pool(2) as pool, pytest.raises(PerfedavgError) as caught:
-        train(ClientStore(tmp_path / "store"), tmp_path, [make_spec(clients_per_round=8)], pool)
-    assert str(caught.value).startswith("fedavg-m2-e1-s0, round 1, client c03 failed in a worker process (IndexError: Target 99 is")
-    assert set(psutil.Process().children()) <= before
+    why = r"client c03 failed in a worker process \(IndexError: Target 99 is out of bounds"
+    with Pool(2) as pool:
+        with pytest.raises(PerfedavgError, match=f"^fedavg-m2-e1-s0, round 1, {why}"):
+            train(store, tmp_path, [spec], pool)
+        with pytest.raises(PerfedavgError, match=f"^fedavg-m2-e1-s0, round 0, {why}"):
+            personalize_run(spec, None, store, {0: [2, 3]}, "evaluation", Personalization(epochs=1), [0], pool)
+        assert set(psutil.Process().children()) <= before
     assert not (tmp_path / "runs").exists()
 
 
@@ -105,7 +110,9 @@ def test_any_number_of_workers_gives_the_same_rows(store, tmp_path, pools):
     def rows(pool):
         checkpoints = tmp_path / "runs" / spec.run_id / "checkpoints"
         parts = [(checkpoints, at, [4, 6]), (None, {0: [9, 5, 8]}, [0]), (tmp_path / "none", at, [6])]
-        return [personalize_run(spec, folder, store, looked, "evaluation", settings, last, pool) for folder, looked, last in parts]
+        return [
+            personalize_run(spec, folder, store, looked, "evaluation", settings, last, pool) for folder, looked, last in parts
+        ]
 
     expected = rows(None)
     assert [len(part) for part in expected] == [2 * 1 + 2 * 3 + 5 * 3, 3 * 3, 0]

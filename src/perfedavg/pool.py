@@ -16,6 +16,7 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from mmap import mmap
 from multiprocessing.connection import Connection, Pipe, wait
@@ -123,7 +124,7 @@ class _Worker:
             [sys.executable, "-P", "-c", f"from perfedavg.pool import work; work({theirs.fileno()})"],
             stdin=subprocess.PIPE,  # closes when this process ends, and the worker with it
             pass_fds=(theirs.fileno(), descriptor),
-            env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+            env=os.environ | {"PYTHONPATH": paths},
             start_new_session=True,  # what a Ctrl-C means is decided here
         )
         theirs.close()
@@ -170,14 +171,16 @@ def work(channel: int) -> None:
             prepare_process()  # after what brought the function's imports
             if callable(message):
                 call = message
-            else:
-                connection.send((True, call(*message), None))
-        except EOFError:
+                continue
+            reply = True, call(*message), None
+        except (EOFError, ConnectionError):  # the owner has gone
             return
         except PerfedavgError as error:
-            connection.send((False, str(error), None))
+            reply = False, str(error), None
         except Exception as error:
-            connection.send((False, f"{type(error).__name__}: {error}", traceback.format_exc()))
+            reply = False, f"{type(error).__name__}: {error}", traceback.format_exc()
+        with suppress(ConnectionError):
+            connection.send(reply)
 
 
 def _end_with_the_parent() -> None:
