@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from io import StringIO
 from pathlib import Path
 
@@ -15,6 +17,8 @@ import psutil
 from perfedavg.errors import PerfedavgError
 
 logger = logging.getLogger("perfedavg")
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 TIMING_LINE = "start-up {startup:.2f} s, work {work:.2f} s"
 
@@ -46,9 +50,22 @@ def job(log: str | Path) -> Iterator[None]:
 
 def prepare_process() -> None:
     """Torch gets one thread, here and in worker processes: two would give other bits than one, and independent runs or clients
-    fill the cores better."""
+    fill the cores better. Freed memory is kept."""
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
+    _keep_freed_memory()
+
+
+@cache
+def _keep_freed_memory() -> None:
+    """Memory that is freed stays with the process, blocks of 32 MiB and more excepted (the most that glibc allows).
+
+    Otherwise a training step gives its large tensors back to the system and takes them anew, page by page: a twelfth of its time.
+    """
+    with suppress(OSError, AttributeError):  # another C library than glibc
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, 32 << 20)
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 class Progress:
