@@ -80,7 +80,7 @@ def layer(path):
 
 
 # What each layer may import from the package, besides itself and the small helpers below.
-HELPERS = {"errors", "files", "randomness", "imports", "job", "machine", "tables", "settings", "__init__"}
+HELPERS = {"errors", "files", "randomness", "imports", "job", "machine", "tables", "settings", "pool", "__init__"}
 ALLOWED = {
     "data": set(),
     "models": set(),

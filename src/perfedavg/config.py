@@ -140,6 +140,10 @@ class Config(Block):
         (), description="further ways to fine-tune the reference runs' last models, compared with `personalization`"
     )
     target_accuracy: Fraction = Field(0.8, description="accuracy of `rounds to target` (the paper: 0.8)")
+    workers: Count = Field(
+        1, description="worker processes that share the clients of one training or personalization job, `--cores` at most; for "
+        "fewer runs than cores. Results do not depend on it, so changing it reruns nothing"
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _check(self) -> Config:

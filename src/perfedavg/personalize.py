@@ -8,8 +8,9 @@ permutation, so that accuracy "after epoch k" is defined.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ import torch
 from perfedavg.data.store import ClientExamples, ClientStore
 from perfedavg.job import Progress
 from perfedavg.models import MODELS, Model, Parameters
+from perfedavg.pool import Pool
 from perfedavg.randomness import stream, torch_stream
 from perfedavg.settings import FineTuning, Personalization
 from perfedavg.training.checkpoints import load_tensors
@@ -123,6 +125,7 @@ def personalize_run(
     group: str,
     settings: Personalization,
     personalized_rounds: Sequence[int],
+    pool: Pool | None = None,
 ) -> pd.DataFrame:
     """Rows of ``personalization/<run_id>.parquet`` for one run and one client group.
 
@@ -131,29 +134,66 @@ def personalize_run(
             a fresh model, which knows nothing yet (local-only training).
         clients: store positions to look at, for each round. Rounds not in ``personalized_rounds`` get epoch 0 only.
         group: ``validation`` or ``evaluation``.
+        pool: its workers share the clients; the rows are the same.
     """
-    model = MODELS[spec.model]
-    frames = []
-    examples: dict[int, tuple[ClientExamples, Examples, Examples]] = {}
     rounds = [n for n in clients if checkpoints is None or _checkpoint(checkpoints, n).exists()]
-    progress = Progress(f"{spec.run_id} {group}, {settings.strategy}", sum(len(clients[n]) for n in rounds), "client")
-    for number in rounds:
-        if checkpoints is None:
-            parameters = model.init(torch_stream(spec.seed, "initial parameters"))
-        else:
-            parameters = model.unnamed(load_tensors(_checkpoint(checkpoints, number))[0])
-        epochs = settings.epochs if number in personalized_rounds else 0
-        for index in clients[number]:
-            if index not in examples:
-                c = store.client(index)
-                examples[index] = c, to_examples(model, c.train_x, c.train_y), to_examples(model, c.test_x, c.test_y)
-            client, train, test = examples[index]
-            key = (spec.seed, "personalization", number, client.client_id)
-            results = fine_tune(model, parameters, train, test, settings, key, epochs)
-            frames.append(_rows(spec, settings, number, client, group, results))
-            progress.advance(round=number)
+    todo = [(n, i, settings.epochs if n in personalized_rounds else 0) for n in rounds for i in clients[n]]
+    seen = {i: store.client(i) for _, i, _ in todo}
+    progress = Progress(f"{spec.run_id} {group}, {settings.strategy}", len(todo), "client")
+    if pool and pool.size > 1:
+        call = partial(_in_worker, store.folder, spec, checkpoints, settings)
+        names = [f"{spec.run_id}, round {n}, client {seen[i].client_id}" for n, i, _ in todo]
+        sizes = [(-rounds.index(n), len(seen[i].train_y)) for n, i, _ in todo]  # round by round: a worker keeps one model
+        found = pool.run(call, todo, names, sizes, lambda task: progress.advance(round=todo[task][0]))
+    else:
+        found, own = [], _Personalizer(spec, checkpoints, store, settings, keep=True)
+        for task in todo:
+            found.append(own.results(*task))
+            progress.advance(round=task[0])
     progress.close()
-    return pd.concat(frames, ignore_index=True) if frames else _rows(spec, settings, 0, None, group, np.empty((0, 2)))
+    if not todo:
+        return _rows(spec, settings, 0, None, group, np.empty((0, 2)))
+    frames = [_rows(spec, settings, n, seen[i], group, results) for (n, i, _), results in zip(todo, found, strict=True)]
+    return pd.concat(frames, ignore_index=True)
+
+
+class _Personalizer:
+    """One run's models and a store's clients, ready to be fine-tuned; it keeps the last model and, where told, all examples."""
+
+    def __init__(
+        self, spec: Run, checkpoints: str | Path | None, store: ClientStore, settings: Personalization, keep: bool = False
+    ) -> None:
+        self.spec, self.store, self.settings, self.model = spec, store, settings, MODELS[spec.model]
+        self.checkpoints = checkpoints
+        self._parameters = lru_cache(maxsize=1)(self._read_parameters)
+        self._client = lru_cache(maxsize=None if keep else 1)(self._read_client)
+
+    def results(self, number: int, position: int, epochs: int) -> np.ndarray:
+        """What :func:`fine_tune` returns for one client from one round's model."""
+        client_id, train, test = self._client(position)
+        key = (self.spec.seed, "personalization", number, client_id)
+        return fine_tune(self.model, self._parameters(number), train, test, self.settings, key, epochs)
+
+    def _read_parameters(self, number: int) -> Parameters:
+        if self.checkpoints is None:
+            return self.model.init(torch_stream(self.spec.seed, "initial parameters"))
+        return self.model.unnamed(load_tensors(_checkpoint(self.checkpoints, number))[0])
+
+    def _read_client(self, position: int) -> tuple[str, Examples, Examples]:
+        c = self.store.client(position)
+        train, test = (to_examples(self.model, x, y) for x, y in ((c.train_x, c.train_y), (c.test_x, c.test_y)))
+        return c.client_id, train, test
+
+
+@lru_cache(maxsize=1)
+def _worker_personalizer(folder: Path, *run: Any) -> _Personalizer:
+    spec, checkpoints, settings = run
+    return _Personalizer(spec, checkpoints, ClientStore(folder), settings)
+
+
+def _in_worker(folder: Path, spec: Run, checkpoints: str | Path | None, settings: Personalization, *task: int) -> np.ndarray:
+    """In a worker: one client's results."""
+    return _worker_personalizer(folder, spec, checkpoints, settings).results(*task)
 
 
 def rounds_looked_at(

@@ -163,6 +163,10 @@ def test_a_new_seed_trains_only_its_own_runs(done):
     assert planned == own | dict.fromkeys(one, 1) | {"evaluate_algorithms": 3} | SELECT | ANALYSIS
 
 
+def test_another_number_of_workers_changes_nothing(done):
+    assert done.planned("--config", "workers=2") == {}
+
+
 def test_a_new_target_makes_only_tables_and_figures(done):
     assert done.planned("--config", "target_accuracy=0.07") == {"table1": 1, "rounds_figure": 1, "algorithms_table": 1} | PAGE
 
@@ -172,10 +176,11 @@ def test_named_targets(done, target):
     assert done.planned(target) == {}
 
 
-def test_single_runs_a_job_give_the_same_bytes(done, tmp_path):
+def test_single_runs_a_job_with_two_workers_give_the_same_bytes(done, tmp_path):
     single = Checkout(tmp_path)
     runs = [f"results/tiny/personalization/fedavg-m4-{name}-s0.parquet" for name in ("e1", "e2", "e2.e1", "e2.continued")]
-    single.snakemake("--cores", "2", *runs, "--config", "federated={pack: false}")
+    output = single.snakemake("--cores", "2", *runs, "--config", "federated={pack: false}", "workers=2")
+    assert output.stderr.count("threads: 2\n") == 2 + 2 + 2 + 2, "of every job that trains or personalizes"
     for rule, jobs in (("train_fedavg", 2), ("train_stage2", 2), ("personalize_stage2", 2)):
         assert len(list((single.results / "logs").glob(f"{rule}-*.log"))) == jobs, "one job a run"
     expected, got = done.products(), single.products()

@@ -27,6 +27,7 @@ if experiment.algorithms:
             f"{RESULTS}/benchmarks/{entry_job_name('validate_algorithms')}.jsonl"
         conda:
             ENVIRONMENT
+        threads: experiment.workers
         params:
             packages=PERSONALIZE_PARAMS["packages"],
             personalization=PERSONALIZE_PARAMS["personalization"],
@@ -75,6 +76,7 @@ if experiment.algorithms:
             f"{RESULTS}/benchmarks/{entry_job_name('evaluate_algorithms')}.jsonl"
         conda:
             ENVIRONMENT
+        threads: experiment.workers
         params:
             packages=PERSONALIZE_PARAMS["packages"],
             personalization=PERSONALIZE_PARAMS["personalization"],

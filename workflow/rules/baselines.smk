@@ -59,6 +59,7 @@ if experiment.centralized:
             f"{RESULTS}/benchmarks/personalize_centralized-s{{seed}}.jsonl"
         conda:
             ENVIRONMENT
+        threads: experiment.workers
         params:
             packages=packages("numpy", "torch"),
             personalization=experiment.personalization.model_dump(mode="json", exclude={"shown_epochs"}),
@@ -84,6 +85,7 @@ if experiment.local_only:
             f"{RESULTS}/benchmarks/train_local_only-s{{seed}}.jsonl"
         conda:
             ENVIRONMENT
+        threads: experiment.workers
         params:
             runs=lambda wildcards: baselines_of_seed("local_only", wildcards),
             packages=packages("numpy", "torch"),

@@ -17,6 +17,7 @@ rule train_fedavg:
     priority: lambda wildcards: int(wildcards.clients)  # the longest jobs first, so that no core waits for one at the end
     conda:
         ENVIRONMENT
+    threads: experiment.workers
     params:
         runs=runs_of_job,
         packages=packages("numpy", "torch"),

@@ -14,6 +14,7 @@ rule personalize:
         f"{RESULTS}/benchmarks/{job_name('personalize')}.jsonl"
     conda:
         ENVIRONMENT
+    threads: experiment.workers
     params:
         **PERSONALIZE_PARAMS,
         runs=runs_of_job,

@@ -13,7 +13,7 @@ rule provenance:
     conda:
         ENVIRONMENT
     params:
-        config=experiment.model_dump(mode="json"),
+        config=experiment.model_dump(mode="json", exclude={"workers"}),  # nothing depends on it
     script:
         "../scripts/provenance.py"
 

@@ -25,6 +25,7 @@ if experiment.strategies:
             f"{RESULTS}/benchmarks/personalize_strategies-s{{seed}}.jsonl"
         conda:
             ENVIRONMENT
+        threads: experiment.workers
         params:
             packages=packages("numpy", "torch"),
             run=lambda wildcards: next(

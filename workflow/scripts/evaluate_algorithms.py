@@ -9,10 +9,11 @@ from perfedavg.data.store import ClientStore
 from perfedavg.files import read_json
 from perfedavg.job import job
 from perfedavg.personalize import PERSONALIZATION, intermediate_subset, personalize_run
+from perfedavg.pool import Pool
 from perfedavg.settings import Personalization, RunSpec
 from perfedavg.tables import EVALUATION, write_table
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), Pool(snakemake.threads) as pool:
     params = snakemake.params
     store = ClientStore(Path(snakemake.input.store[0]).parent)
     everyone = read_group(snakemake.input.split[0], EVALUATION)
@@ -25,5 +26,5 @@ with job(snakemake.log[0]):
         parts = [pd.read_parquet(validation)]
         if run["setting"] in chosen:
             at = {n: everyone if n in params.compared_rounds[run["setting"]] else subset for n in run["evaluated_rounds"]}
-            parts.append(personalize_run(RunSpec(**run), checkpoints, store, at, EVALUATION, settings, list(at)))
+            parts.append(personalize_run(RunSpec(**run), checkpoints, store, at, EVALUATION, settings, list(at), pool))
         write_table(PERSONALIZATION, pd.concat(parts, ignore_index=True), path)

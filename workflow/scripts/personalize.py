@@ -8,10 +8,11 @@ from perfedavg.data.splits import read_group
 from perfedavg.data.store import ClientStore
 from perfedavg.job import job
 from perfedavg.personalize import PERSONALIZATION, personalize_run, rounds_looked_at
+from perfedavg.pool import Pool
 from perfedavg.settings import Personalization, RunSpec
 from perfedavg.tables import EVALUATION, VALIDATION, write_table
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), Pool(snakemake.threads) as pool:
     params = snakemake.params
     store = ClientStore(Path(snakemake.input.store[0]).parent)
     groups = {group: read_group(snakemake.input.split[0], group) for group in (VALIDATION, EVALUATION)}
@@ -27,6 +28,8 @@ with job(snakemake.log[0]):
             ),
         }
         personalized = params.personalized_rounds or spec.evaluated_rounds
-        parts = [personalize_run(spec, checkpoints, store, at, group, settings, personalized) for group, at in looked_at.items()]
+        parts = [
+            personalize_run(spec, checkpoints, store, at, group, settings, personalized, pool) for group, at in looked_at.items()
+        ]
         write_table(PERSONALIZATION, parts[0], validation)
         write_table(PERSONALIZATION, pd.concat(parts, ignore_index=True), everyone)

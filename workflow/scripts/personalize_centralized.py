@@ -10,10 +10,11 @@ from perfedavg.data.store import ClientStore
 from perfedavg.files import read_json
 from perfedavg.job import job
 from perfedavg.personalize import PERSONALIZATION, personalize_run
+from perfedavg.pool import Pool
 from perfedavg.settings import Personalization
 from perfedavg.tables import EVALUATION, VALIDATION, write_table
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), Pool(snakemake.threads) as pool:
     params = snakemake.params
     store = ClientStore(Path(snakemake.input.store[0]).parent)
     groups = {group: read_group(snakemake.input.split[0], group) for group in (VALIDATION, EVALUATION)}
@@ -26,7 +27,7 @@ with job(snakemake.log[0]):
         if spec.setting.endswith(BEST):  # initial accuracy after every pass too
             looked_at[EVALUATION] = dict.fromkeys(range(1, params.passes + 1), groups[EVALUATION])
         parts = [
-            personalize_run(spec, snakemake.input.checkpoints, store, at, group, settings, chosen)
+            personalize_run(spec, snakemake.input.checkpoints, store, at, group, settings, chosen, pool)
             for group, at in looked_at.items()
         ]
         write_table(PERSONALIZATION, parts[0], validation)

@@ -6,10 +6,11 @@ from perfedavg.algorithms.run import train_runs
 from perfedavg.data.splits import read_group
 from perfedavg.data.store import ClientStore
 from perfedavg.job import job
+from perfedavg.pool import Pool
 from perfedavg.settings import RunSpec
 from perfedavg.tables import TRAINING, VALIDATION
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), Pool(snakemake.threads) as pool:
     runs = Path(snakemake.output.files[0]).parents[1]
     train_runs(
         [RunSpec(**run) for run in snakemake.params.runs],
@@ -18,4 +19,5 @@ with job(snakemake.log[0]):
         validation_clients=read_group(snakemake.input.split[0], VALIDATION),
         runs_folder=runs,
         resume_folder=runs.parent / ".resume",
+        pool=pool,
     )

@@ -6,14 +6,16 @@ from perfedavg.data.splits import read_group
 from perfedavg.data.store import ClientStore
 from perfedavg.job import job
 from perfedavg.personalize import PERSONALIZATION, personalize_run
+from perfedavg.pool import Pool
 from perfedavg.settings import Personalization, RunSpec
 from perfedavg.tables import VALIDATION, write_table
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), Pool(snakemake.threads) as pool:
     params = snakemake.params
     store = ClientStore(Path(snakemake.input.store[0]).parent)
     clients, settings = read_group(snakemake.input.split[0], VALIDATION), Personalization(**params.personalization)
     for run, checkpoints, path in zip(params.runs, snakemake.input.checkpoints, snakemake.output, strict=True):
         rounds = params.compared_rounds[run["setting"]]
         at = dict.fromkeys(rounds, clients)
-        write_table(PERSONALIZATION, personalize_run(RunSpec(**run), checkpoints, store, at, VALIDATION, settings, rounds), path)
+        rows = personalize_run(RunSpec(**run), checkpoints, store, at, VALIDATION, settings, rounds, pool)
+        write_table(PERSONALIZATION, rows, path)

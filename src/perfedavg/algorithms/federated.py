@@ -6,8 +6,9 @@ of several; Personalized FedAvg is the one that the paper names.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -22,10 +23,17 @@ from perfedavg.training.local import Examples, local_batches
 
 @dataclass(frozen=True)
 class CohortClient:
-    """One client of a round: its id, which keys its random streams, and its train examples."""
+    """One client of a round: its id, which keys its random streams, and its train examples, or what reads them when they are
+    first asked for. By its ``position`` in the client store, another process can read them itself."""
 
     client_id: str
-    examples: Examples
+    source: Examples | Callable[[], Examples]
+    position: int | None = None
+
+    @cached_property
+    def examples(self) -> Examples:
+        """Its train examples."""
+        return self.source() if callable(self.source) else self.source
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,11 @@ class RoundDiagnostics:
     hessian_vector_products: int
     train_loss: float
     update_norm: float
+
+
+def loop(run: FederatedRun, parameters: Parameters, round_number: int, cohort: Sequence[CohortClient]) -> list[ClientUpdate]:
+    """The clients' updates, one after another."""
+    return [run.client_update(parameters, round_number, client) for client in cohort]
 
 
 class FederatedRun:
@@ -87,14 +100,14 @@ class FederatedRun:
         )
 
     def round(
-        self, state: ServerState, round_number: int, cohort: Sequence[CohortClient]
+        self, state: ServerState, round_number: int, cohort: Sequence[CohortClient], client_updates: ClientUpdates = loop
     ) -> tuple[ServerState, RoundDiagnostics]:
         """One communication round; clients are averaged in the order given, so results do not depend on who computed them."""
         position = self.spec.stage_of(round_number)
         stage, server = self.stages[position], self.servers[position]
         starts = position > 0 and self.spec.then[position - 1].first_round == round_number
         optimizer = server.init(state.parameters) if starts else state.optimizer
-        updates = [self.client_update(state.parameters, round_number, client) for client in cohort]
+        updates = client_updates(self, state.parameters, round_number, cohort)
         mean_delta = average(updates, averaging(stage))
         parameters, optimizer = server.step(state.parameters, mean_delta, optimizer)
         losses = np.concatenate([update.losses for update in updates]).astype(np.float64)
@@ -108,6 +121,10 @@ class FederatedRun:
             update_norm=float(sum(d.double().square().sum().item() for d in mean_delta) ** 0.5),
         )
         return ServerState(parameters, optimizer), diagnostics
+
+
+ClientUpdates = Callable[[FederatedRun, Parameters, int, Sequence[CohortClient]], list[ClientUpdate]]
+"""Who computes the updates of a round's clients: ``loop``, or another that returns the same in the same order."""
 
 
 def local_work(stage: Stage, num_examples: int, rng: np.random.Generator) -> tuple[list[np.ndarray], Sequence[float]]:

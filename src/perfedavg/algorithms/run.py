@@ -12,12 +12,14 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from perfedavg.algorithms.federated import CohortClient, FederatedRun, RoundDiagnostics, ServerState
+from perfedavg.algorithms.federated import ClientUpdates, CohortClient, FederatedRun, RoundDiagnostics, ServerState, loop
+from perfedavg.algorithms.workers import WorkerUpdates
 from perfedavg.data.store import ClientStore
 from perfedavg.errors import PerfedavgError
 from perfedavg.files import fingerprint, read_json, sha256_of, write_json
@@ -25,6 +27,7 @@ from perfedavg.imports import source_fingerprint
 from perfedavg.job import Progress
 from perfedavg.machine import git_commit, package_versions
 from perfedavg.models import Parameters
+from perfedavg.pool import Pool
 from perfedavg.settings import RunSpec
 from perfedavg.tables import write_table
 from perfedavg.training.checkpoints import load_tensors, save_tensors
@@ -63,18 +66,20 @@ def train_runs(
     validation_clients: Sequence[int],
     runs_folder: str | Path,
     resume_folder: str | Path,
+    pool: Pool | None = None,
 ) -> None:
     """Train every run and write ``runs_folder/<run_id>/``: ``rounds.parquet``, ``timings.parquet``, ``run.json``,
     ``model.safetensors``, ``server.safetensors`` (the server optimizer's state) and ``checkpoints/``.
 
     A run of a later stage finds its parent in ``runs_folder``. A run whose loss, update or model is no longer finite ends with
     the status ``diverged``; its last finite model is kept. The validation clients serve to show an accuracy on the progress
-    line and change nothing.
+    line and change nothing; nor does a ``pool``, whose workers share the clients of a round.
     """
     finished = []
+    client_updates = WorkerUpdates(pool, store) if pool and pool.size > 1 else loop
     for spec in specs:
         parent = Path(runs_folder) / spec.parent_run_id if spec.parent_run_id else None
-        run = _ResumableRun(spec, store, training_clients, Path(resume_folder), parent)
+        run = _ResumableRun(spec, store, training_clients, Path(resume_folder), parent, client_updates)
         run.train(validation_clients)
         finished.append(run)
     for run in finished:
@@ -87,9 +92,16 @@ class _ResumableRun:
     """One run with its resume folder."""
 
     def __init__(
-        self, spec: RunSpec, store: ClientStore, training_clients: Sequence[int], resume_folder: Path, parent: Path | None
+        self,
+        spec: RunSpec,
+        store: ClientStore,
+        training_clients: Sequence[int],
+        resume_folder: Path,
+        parent: Path | None,
+        client_updates: ClientUpdates,
     ) -> None:
-        self.spec, self.store, self.training_clients = spec, store, np.asarray(training_clients, dtype=np.int64)
+        self.spec, self.store, self.client_updates = spec, store, client_updates
+        self.training_clients = np.asarray(training_clients, dtype=np.int64)
         self.federated = FederatedRun(spec)
         self.folder = resume_folder / spec.run_id
         self.rows: list[dict] = []
@@ -129,8 +141,12 @@ class _ResumableRun:
             began = time.perf_counter()
             number = spec.parent_rounds + len(self.rows) + 1
             cohort = [self._cohort_client(i) for i in self.federated.sample_cohort(number, self.training_clients)]
+<<<<<<< HEAD
             self.store.prefetch(self.federated.sample_cohort(number + 1, self.training_clients))  # is read while this one trains
             state, diagnostics = self.federated.round(self.state, number, cohort)
+=======
+            state, diagnostics = self.federated.round(self.state, number, cohort, self.client_updates)
+>>>>>>> issue5/workers
             self.rows.append(self._row(number, diagnostics, state.parameters))
             if not _is_finite(diagnostics, state):
                 self.status = f"diverged at round {number}"
@@ -170,7 +186,8 @@ class _ResumableRun:
         client = self.store.client(index)
         if not len(client.train_y):
             raise PerfedavgError(f"Training client {client.client_id} has no train example; leave it out of the data.")
-        return CohortClient(client.client_id, to_examples(self.federated.model, client.train_x, client.train_y))
+        read = partial(to_examples, self.federated.model, client.train_x, client.train_y)
+        return CohortClient(client.client_id, read, index)
 
     def _mean_accuracy(self, clients: Sequence[int]) -> float:
         model = self.federated.model

@@ -79,7 +79,7 @@ class ClientStore:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        folder = Path(folder)
+        self.folder = folder = Path(folder)
         try:
             self._maps = _mapped(folder / "examples.arrow"), _mapped(folder / "clients.arrow")
             # Clients are drawn: what follows one in the file is not wanted next. What is wanted, `_find` asks for.
