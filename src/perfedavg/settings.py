@@ -130,6 +130,21 @@ class LocalWork(Block):
         return self
 
 
+class Backend(Block):
+    """How the clients of a round are computed. Back ends agree up to rounding, not bit for bit."""
+
+    kind: Literal["loop", "batched"] = Field(
+        "loop", description="`loop`: one client after the other; `batched`: all clients of a round at once, made for a GPU"
+    )
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where `batched` computes; `cuda` is a GPU")
+
+    @model_validator(mode="after")
+    def _check(self) -> Backend:
+        if self.kind == "loop" and self.device == "cuda":
+            raise ValueError("`loop` computes on the CPU; device cuda needs kind batched")
+        return self
+
+
 class Stage(LocalWork):
     """One stage of a run: what clients do, and what the server does with it."""
 
@@ -172,6 +187,7 @@ class RunSpec(Stage):
     rounds: Count = Field(description="number of the last round, the parent's rounds included")
     evaluated_rounds: tuple[Count, ...]
     model: ModelName
+    backend: Backend = Backend()
 
     @model_validator(mode="after")
     def _check_schedule(self) -> RunSpec:

@@ -68,11 +68,11 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(store, tmp_path, monkeypat
     rounds_played = []
     original = FederatedRun.round
 
-    def round_that_dies(self, state, number, cohort):
+    def round_that_dies(self, state, number, cohort, client_updates):
         rounds_played.append((self.spec.run_id, number))
         if rounds_played.count(("fedavg-m2-e2-s0", 3)) == 1 and number == 3 and self.spec.run_id == "fedavg-m2-e2-s0":
             raise KeyboardInterrupt
-        return original(self, state, number, cohort)
+        return original(self, state, number, cohort, client_updates)
 
     monkeypatch.setattr(FederatedRun, "round", round_that_dies)
     with pytest.raises(KeyboardInterrupt):
@@ -105,10 +105,10 @@ def interrupted(store, folder, training, monkeypatch):
     monkeypatch.setattr(run_module, "SAVE_EVERY_SECONDS", 0.0)
     original = FederatedRun.round
 
-    def stop_in_round_3(self, state, number, cohort):
+    def stop_in_round_3(self, state, number, cohort, client_updates):
         if number == 3:
             raise KeyboardInterrupt
-        return original(self, state, number, cohort)
+        return original(self, state, number, cohort, client_updates)
 
     monkeypatch.setattr(FederatedRun, "round", stop_in_round_3)
     with pytest.raises(KeyboardInterrupt):

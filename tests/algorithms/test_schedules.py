@@ -101,10 +101,10 @@ def test_a_schedule_that_was_interrupted_goes_on_to_the_same_bytes(store, tmp_pa
     monkeypatch.setattr(run_module, "SAVE_EVERY_SECONDS", 0.0)
     original = FederatedRun.round
 
-    def round_that_dies(self, state, number, cohort):
+    def round_that_dies(self, state, number, cohort, client_updates):
         if number > last_saved:
             raise KeyboardInterrupt
-        return original(self, state, number, cohort)
+        return original(self, state, number, cohort, client_updates)
 
     monkeypatch.setattr(FederatedRun, "round", round_that_dies)
     with pytest.raises(KeyboardInterrupt):

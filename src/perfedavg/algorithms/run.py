@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from perfedavg.algorithms.batched import back_end
 from perfedavg.algorithms.federated import CohortClient, FederatedRun, RoundDiagnostics, ServerState
 from perfedavg.data.store import ClientStore
 from perfedavg.errors import PerfedavgError
@@ -90,7 +91,7 @@ class _ResumableRun:
         self, spec: RunSpec, store: ClientStore, training_clients: Sequence[int], resume_folder: Path, parent: Path | None
     ) -> None:
         self.spec, self.store, self.training_clients = spec, store, list(training_clients)
-        self.federated = FederatedRun(spec)
+        self.federated, self.client_updates = FederatedRun(spec), back_end(spec.backend)
         self.folder = resume_folder / spec.run_id
         self.rows: list[dict] = []
         self.seconds: list[float] = []
@@ -129,7 +130,7 @@ class _ResumableRun:
             began = time.perf_counter()
             number = spec.parent_rounds + len(self.rows) + 1
             cohort = [self._cohort_client(i) for i in self.federated.sample_cohort(number, self.training_clients)]
-            state, diagnostics = self.federated.round(self.state, number, cohort)
+            state, diagnostics = self.federated.round(self.state, number, cohort, self.client_updates)
             self.rows.append(self._row(number, diagnostics, state.parameters))
             if not _is_finite(diagnostics, state):
                 self.status = f"diverged at round {number}"
