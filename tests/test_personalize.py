@@ -19,7 +19,7 @@ from perfedavg.personalize import (
 from perfedavg.randomness import stream, torch_stream
 from perfedavg.settings import FineTuning, Personalization
 from perfedavg.training.checkpoints import load_tensors
-from perfedavg.training.local import Examples, to_examples
+from perfedavg.training.local import Examples, batch_gradient, to_examples
 from tests.conftest import linear_model, make_client, make_spec
 
 KEY = (0, "personalization", 5, "c03")
@@ -199,6 +199,21 @@ def test_adam_is_bias_corrected_and_keeps_its_state_over_epochs(layers, own):
             theta[i] -= 0.01 * (first[k] / (1 - 0.9**t)) / (np.sqrt(second[k] / (1 - 0.999**t)) + 1e-8)
     for mine, theirs in zip(got, theta, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["cnn_small", "cnn_emnist"])
+def test_adam_gives_every_weight_its_own_gradient(name):
+    """A kernel's gradient can come in another layout than the kernel. The first step is lr times the gradient's sign."""
+    model, client = MODELS[name], make_client(3, n_train=5)
+    start = [p.double() for p in model.init(torch_stream(0, "x"))]
+    examples = to_examples(model, client.train_x, client.train_y)
+    train = Examples(examples.features.double(), examples.labels)
+    got = personalized(model, start, train, epochs=1, optimizer="adam", lr=0.01, batch_size=5)[-1]
+    order = stream(*KEY).permutation(5)
+    gradient, _ = batch_gradient(model, [p.clone().requires_grad_() for p in start], train, order, torch_stream(*KEY))
+    assert any(g.stride() != p.stride() for g, p in zip(gradient, start, strict=True)), "the case that this test is about"
+    for p, g, moved in zip(start, gradient, got, strict=True):
+        torch.testing.assert_close(p - moved, 0.01 * g / (g.abs() + 1e-8), rtol=1e-6, atol=1e-12)
 
 
 @pytest.mark.parametrize(("layers", "optimizer"), WAYS)

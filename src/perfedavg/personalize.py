@@ -94,7 +94,7 @@ def personalized_models(
             for batch in batches:
                 gradient, _ = batch_gradient(model, local, train, batch, dropout)
                 for p, g in zip(trained, gradient, strict=True):
-                    p.grad = g
+                    p.grad = g.contiguous()  # fused Adam reads memory in order, whatever the strides
                 adam.step()
         else:
             for _ in sgd_steps(model, local, train, batches, settings.lr, dropout):
