@@ -140,7 +140,7 @@ class Config(Block):
     strategies: tuple[FineTuning, ...] = Field(
         (), description="further ways to fine-tune the reference runs' last models, compared with `personalization`"
     )
-    backend: Backend = Field(Backend(), description="how federated training computes a round's clients")
+    backend: Backend = Field(Backend(), description="how clients of federated runs are computed")
     target_accuracy: Fraction = Field(0.8, description="accuracy of `rounds to target` (the paper: 0.8)")
 
     @model_validator(mode="after")

@@ -18,13 +18,15 @@ import torch
 from perfedavg.data.store import ClientExamples, ClientStore
 from perfedavg.job import Progress
 from perfedavg.models import MODELS, Model, Parameters
+from perfedavg.personalize_batched import fine_tune_clients
 from perfedavg.randomness import stream, torch_stream
-from perfedavg.settings import FineTuning, Personalization
+from perfedavg.settings import Backend, FineTuning, Personalization
+from perfedavg.training.batched import torch_device
 from perfedavg.training.checkpoints import load_tensors
-from perfedavg.training.local import Examples, batch_gradient, evaluate, sgd_steps, to_examples, trainable_copy
+from perfedavg.training.local import Examples, batch_gradient, epoch_batches, evaluate, sgd_steps, to_examples, trainable_copy
 
-TRAINED = {"all": slice(None), "last": slice(-2, None), "all_but_last": slice(None, -2)}
-"""The positions in ``Model.shapes`` that each value of ``layers`` trains: the last layer is the last weight and its bias."""
+AT_ONCE = 64
+"""Clients that the batched back end fine-tunes at once: bounds its memory."""
 
 PERSONALIZATION = {
     "run_id": "str",
@@ -81,15 +83,14 @@ def personalized_models(
     Adam is torch's, bias-corrected, with its defaults but for the learning rate; every client starts with fresh moments and keeps
     them over its epochs.
     """
-    local, own = [p.detach() for p in parameters], TRAINED[settings.layers]
+    local, own = [p.detach() for p in parameters], settings.trained
     local[own] = trained = trainable_copy(parameters[own])
     # Fused takes a third to a tenth of the time.
     adam = torch.optim.Adam(trained, settings.lr, fused=True) if settings.optimizer == "adam" else None
     rng, dropout = stream(*key), torch_stream(*key)
     yield local
     for _ in range(epochs):
-        order = rng.permutation(len(train))
-        batches = [order[i : i + settings.batch_size] for i in range(0, len(order), settings.batch_size)]
+        batches = epoch_batches(len(train), settings.batch_size, rng)
         if adam:
             for batch in batches:
                 gradient, _ = batch_gradient(model, local, train, batch, dropout)
@@ -104,7 +105,7 @@ def personalized_models(
 
 def trained_parameters(model: str, settings: FineTuning) -> int:
     """How many of a network's parameters fine-tuning changes."""
-    return sum(torch.Size(shape).numel() for shape in list(MODELS[model].shapes.values())[TRAINED[settings.layers]])
+    return sum(torch.Size(shape).numel() for shape in list(MODELS[model].shapes.values())[settings.trained])
 
 
 def intermediate_subset(clients: Sequence[int], size: int | None, seed: int) -> list[int]:
@@ -123,6 +124,7 @@ def personalize_run(
     group: str,
     settings: Personalization,
     personalized_rounds: Sequence[int],
+    backend: Backend = Backend(),  # noqa: B008 - frozen
 ) -> pd.DataFrame:
     """Rows of ``personalization/<run_id>.parquet`` for one run and one client group.
 
@@ -131,8 +133,9 @@ def personalize_run(
             a fresh model, which knows nothing yet (local-only training).
         clients: store positions to look at, for each round. Rounds not in ``personalized_rounds`` get epoch 0 only.
         group: ``validation`` or ``evaluation``.
+        backend: one client after the other, or many at once.
     """
-    model = MODELS[spec.model]
+    model, device, at_once = MODELS[spec.model], torch_device(backend), AT_ONCE if backend.kind == "batched" else 1
     frames = []
     examples: dict[int, tuple[ClientExamples, Examples, Examples]] = {}
     rounds = [n for n in clients if checkpoints is None or _checkpoint(checkpoints, n).exists()]
@@ -143,15 +146,21 @@ def personalize_run(
         else:
             parameters = model.unnamed(load_tensors(_checkpoint(checkpoints, number))[0])
         epochs = settings.epochs if number in personalized_rounds else 0
-        for index in clients[number]:
-            if index not in examples:
-                c = store.client(index)
-                examples[index] = c, to_examples(model, c.train_x, c.train_y), to_examples(model, c.test_x, c.test_y)
-            client, train, test = examples[index]
-            key = (spec.seed, "personalization", number, client.client_id)
-            results = fine_tune(model, parameters, train, test, settings, key, epochs)
-            frames.append(_rows(spec, settings, number, client, group, results))
-            progress.advance(round=number)
+        for first in range(0, len(clients[number]), at_once):
+            tasks = []
+            for index in clients[number][first : first + at_once]:
+                if index not in examples:
+                    c = store.client(index)
+                    examples[index] = c, to_examples(model, c.train_x, c.train_y), to_examples(model, c.test_x, c.test_y)
+                client, train, test = examples[index]
+                tasks.append((client, train, test, (spec.seed, "personalization", number, client.client_id)))
+            if backend.kind == "batched":
+                results = fine_tune_clients(model, parameters, [task[1:] for task in tasks], settings, epochs, device)
+            else:
+                results = [fine_tune(model, parameters, train, test, settings, key, epochs) for _, train, test, key in tasks]
+            for (client, *_), result in zip(tasks, results, strict=True):
+                frames.append(_rows(spec, settings, number, client, group, result))
+                progress.advance(round=number)
     progress.close()
     return pd.concat(frames, ignore_index=True) if frames else _rows(spec, settings, 0, None, group, np.empty((0, 2)))
 

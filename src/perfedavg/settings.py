@@ -89,6 +89,11 @@ class FineTuning(Block):
     lr: Rate = Field(0.02, description="learning rate")
 
     @property
+    def trained(self) -> slice:
+        """The positions in ``Model.shapes`` that are trained: the last layer is the last weight and its bias."""
+        return {"all": slice(None), "last": slice(-2, None), "all_but_last": slice(None, -2)}[self.layers]
+
+    @property
     def strategy(self) -> str:
         """Its name in tables: `full` is SGD on all layers."""
         layers = {"all": "full", "last": "last layer", "all_but_last": "all but last layer"}[self.layers]
@@ -131,10 +136,10 @@ class LocalWork(Block):
 
 
 class Backend(Block):
-    """How the clients of a round are computed. Back ends agree up to rounding, not bit for bit."""
+    """How clients of federated runs are computed, in training and personalization. Back ends agree up to rounding alone."""
 
     kind: Literal["loop", "batched"] = Field(
-        "loop", description="`loop`: one client after the other; `batched`: all clients of a round at once, made for a GPU"
+        "loop", description="`loop`: one client after the other; `batched`: many at once, made for a GPU"
     )
     device: Literal["cpu", "cuda"] = Field("cpu", description="where `batched` computes; `cuda` is a GPU")
 

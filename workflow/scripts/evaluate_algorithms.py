@@ -25,5 +25,6 @@ with job(snakemake.log[0]):
         parts = [pd.read_parquet(validation)]
         if run["setting"] in chosen:
             at = {n: everyone if n in params.compared_rounds[run["setting"]] else subset for n in run["evaluated_rounds"]}
-            parts.append(personalize_run(RunSpec(**run), checkpoints, store, at, EVALUATION, settings, list(at)))
+            spec = RunSpec(**run)
+            parts.append(personalize_run(spec, checkpoints, store, at, EVALUATION, settings, list(at), spec.backend))
         write_table(PERSONALIZATION, pd.concat(parts, ignore_index=True), path)

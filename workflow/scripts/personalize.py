@@ -27,6 +27,9 @@ with job(snakemake.log[0]):
             ),
         }
         personalized = params.personalized_rounds or spec.evaluated_rounds
-        parts = [personalize_run(spec, checkpoints, store, at, group, settings, personalized) for group, at in looked_at.items()]
+        parts = [
+            personalize_run(spec, checkpoints, store, at, group, settings, personalized, spec.backend)
+            for group, at in looked_at.items()
+        ]
         write_table(PERSONALIZATION, parts[0], validation)
         write_table(PERSONALIZATION, pd.concat(parts, ignore_index=True), everyone)

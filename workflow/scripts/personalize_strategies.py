@@ -17,7 +17,9 @@ with job(snakemake.log[0]):
     groups = {group: read_group(snakemake.input.split[0], group) for group in (VALIDATION, EVALUATION)}
     spec = RunSpec(**params.run)
     parts = [
-        personalize_run(spec, checkpoints, store, {spec.rounds: clients}, group, Personalization(**strategy), [spec.rounds])
+        personalize_run(
+            spec, checkpoints, store, {spec.rounds: clients}, group, Personalization(**strategy), [spec.rounds], spec.backend
+        )
         for strategy in params.strategies
         for group, clients in groups.items()
     ]

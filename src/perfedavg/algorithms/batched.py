@@ -15,10 +15,9 @@ from torch import Tensor
 
 from perfedavg.algorithms.client import ClientUpdate
 from perfedavg.algorithms.federated import ClientUpdates, CohortClient, FederatedRun, LocalWork, loop
-from perfedavg.errors import PerfedavgError
 from perfedavg.models import Model, Parameters
 from perfedavg.settings import Backend
-from perfedavg.training.batched import batched_steps, client_losses, fetch, full_precision, send
+from perfedavg.training.batched import batched_steps, client_losses, fetch, full_precision, send, torch_device
 from perfedavg.training.local import Examples, trainable_copy
 
 
@@ -28,12 +27,7 @@ def back_end(backend: Backend) -> ClientUpdates:
     Raises:
         PerfedavgError: it asks for a GPU and there is none.
     """
-    if backend.device == "cuda" and not torch.cuda.is_available():
-        raise PerfedavgError(
-            "Config key `backend.device` is cuda, but torch finds no GPU on this machine; "
-            "set it to cpu, or use a machine with a GPU and a CUDA build of torch."
-        )
-    return loop if backend.kind == "loop" else partial(batched_updates, device=torch.device(backend.device))
+    return loop if backend.kind == "loop" else partial(batched_updates, device=torch_device(backend))
 
 
 def batched_updates(

@@ -23,7 +23,9 @@ from torch import Tensor
 from torch.func import vmap
 from torch.nn import functional as F
 
+from perfedavg.errors import PerfedavgError
 from perfedavg.models import Model, Parameters, keep_mask
+from perfedavg.settings import Backend
 from perfedavg.training.local import Examples
 
 
@@ -75,16 +77,57 @@ def batched_steps(
         )
 
 
+def all_examples(examples: Sequence[Examples], device: torch.device) -> Step:
+    """Everything that each client has, in the order given, as one batch; without dropout."""
+    width = max(1, *(len(e) for e in examples))
+    features = examples[0].features.new_zeros((len(examples), width, *examples[0].features.shape[1:]))
+    labels, shares = torch.zeros((len(examples), width), dtype=torch.int64), features.new_zeros((len(examples), width))
+    for i, own in enumerate(examples):
+        features[i, : len(own)], labels[i, : len(own)], shares[i, : len(own)] = own.features, own.labels, 1 / max(len(own), 1)
+    return Step(len(examples), *(send(tensor, device) for tensor in (features, labels, shares)), [])
+
+
 def client_losses(model: Model, parameters: Sequence[Tensor], step: Step) -> Tensor:
     """Every client's mean cross-entropy of its batch, ``[clients]``, at its own of the stacked ``parameters``."""
+    return _mean_losses(_scores(model, parameters, step, dropout=True), step)
+
+
+@torch.no_grad()
+def evaluate_clients(model: Model, parameters: Sequence[Tensor], tests: Step) -> tuple[Tensor, Tensor]:
+    """Every client's number of right predictions and mean cross-entropy, ``[clients]`` each; see ``local.evaluate``."""
+    scores = _scores(model, parameters, tests, dropout=False)
+    right = (scores.argmax(2) == tests.labels) & scores.isfinite().all(2) & (tests.shares > 0)
+    return right.sum(1), _mean_losses(scores, tests)
+
+
+def _scores(model: Model, parameters: Sequence[Tensor], step: Step, dropout: bool) -> Tensor:
+    """Logits ``[clients, batch, classes]``. Parameters without an axis of clients are shared by all."""
 
     def logits(own: Sequence[Tensor], features: Tensor, masks: list[Tensor]) -> Tensor:
         left = iter(masks)
-        return model.logits(own, features, lambda shape, p: next(left))
+        return model.logits(own, features, (lambda shape, p: next(left)) if dropout else None)
 
-    scores = vmap(logits)(parameters, step.features, step.masks)
+    stacked = [0 if p.dim() > len(shape) else None for p, shape in zip(parameters, model.shapes.values(), strict=True)]
+    return vmap(logits, in_dims=(stacked, 0, 0))(list(parameters), step.features, step.masks)
+
+
+def _mean_losses(scores: Tensor, step: Step) -> Tensor:
     each = F.cross_entropy(scores.flatten(0, 1), step.labels.flatten(), reduction="none")
     return (each.view_as(step.shares) * step.shares).sum(1)
+
+
+def torch_device(backend: Backend) -> torch.device:
+    """The device that a config block names.
+
+    Raises:
+        PerfedavgError: it is a GPU and there is none.
+    """
+    if backend.device == "cuda" and not torch.cuda.is_available():
+        raise PerfedavgError(
+            "Config key `backend.device` is cuda, but torch finds no GPU on this machine; "
+            "set it to cpu, or use a machine with a GPU and a CUDA build of torch."
+        )
+    return torch.device(backend.device)
 
 
 def full_precision(device: torch.device) -> AbstractContextManager:
