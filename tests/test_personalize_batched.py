@@ -64,6 +64,8 @@ def test_a_client_that_blows_up_predicts_nothing_and_harms_nobody():
     model = MODELS["cnn_small"]
     parameters, clients = model.init(torch_stream(0, "x")), make_clients(model, torch.float32)
     train, test, key = clients[4]
+    # argmax of nan is class 0; that must not count as knowing it
+    test = Examples(test.features, torch.zeros_like(test.labels))
     clients[4] = Examples(torch.full_like(train.features, torch.nan), train.labels), test, key
     settings = Personalization(batch_size=5)
     got = fine_tune_clients(model, parameters, clients, settings, 1, CPU)
