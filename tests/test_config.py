@@ -80,6 +80,8 @@ def test_shipped_configs_are_valid(path):
         ("data.dataset", None, "Config key `data.dataset` is missing; use one of 'glyphs62', 'emnist62'."),
         ("stage2.servers", [{"optimizer": "adam", "lrr": 1}], "`stage2.servers[0].lrr` is unknown; did you mean `lr`?"),
         ("data", {"dataset": "emnist62", "archive": "s3://b/x"}, "`data.archive` is \"s3://b/x\", but it should be a path"),
+        ("backend", {"device": "cuda"}, "Config block `backend` is impossible: `loop` computes on the CPU; device cuda needs"),
+        ("backend", {"kind": "bached"}, "Config key `backend.kind` is \"bached\", but input should be 'loop' or 'batched'."),
         ("target_accuracy", 80, "Config key `target_accuracy` is 80, but input should be less than or equal to 1"),
     ],
 )  # fmt: skip

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from perfedavg.models import MODELS
+from perfedavg.models import MODELS, keep_mask
 from perfedavg.randomness import torch_stream
 
 REFERENCES = {
@@ -56,6 +56,13 @@ def test_initial_weights_are_glorot_uniform():
     assert weight.abs().max() == pytest.approx((6 / (32 * 9 + 64 * 9)) ** 0.5, rel=1e-3)
     assert weight.std() == pytest.approx(reference.std().item(), rel=0.02)
     assert not parameters["conv2.bias"].any()
+
+
+def test_given_masks_and_drawn_ones_give_the_same_bits():
+    model, generator = MODELS["cnn_emnist"], torch_stream(0, "dropout")
+    parameters, x = model.init(torch_stream(0, "test")), model.prepare(torch.rand(7, 28, 28))
+    given = model.logits(parameters, x, lambda shape, p: keep_mask(shape, p, generator))
+    assert torch.equal(given, model.logits(parameters, x, torch_stream(0, "dropout")))
 
 
 def test_dropout_is_on_with_a_generator_only_and_unbiased():

@@ -50,6 +50,7 @@ def algorithm_runs(config: Config) -> list[RunSpec]:
             rounds=max(evaluated),
             evaluated_rounds=evaluated,
             model=config.model,
+            backend=config.backend,
             then=tuple(
                 LaterStage(**_stage(stage, config, rate), first_round=1 + sum(s.rounds for s in stages[:n]))
                 for n, stage in enumerate(stages[1:], start=1)

@@ -18,6 +18,7 @@ from perfedavg.config_errors import no_repeats, sentence
 from perfedavg.data.sources import Data, Glyphs62, store_name
 from perfedavg.errors import PerfedavgError
 from perfedavg.settings import (
+    Backend,
     Block,
     ClientTraining,
     Count,
@@ -139,6 +140,7 @@ class Config(Block):
     strategies: tuple[FineTuning, ...] = Field(
         (), description="further ways to fine-tune the reference runs' last models, compared with `personalization`"
     )
+    backend: Backend = Field(Backend(), description="how clients of federated runs are computed")
     target_accuracy: Fraction = Field(0.8, description="accuracy of `rounds to target` (the paper: 0.8)")
     workers: Count = Field(
         1, description="worker processes that share the clients of one training or personalization job, `--cores` at most; for "

@@ -26,6 +26,7 @@ def stage1_runs(config: Config) -> list[RunSpec]:
             rounds=federated.rounds,
             evaluated_rounds=tuple(config.evaluated_rounds),
             model=config.model,
+            backend=config.backend,
             **_work(config, work),
         )
         for clients in federated.clients_per_round

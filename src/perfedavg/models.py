@@ -17,6 +17,10 @@ from torch.nn import functional as F
 Parameters = list[Tensor]
 """Parameters in the order of ``Model.shapes``."""
 
+Dropout = torch.Generator | Callable[[torch.Size, float], Tensor]
+"""Where dropout's masks come from: a generator to draw them from, or a function that gives the mask of kept values, bool of
+the shape asked for, at each layer's probability p of a dropped value."""
+
 
 @dataclass(frozen=True)
 class Model:
@@ -25,13 +29,13 @@ class Model:
     Attributes:
         shapes: name and shape of every parameter; biases start at zero, weights Glorot-uniform.
         prepare: images ``[n, 28, 28]`` in [0, 1] to the features that ``logits`` takes; called once a client.
-        logits: (parameters, features ``[n, ...]``, dropout generator or None) to ``[n, classes]``; without a generator
-            dropout is off.
+        logits: (parameters, features ``[n, ...]``, dropout or None) to ``[n, classes]``; with None dropout is off. It works
+            under ``torch.func.vmap``, where the masks must be given.
     """
 
     shapes: dict[str, tuple[int, ...]]
     prepare: Callable[[Tensor], Tensor]
-    logits: Callable[[Sequence[Tensor], Tensor, torch.Generator | None], Tensor]
+    logits: Callable[[Sequence[Tensor], Tensor, Dropout | None], Tensor]
 
     def init(self, generator: torch.Generator) -> Parameters:
         """Fresh float32 parameters: weights uniform in ±sqrt(6 / (fan_in + fan_out)) (Glorot), biases zero."""
@@ -52,24 +56,34 @@ def _glorot_uniform(shape: tuple[int, ...], generator: torch.Generator) -> Tenso
     return (torch.rand(shape, generator=generator) * 2 - 1) * limit
 
 
-def _dropout(x: Tensor, p: float, generator: torch.Generator | None) -> Tensor:
-    """Inverted dropout with explicit randomness: kept values are scaled by 1 / (1 - p).
+def keep_mask(shape: torch.Size, p: float, generator: torch.Generator) -> Tensor:
+    """Which values dropout keeps, each with probability 1 - p: bool of this shape.
 
     One random byte a value, eight of them a draw: exact where ``256 * p`` is whole, and an eighth of the draws.
     """
-    if generator is None:
+    numel = shape.numel()
+    words = torch.empty((numel + 7) // 8, dtype=torch.int64).random_(-(2**63), None, generator=generator)
+    return words.view(torch.uint8)[:numel].view(shape) >= int(256 * p)
+
+
+def _dropout(x: Tensor, p: float, dropout: Dropout | None) -> Tensor:
+    """Inverted dropout with explicit randomness: kept values are scaled by 1 / (1 - p)."""
+    if dropout is None:
         return x
-    words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None, generator=generator)
-    keep = words.view(torch.uint8)[: x.numel()].view(x.shape) >= int(256 * p)
+    keep = keep_mask(x.shape, p, dropout) if isinstance(dropout, torch.Generator) else dropout(x.shape, p)
     return x * keep * (1 / (1 - p))
 
 
-def _cnn_emnist_logits(p: Sequence[Tensor], x: Tensor, dropout: torch.Generator | None) -> Tensor:
-    # Weights in channels-last order make torch's convolutions and max-pool compute and pass on that layout, the fastest
-    # one on a CPU. ReLU comes behind the max-pool, with which it commutes, on a quarter of the values.
-    kernel1, kernel2 = (w.contiguous(memory_format=torch.channels_last) for w in (p[0], p[2]))
-    x = F.relu(F.conv2d(x, kernel1, p[1]))
-    x = F.relu(F.max_pool2d(F.conv2d(x, kernel2, p[3]), 2))
+def _channels_last(weight: Tensor) -> Tensor:
+    """A kernel in the layout that makes torch's convolutions and max-pool compute and pass on that layout, the fastest one on
+    a CPU. ``contiguous(memory_format=...)`` gives the same strides, but vmap does not know it."""
+    return weight.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2) if weight.is_cpu else weight
+
+
+def _cnn_emnist_logits(p: Sequence[Tensor], x: Tensor, dropout: Dropout | None) -> Tensor:
+    # ReLU comes behind the max-pool, with which it commutes, on a quarter of the values.
+    x = F.relu(F.conv2d(x, p[0], p[1]))
+    x = F.relu(F.max_pool2d(F.conv2d(x, _channels_last(p[2]), p[3]), 2))
     x = _dropout(x.permute(0, 2, 3, 1), 0.25, dropout).permute(0, 3, 1, 2).flatten(1)
     x = _dropout(F.relu(F.linear(x, p[4], p[5])), 0.5, dropout)
     return F.linear(x, p[6], p[7])
@@ -79,7 +93,7 @@ def _cnn_emnist_logits(p: Sequence[Tensor], x: Tensor, dropout: torch.Generator 
 _PATCH_PIXELS = torch.arange(784).view(28, 28).unfold(0, 5, 2).unfold(1, 5, 2).flatten()
 
 
-def _cnn_small_logits(p: Sequence[Tensor], x: Tensor, dropout: torch.Generator | None) -> Tensor:
+def _cnn_small_logits(p: Sequence[Tensor], x: Tensor, dropout: Dropout | None) -> Tensor:
     # Both convolutions as matrix products: on tiny layers torch's convolutions cost twice as much. The first one's
     # patches come from `prepare`; the second one's do not overlap, so they are a mere rearrangement.
     n = len(x)

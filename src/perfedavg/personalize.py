@@ -19,14 +19,16 @@ import torch
 from perfedavg.data.store import ClientExamples, ClientStore
 from perfedavg.job import Progress
 from perfedavg.models import MODELS, Model, Parameters
+from perfedavg.personalize_batched import fine_tune_clients
 from perfedavg.pool import Pool
 from perfedavg.randomness import stream, torch_stream
-from perfedavg.settings import FineTuning, Personalization
+from perfedavg.settings import Backend, FineTuning, Personalization
+from perfedavg.training.batched import torch_device
 from perfedavg.training.checkpoints import load_tensors
-from perfedavg.training.local import Examples, batch_gradient, evaluate, sgd_steps, to_examples, trainable_copy
+from perfedavg.training.local import Examples, batch_gradient, epoch_batches, evaluate, sgd_steps, to_examples, trainable_copy
 
-TRAINED = {"all": slice(None), "last": slice(-2, None), "all_but_last": slice(None, -2)}
-"""The positions in ``Model.shapes`` that each value of ``layers`` trains: the last layer is the last weight and its bias."""
+AT_ONCE = 64
+"""Clients that the batched back end fine-tunes at once: bounds its memory."""
 
 PERSONALIZATION = {
     "run_id": "str",
@@ -83,15 +85,14 @@ def personalized_models(
     Adam is torch's, bias-corrected, with its defaults but for the learning rate; every client starts with fresh moments and keeps
     them over its epochs.
     """
-    local, own = [p.detach() for p in parameters], TRAINED[settings.layers]
+    local, own = [p.detach() for p in parameters], settings.trained
     local[own] = trained = trainable_copy(parameters[own])
     # Fused takes a third to a tenth of the time.
     adam = torch.optim.Adam(trained, settings.lr, fused=True) if settings.optimizer == "adam" else None
     rng, dropout = stream(*key), torch_stream(*key)
     yield local
     for _ in range(epochs):
-        order = rng.permutation(len(train))
-        batches = [order[i : i + settings.batch_size] for i in range(0, len(order), settings.batch_size)]
+        batches = epoch_batches(len(train), settings.batch_size, rng)
         if adam:
             for batch in batches:
                 gradient, _ = batch_gradient(model, local, train, batch, dropout)
@@ -106,7 +107,7 @@ def personalized_models(
 
 def trained_parameters(model: str, settings: FineTuning) -> int:
     """How many of a network's parameters fine-tuning changes."""
-    return sum(torch.Size(shape).numel() for shape in list(MODELS[model].shapes.values())[TRAINED[settings.layers]])
+    return sum(torch.Size(shape).numel() for shape in list(MODELS[model].shapes.values())[settings.trained])
 
 
 def intermediate_subset(clients: Sequence[int], size: int | None, seed: int) -> list[int]:
@@ -126,6 +127,7 @@ def personalize_run(
     settings: Personalization,
     personalized_rounds: Sequence[int],
     pool: Pool | None = None,
+    backend: Backend = Backend(),  # noqa: B008 - frozen
 ) -> pd.DataFrame:
     """Rows of ``personalization/<run_id>.parquet`` for one run and one client group.
 
@@ -135,18 +137,28 @@ def personalize_run(
         clients: store positions to look at, for each round. Rounds not in ``personalized_rounds`` get epoch 0 only.
         group: ``validation`` or ``evaluation``.
         pool: its workers share the clients; the rows are the same.
+        backend: one client after the other, or many at once; then a pool is not needed.
     """
     rounds = [n for n in clients if checkpoints is None or _checkpoint(checkpoints, n).exists()]
     todo = [(n, i, settings.epochs if n in personalized_rounds else 0) for n in rounds for i in clients[n]]
     seen = {i: store.client(i) for _, i, _ in todo}
     progress = Progress(f"{spec.run_id} {group}, {settings.strategy}", len(todo), "client")
-    if pool and pool.size > 1:
+    found: list[np.ndarray] = []
+    if backend.kind == "batched":
+        own = _Personalizer(spec, checkpoints, store, settings, keep=True)
+        for number in rounds:
+            for first in range(0, len(clients[number]), AT_ONCE):
+                tasks = [task for task in todo if task[0] == number][first : first + AT_ONCE]
+                found += own.results_of_many(number, [i for _, i, _ in tasks], tasks[0][2], torch_device(backend))
+                for _ in tasks:
+                    progress.advance(round=number)
+    elif pool and pool.size > 1:
         call = partial(_in_worker, store.folder, spec, checkpoints, settings)
         names = [f"{spec.run_id}, round {n}, client {seen[i].client_id}" for n, i, _ in todo]
         sizes = [(-rounds.index(n), len(seen[i].train_y)) for n, i, _ in todo]  # round by round: a worker keeps one model
         found = pool.run(call, todo, names, sizes, lambda task: progress.advance(round=todo[task][0]))
     else:
-        found, own = [], _Personalizer(spec, checkpoints, store, settings, keep=True)
+        own = _Personalizer(spec, checkpoints, store, settings, keep=True)
         for task in todo:
             found.append(own.results(*task))
             progress.advance(round=task[0])
@@ -170,9 +182,17 @@ class _Personalizer:
 
     def results(self, number: int, position: int, epochs: int) -> np.ndarray:
         """What :func:`fine_tune` returns for one client from one round's model."""
-        client_id, train, test = self._client(position)
-        key = (self.spec.seed, "personalization", number, client_id)
+        train, test, key = self._task(number, position)
         return fine_tune(self.model, self._parameters(number), train, test, self.settings, key, epochs)
+
+    def results_of_many(self, number: int, positions: Sequence[int], epochs: int, device: torch.device) -> list[np.ndarray]:
+        """The same for many clients at once, up to rounding."""
+        tasks = [self._task(number, position) for position in positions]
+        return fine_tune_clients(self.model, self._parameters(number), tasks, self.settings, epochs, device)
+
+    def _task(self, number: int, position: int) -> tuple[Examples, Examples, tuple[int, str, int, str]]:
+        client_id, train, test = self._client(position)
+        return train, test, (self.spec.seed, "personalization", number, client_id)
 
     def _read_parameters(self, number: int) -> Parameters:
         if self.checkpoints is None:

@@ -89,6 +89,11 @@ class FineTuning(Block):
     lr: Rate = Field(0.02, description="learning rate")
 
     @property
+    def trained(self) -> slice:
+        """The positions in ``Model.shapes`` that are trained: the last layer is the last weight and its bias."""
+        return {"all": slice(None), "last": slice(-2, None), "all_but_last": slice(None, -2)}[self.layers]
+
+    @property
     def strategy(self) -> str:
         """Its name in tables: `full` is SGD on all layers."""
         layers = {"all": "full", "last": "last layer", "all_but_last": "all but last layer"}[self.layers]
@@ -127,6 +132,21 @@ class LocalWork(Block):
             raise ValueError("give only one of local_epochs and local_steps")
         if self.local_epochs and name not in ("fedavg", "reptile"):
             raise ValueError(f"`{name}` counts local_steps, not local_epochs")
+        return self
+
+
+class Backend(Block):
+    """How clients of federated runs are computed, in training and personalization. Back ends agree up to rounding alone."""
+
+    kind: Literal["loop", "batched"] = Field(
+        "loop", description="`loop`: one client after the other; `batched`: many at once, made for a GPU"
+    )
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where `batched` computes; `cuda` is a GPU")
+
+    @model_validator(mode="after")
+    def _check(self) -> Backend:
+        if self.kind == "loop" and self.device == "cuda":
+            raise ValueError("`loop` computes on the CPU; device cuda needs kind batched")
         return self
 
 
@@ -172,6 +192,7 @@ class RunSpec(Stage):
     rounds: Count = Field(description="number of the last round, the parent's rounds included")
     evaluated_rounds: tuple[Count, ...]
     model: ModelName
+    backend: Backend = Backend()
 
     @model_validator(mode="after")
     def _check_schedule(self) -> RunSpec:

@@ -171,6 +171,10 @@ def test_a_new_target_makes_only_tables_and_figures(done):
     assert done.planned("--config", "target_accuracy=0.07") == {"table1": 1, "rounds_figure": 1, "algorithms_table": 1} | PAGE
 
 
+def test_another_back_end_trains_the_federated_runs_again_and_nothing_else(done):
+    assert done.planned("--config", "backend={kind: batched}") == TRAIN | FEDERATED | ANALYSIS
+
+
 @pytest.mark.parametrize("target", ["data", "federated", "personalized", "algorithms", "tables", "figures", "report"])
 def test_named_targets(done, target):
     assert done.planned(target) == {}

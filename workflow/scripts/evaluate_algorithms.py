@@ -26,5 +26,6 @@ with job(snakemake.log[0]), Pool(snakemake.threads) as pool:
         parts = [pd.read_parquet(validation)]
         if run["setting"] in chosen:
             at = {n: everyone if n in params.compared_rounds[run["setting"]] else subset for n in run["evaluated_rounds"]}
-            parts.append(personalize_run(RunSpec(**run), checkpoints, store, at, EVALUATION, settings, list(at), pool))
+            spec = RunSpec(**run)
+            parts.append(personalize_run(spec, checkpoints, store, at, EVALUATION, settings, list(at), pool, spec.backend))
         write_table(PERSONALIZATION, pd.concat(parts, ignore_index=True), path)

@@ -29,7 +29,8 @@ with job(snakemake.log[0]), Pool(snakemake.threads) as pool:
         }
         personalized = params.personalized_rounds or spec.evaluated_rounds
         parts = [
-            personalize_run(spec, checkpoints, store, at, group, settings, personalized, pool) for group, at in looked_at.items()
+            personalize_run(spec, checkpoints, store, at, group, settings, personalized, pool, spec.backend)
+            for group, at in looked_at.items()
         ]
         write_table(PERSONALIZATION, parts[0], validation)
         write_table(PERSONALIZATION, pd.concat(parts, ignore_index=True), everyone)

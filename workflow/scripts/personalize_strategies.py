@@ -18,7 +18,9 @@ with job(snakemake.log[0]), Pool(snakemake.threads) as pool:
     groups = {group: read_group(snakemake.input.split[0], group) for group in (VALIDATION, EVALUATION)}
     spec = RunSpec(**params.run)
     parts = [
-        personalize_run(spec, checkpoints, store, {spec.rounds: clients}, group, Personalization(**strategy), [spec.rounds], pool)
+        personalize_run(
+            spec, checkpoints, store, {spec.rounds: clients}, group, Personalization(**strategy), [spec.rounds], pool, spec.backend
+        )
         for strategy in params.strategies
         for group, clients in groups.items()
     ]

@@ -15,7 +15,7 @@ with job(snakemake.log[0]), Pool(snakemake.threads) as pool:
     store = ClientStore(Path(snakemake.input.store[0]).parent)
     clients, settings = read_group(snakemake.input.split[0], VALIDATION), Personalization(**params.personalization)
     for run, checkpoints, path in zip(params.runs, snakemake.input.checkpoints, snakemake.output, strict=True):
-        rounds = params.compared_rounds[run["setting"]]
+        spec, rounds = RunSpec(**run), params.compared_rounds[run["setting"]]
         at = dict.fromkeys(rounds, clients)
-        rows = personalize_run(RunSpec(**run), checkpoints, store, at, VALIDATION, settings, rounds, pool)
+        rows = personalize_run(spec, checkpoints, store, at, VALIDATION, settings, rounds, pool, spec.backend)
         write_table(PERSONALIZATION, rows, path)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from perfedavg.algorithms.client import ALGORITHMS, ClientUpdate, client_update
+from perfedavg.algorithms.client import ALGORITHMS, ClientUpdate, Jacobian, client_update
 from perfedavg.algorithms.server import State, make_server_optimizer
 from perfedavg.models import MODELS, Parameters
 from perfedavg.randomness import stream, torch_stream
@@ -34,6 +35,16 @@ class CohortClient:
     def examples(self) -> Examples:
         """Its train examples."""
         return self.source() if callable(self.source) else self.source
+
+
+class LocalWork(NamedTuple):
+    """What a client does in a round: the arguments of ``client.client_update`` behind the examples."""
+
+    batches: list[np.ndarray]
+    lr: float
+    weights: Sequence[float]
+    dropout: torch.Generator
+    jacobian: Jacobian
 
 
 @dataclass(frozen=True)
@@ -57,8 +68,13 @@ class RoundDiagnostics:
     update_norm: float
 
 
+ClientUpdates = Callable[["FederatedRun", Parameters, int, Sequence[CohortClient]], list[ClientUpdate]]
+"""A back end: (run, parameters, round number, cohort) to what each client returns, in the order of the cohort. All of them
+compute ``FederatedRun.client_update``."""
+
+
 def loop(run: FederatedRun, parameters: Parameters, round_number: int, cohort: Sequence[CohortClient]) -> list[ClientUpdate]:
-    """The clients' updates, one after another."""
+    """The plain back end: one client after the other."""
     return [run.client_update(parameters, round_number, client) for client in cohort]
 
 
@@ -89,26 +105,32 @@ class FederatedRun:
         places = rng.choice(len(training_clients), size=self.spec.clients_per_round, replace=False)
         return sorted(int(training_clients[place]) for place in places)
 
-    def client_update(self, parameters: Parameters, round_number: int, client: CohortClient) -> ClientUpdate:
-        """What ``client`` returns in this round: a function of its own data and streams, whoever else takes part."""
+    def local_work(self, round_number: int, client: CohortClient) -> LocalWork:
+        """What ``client`` does in this round: a function of its own streams, whoever else takes part."""
         stage = self.stages[self.spec.stage_of(round_number)]
         key = (self.spec.seed, "local training", round_number, client.client_id)
         batches, weights = local_work(stage, len(client.examples), stream(*key))
         jacobian = "none" if stage.weights else ALGORITHMS[stage.algorithm].jacobian
-        return client_update(
-            self.model, parameters, client.examples, batches, stage.client.lr, weights, torch_stream(*key), jacobian
-        )
+        return LocalWork(batches, stage.client.lr, weights, torch_stream(*key), jacobian)
+
+    def client_update(self, parameters: Parameters, round_number: int, client: CohortClient) -> ClientUpdate:
+        """What ``client`` returns in this round."""
+        return client_update(self.model, parameters, client.examples, *self.local_work(round_number, client))
 
     def round(
         self, state: ServerState, round_number: int, cohort: Sequence[CohortClient], client_updates: ClientUpdates = loop
     ) -> tuple[ServerState, RoundDiagnostics]:
-        """One communication round; clients are averaged in the order given, so results do not depend on who computed them."""
+        """One communication round; clients are averaged in the order given, so results do not depend on who computed them.
+
+        ``client_updates`` is the back end that computes them.
+        """
         position = self.spec.stage_of(round_number)
         stage, server = self.stages[position], self.servers[position]
         starts = position > 0 and self.spec.then[position - 1].first_round == round_number
         optimizer = server.init(state.parameters) if starts else state.optimizer
         updates = client_updates(self, state.parameters, round_number, cohort)
-        mean_delta = average(updates, averaging(stage))
+        # Averaged where the back end left them, so that one delta comes from a GPU in place of a cohort's.
+        mean_delta = [d.to(p) for d, p in zip(average(updates, averaging(stage)), state.parameters, strict=True)]
         parameters, optimizer = server.step(state.parameters, mean_delta, optimizer)
         losses = np.concatenate([update.losses for update in updates]).astype(np.float64)
         sizes = np.concatenate([update.batch_sizes for update in updates])
@@ -121,10 +143,6 @@ class FederatedRun:
             update_norm=float(sum(d.double().square().sum().item() for d in mean_delta) ** 0.5),
         )
         return ServerState(parameters, optimizer), diagnostics
-
-
-ClientUpdates = Callable[[FederatedRun, Parameters, int, Sequence[CohortClient]], list[ClientUpdate]]
-"""Who computes the updates of a round's clients: ``loop``, or another that returns the same in the same order."""
 
 
 def local_work(stage: Stage, num_examples: int, rng: np.random.Generator) -> tuple[list[np.ndarray], Sequence[float]]:

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from perfedavg.algorithms.batched import back_end
 from perfedavg.algorithms.federated import ClientUpdates, CohortClient, FederatedRun, RoundDiagnostics, ServerState, loop
 from perfedavg.algorithms.workers import WorkerUpdates
 from perfedavg.data.store import ClientStore
@@ -76,9 +77,10 @@ def train_runs(
     line and change nothing; nor does a ``pool``, whose workers share the clients of a round.
     """
     finished = []
-    client_updates = WorkerUpdates(pool, store) if pool and pool.size > 1 else loop
+    spread = WorkerUpdates(pool, store) if pool and pool.size > 1 else loop
     for spec in specs:
         parent = Path(runs_folder) / spec.parent_run_id if spec.parent_run_id else None
+        client_updates = back_end(spec.backend, spread)
         run = _ResumableRun(spec, store, training_clients, Path(resume_folder), parent, client_updates)
         run.train(validation_clients)
         finished.append(run)
@@ -141,12 +143,8 @@ class _ResumableRun:
             began = time.perf_counter()
             number = spec.parent_rounds + len(self.rows) + 1
             cohort = [self._cohort_client(i) for i in self.federated.sample_cohort(number, self.training_clients)]
-<<<<<<< HEAD
             self.store.prefetch(self.federated.sample_cohort(number + 1, self.training_clients))  # is read while this one trains
-            state, diagnostics = self.federated.round(self.state, number, cohort)
-=======
             state, diagnostics = self.federated.round(self.state, number, cohort, self.client_updates)
->>>>>>> issue5/workers
             self.rows.append(self._row(number, diagnostics, state.parameters))
             if not _is_finite(diagnostics, state):
                 self.status = f"diverged at round {number}"

@@ -49,6 +49,12 @@ def local_batches(
     return batches[:steps]
 
 
+def epoch_batches(n: int, batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Positions of the examples in the batches of one epoch, a fresh permutation; only the last batch can be smaller."""
+    order = rng.permutation(n)
+    return [order[i : i + batch_size] for i in range(0, n, batch_size)]
+
+
 def _shuffle(length: int, buffer: int, rng: np.random.Generator) -> np.ndarray:
     """Positions ``0 .. length - 1`` through a shuffle buffer: each output is a random slot, refilled by the next input."""
     if length <= buffer:
