@@ -5,7 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from perfedavg.models import MODELS, keep_mask
+from perfedavg.models import MODELS
+from perfedavg.models.dropout import keep_mask
+from perfedavg.models.gradients import add_scaled, multiplied_out
 from perfedavg.randomness import torch_stream
 
 REFERENCES = {
@@ -41,6 +43,43 @@ def test_logits_and_gradients_equal_torch_s_layers(name):
     gradients = torch.autograd.grad((logits * weights).sum(), parameters)
     expected = torch.autograd.grad((expected * weights).sum(), list(reference.parameters()))
     torch.testing.assert_close(gradients, expected, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("batch", [1, 7, 20])
+@pytest.mark.parametrize("dropout", [False, True])
+@pytest.mark.parametrize("name", MODELS)
+def test_the_backward_pass_by_hand_equals_autograd(name, dropout, batch):
+    """In float64; the same dropout draws, and as many of them."""
+    model = MODELS[name]
+    parameters = [p.double() + 0.01 for p in model.init(torch_stream(0, "test"))]
+    features, labels = model.prepare(torch.rand(batch, 28, 28, dtype=torch.float64)), torch.randint(62, (batch,))
+    hand, auto = (torch_stream(1, "dropout") if dropout else None for _ in range(2))
+    leaves = [p.clone().requires_grad_() for p in parameters]
+    expected_loss = nn.functional.cross_entropy(model.logits(leaves, features, auto), labels)
+    expected = torch.autograd.grad(expected_loss, leaves)
+    before = [p.clone() for p in (*parameters, features)]
+    gradient, loss = model.gradient(parameters, features, labels, hand)
+    torch.testing.assert_close(loss, expected_loss.detach(), rtol=1e-12, atol=0)
+    torch.testing.assert_close(multiplied_out(gradient), list(expected), rtol=1e-9, atol=1e-13)
+    assert all(torch.equal(p, q) for p, q in zip((*parameters, features), before, strict=True)), "nothing given is changed"
+    assert not dropout or torch.equal(hand.get_state(), auto.get_state())
+    sums = [torch.ones_like(p) for p in parameters]
+    add_scaled(sums, gradient, -0.5)
+    torch.testing.assert_close(sums, [1 - 0.5 * g for g in expected], rtol=1e-9, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_float32_kernels_equal_float64_up_to_rounding(name):
+    """They are others: oneDNN's, which know no float64."""
+    model = MODELS[name]
+    parameters = [p + 0.01 for p in model.init(torch_stream(0, "test"))]
+    features, labels = model.prepare(torch.rand(20, 28, 28)), torch.randint(62, (20,))
+    gradient, loss = model.gradient(parameters, features, labels, torch_stream(1, "dropout"))
+    exact = model.gradient([p.double() for p in parameters], features.double(), labels, torch_stream(1, "dropout"))
+    assert loss.item() == pytest.approx(exact[1].item(), rel=1e-5)
+    for single, double in zip(multiplied_out(gradient), multiplied_out(exact[0]), strict=True):
+        assert single.dtype == torch.float32
+        assert (single - double).abs().max() < 1e-5 * double.abs().max()
 
 
 @pytest.mark.parametrize(("name", "count"), [("cnn_emnist", 1_206_590), ("cnn_small", 36_862)])

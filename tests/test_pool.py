@@ -155,7 +155,7 @@ def test_no_worker_outlives_its_owner(how):
         start_new_session=True,
     )
     owner.stdout.readline()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while len(workers := psutil.Process(owner.pid).children()) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)
     os.killpg(owner.pid, how)  # as a terminal does: to the owner's whole group
@@ -163,4 +163,4 @@ def test_no_worker_outlives_its_owner(how):
     assert errors.count(b"Traceback") == (how == signal.SIGINT), "of the owner alone"
     assert owner.returncode == -how
     assert len(workers) == 2
-    assert psutil.wait_procs(workers, timeout=5)[1] == []
+    assert psutil.wait_procs(workers, timeout=30)[1] == []

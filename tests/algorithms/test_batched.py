@@ -18,7 +18,8 @@ from perfedavg.algorithms.client import ALGORITHMS, Algorithm
 from perfedavg.algorithms.federated import CohortClient, FederatedRun, ServerState, loop
 from perfedavg.algorithms.run import train_runs
 from perfedavg.errors import PerfedavgError
-from perfedavg.models import MODELS, Model, _dropout
+from perfedavg.models import MODELS, Model
+from perfedavg.models.dropout import inverted_dropout as dropped
 from perfedavg.settings import Backend
 from perfedavg.training import batched as training
 from perfedavg.training.batched import full_precision
@@ -47,7 +48,7 @@ SIZES = (7, 1, 12, 5)  # with two epochs in batches of 5: steps of 5, 5, 4; of 2
 DROPOUT = Model(
     shapes={"hidden.weight": (9, 784), "hidden.bias": (9,), "out.weight": (62, 9), "out.bias": (62,)},
     prepare=lambda images: images.flatten(1),
-    logits=lambda p, x, d: F.linear(_dropout(F.linear(_dropout(x, 0.5, d), p[0], p[1]).tanh(), 0.25, d), p[2], p[3]),
+    logits=lambda p, x, d: F.linear(dropped(F.linear(dropped(x, 0.5, d), p[0], p[1]).tanh(), 0.25, d), p[2], p[3]),
 )
 
 
@@ -135,9 +136,10 @@ def train(store, folder, spec):
 
 
 def test_a_whole_run_follows_the_loop_s(store, tmp_path):
-    """A schedule of two stages, the second on Hessian-vector products. Float32 roundings of five rounds: seen 4e-7."""
+    """A schedule of two stages, the second on Hessian-vector products. (Not by Adam: it turns roundings of gradients that are
+    almost zero into whole steps.)"""
     values = make_spec().model_dump(exclude={"then"})
-    server = {"optimizer": "adam", "lr": 0.01}
+    server = {"optimizer": "sgd", "lr": 1.0, "momentum": 0.9}
     later = {"algorithm": "maml", **STEPS, "client": values["client"], "server": server, "first_round": 4}
     changes = {"model": "cnn_small", "clients_per_round": 5, "local_epochs": 3, "rounds": 5, "evaluated_rounds": [5]}
     spec = make_spec(**changes, then=[later])
@@ -149,7 +151,7 @@ def test_a_whole_run_follows_the_loop_s(store, tmp_path):
     pd.testing.assert_frame_equal(batched_rounds.drop(columns=numbers), rounds.drop(columns=numbers))
     np.testing.assert_allclose(batched_rounds[numbers], rounds[numbers], rtol=1e-5)
     for name, expected in model.items():
-        torch.testing.assert_close(batched_model[name], expected, rtol=0, atol=1e-4)
+        torch.testing.assert_close(batched_model[name], expected, rtol=0, atol=1e-5)
     assert any(not torch.equal(batched_model[name], expected) for name, expected in model.items()), "another back end ran"
 
 

@@ -10,7 +10,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from perfedavg.algorithms.client import ALGORITHMS, client_update
 from perfedavg.algorithms.federated import CohortClient, FederatedRun, ServerState, average
-from perfedavg.models import Model, _dropout
+from perfedavg.models import Model
+from perfedavg.models.dropout import inverted_dropout
 from perfedavg.randomness import stream, torch_stream
 from perfedavg.training.local import Examples, local_batches
 from tests.algorithms.test_federated import softmax_regression_gradient
@@ -21,7 +22,7 @@ HIDDEN, KEPT = 4, 0.75
 NETWORK = Model(
     shapes={"hidden.weight": (HIDDEN, 5), "hidden.bias": (HIDDEN,), "out.weight": (3, HIDDEN), "out.bias": (3,)},
     prepare=lambda images: images,
-    logits=lambda p, x, dropout: F.linear(_dropout(F.linear(x, p[0], p[1]).tanh(), 1 - KEPT, dropout), p[2], p[3]),
+    logits=lambda p, x, dropout: F.linear(inverted_dropout(F.linear(x, p[0], p[1]).tanh(), 1 - KEPT, dropout), p[2], p[3]),
 )
 
 
@@ -133,7 +134,7 @@ def losses(client, k, dropout=False):
     generator = dropout_of(client, dropout)
     x, y = COHORT[client].features, COHORT[client].labels
     batches = SMALL[client][: k + 1]
-    masks = [_dropout(torch.ones(len(b), HIDDEN, dtype=torch.float64), 1 - KEPT, generator) for b in batches]
+    masks = [inverted_dropout(torch.ones(len(b), HIDDEN, dtype=torch.float64), 1 - KEPT, generator) for b in batches]
     return [lambda theta, b=b, m=m: loss(theta, x[b], y[b], m) for b, m in zip(batches, masks, strict=True)]
 
 

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 
 from perfedavg.models import Model, Parameters
-from perfedavg.training.local import Examples, hessian_vector_product, sgd_steps, trainable_copy
+from perfedavg.models.gradients import add_scaled
+from perfedavg.training.local import Examples, gradient_to_add, hessian_vector_product, trainable_copy
 
 Jacobian = Literal["none", "product", "sum"]
 
@@ -77,17 +78,22 @@ def client_update(
     Raises:
         ValueError: not as many weights as batches.
     """
-    local = trainable_copy(parameters)
-    delta = [torch.zeros_like(p) for p in parameters]
-    steps = sgd_steps(model, local, examples, batches, lr, dropout)
+    local, last = trainable_copy(parameters), len(batches) - 1
+    whole_walk = last > 0 and all(weight == 1 for weight in weights)  # then the delta is where the walk has led
+    delta = [] if whole_walk else [torch.zeros_like(p) for p in parameters]
     losses, walk = [], []
-    for weight, batch in zip(weights, batches, strict=True):
-        if jacobian != "none" and len(walk) < len(batches) - 1:  # the last gradient is taken where the walk ends
+    for number, (weight, batch) in enumerate(zip(weights, batches, strict=True)):
+        if jacobian != "none" and number < last:  # the last gradient is taken where the walk ends
             walk.append((trainable_copy(local), batch, dropout and dropout.clone_state()))
-        gradient, loss = next(steps)
-        if weight:
-            torch._foreach_add_(delta, gradient, alpha=lr * weight)
+        gradient, loss = gradient_to_add(model, local, examples, batch, dropout)
+        with torch.no_grad():
+            if weight and not whole_walk:
+                add_scaled(delta, gradient, lr * weight)
+            if number < last or whole_walk:
+                add_scaled(local, gradient, -lr)
         losses.append(loss)
+    if whole_walk:
+        delta = [p.detach() - theta.detach() for p, theta in zip(parameters, local, strict=True)]
     outer = delta
     for theta, batch, draws in reversed(walk):
         product = hessian_vector_product(model, theta, examples, batch, delta if jacobian == "product" else outer, draws)

@@ -24,7 +24,8 @@ from torch.func import vmap
 from torch.nn import functional as F
 
 from perfedavg.errors import PerfedavgError
-from perfedavg.models import Model, Parameters, keep_mask
+from perfedavg.models import Model, Parameters
+from perfedavg.models.dropout import keep_mask
 from perfedavg.settings import Backend
 from perfedavg.training.local import Examples
 

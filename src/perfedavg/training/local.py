@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from perfedavg.models import Model, Parameters
+from perfedavg.models.gradients import Gradient, add_scaled, multiplied_out
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,18 @@ def batch_gradient(
     model: Model, parameters: Parameters, examples: Examples, batch: np.ndarray, dropout: torch.Generator | None
 ) -> tuple[list[Tensor], Tensor]:
     """Gradient of the mean cross-entropy of one batch with respect to those ``parameters`` that require grad, and that loss."""
+    gradient, loss = gradient_to_add(model, parameters, examples, batch, dropout)
+    return multiplied_out(gradient), loss
+
+
+def gradient_to_add(
+    model: Model, parameters: Parameters, examples: Examples, batch: np.ndarray, dropout: torch.Generator | None
+) -> tuple[Gradient, Tensor]:
+    """The same for ``gradients.add_scaled``: by hand where the model knows how and all parameters are trained, by autograd
+    otherwise."""
+    if model.gradient and all(p.requires_grad for p in parameters):
+        with torch.no_grad():
+            return model.gradient(parameters, *_picked(examples, batch), dropout)
     loss = _batch_loss(model, parameters, examples, batch, dropout)
     return list(torch.autograd.grad(loss, _trained(parameters))), loss.detach()
 
@@ -97,9 +110,13 @@ def hessian_vector_product(
 def _batch_loss(
     model: Model, parameters: Parameters, examples: Examples, batch: np.ndarray, dropout: torch.Generator | None
 ) -> Tensor:
+    features, labels = _picked(examples, batch)
+    return F.cross_entropy(model.logits(parameters, features, dropout), labels)
+
+
+def _picked(examples: Examples, batch: np.ndarray) -> tuple[Tensor, Tensor]:
     index = torch.from_numpy(batch)
-    logits = model.logits(parameters, examples.features.index_select(0, index), dropout)
-    return F.cross_entropy(logits, examples.labels.index_select(0, index))
+    return examples.features.index_select(0, index), examples.labels.index_select(0, index)
 
 
 def sgd_steps(
@@ -109,15 +126,15 @@ def sgd_steps(
     batches: list[np.ndarray],
     lr: float,
     dropout: torch.Generator | None,
-) -> Iterator[tuple[list[Tensor], Tensor]]:
-    """Walk theta_j = theta_{j-1} - lr * G_j **in place** on those ``parameters`` that require grad; yield (G_j, its loss) after
-    each step."""
+) -> Iterator[Tensor]:
+    """Walk theta_j = theta_{j-1} - lr * G_j **in place** on those ``parameters`` that require grad; yield the loss that gave G_j
+    after each step."""
     trained = _trained(parameters)
     for batch in batches:
-        gradient, loss = batch_gradient(model, parameters, examples, batch, dropout)
+        gradient, loss = gradient_to_add(model, parameters, examples, batch, dropout)
         with torch.no_grad():
-            torch._foreach_add_(trained, gradient, alpha=-lr)
-        yield gradient, loss
+            add_scaled(trained, gradient, -lr)
+        yield loss
 
 
 def _trained(parameters: Parameters) -> Parameters:

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from perfedavg.models import gradients
+from perfedavg.models.dropout import Dropout, inverted_dropout
+from perfedavg.models.gradients import Gradient
+
 Parameters = list[Tensor]
 """Parameters in the order of ``Model.shapes``."""
-
-Dropout = torch.Generator | Callable[[torch.Size, float], Tensor]
-"""Where dropout's masks come from: a generator to draw them from, or a function that gives the mask of kept values, bool of
-the shape asked for, at each layer's probability p of a dropped value."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,14 @@ class Model:
         prepare: images ``[n, 28, 28]`` in [0, 1] to the features that ``logits`` takes; called once a client.
         logits: (parameters, features ``[n, ...]``, dropout or None) to ``[n, classes]``; with None dropout is off. It works
             under ``torch.func.vmap``, where the masks must be given.
+        gradient: (parameters, features, labels, dropout or None) to the gradient of the mean cross-entropy and that loss, what
+            autograd makes of ``logits`` up to rounding, in less time; None: there is only autograd.
     """
 
     shapes: dict[str, tuple[int, ...]]
     prepare: Callable[[Tensor], Tensor]
     logits: Callable[[Sequence[Tensor], Tensor, Dropout | None], Tensor]
+    gradient: Callable[[Sequence[Tensor], Tensor, Tensor, torch.Generator | None], tuple[Gradient, Tensor]] | None = None
 
     def init(self, generator: torch.Generator) -> Parameters:
         """Fresh float32 parameters: weights uniform in ±sqrt(6 / (fan_in + fan_out)) (Glorot), biases zero."""
@@ -56,24 +59,6 @@ def _glorot_uniform(shape: tuple[int, ...], generator: torch.Generator) -> Tenso
     return (torch.rand(shape, generator=generator) * 2 - 1) * limit
 
 
-def keep_mask(shape: torch.Size, p: float, generator: torch.Generator) -> Tensor:
-    """Which values dropout keeps, each with probability 1 - p: bool of this shape.
-
-    One random byte a value, eight of them a draw: exact where ``256 * p`` is whole, and an eighth of the draws.
-    """
-    numel = shape.numel()
-    words = torch.empty((numel + 7) // 8, dtype=torch.int64).random_(-(2**63), None, generator=generator)
-    return words.view(torch.uint8)[:numel].view(shape) >= int(256 * p)
-
-
-def _dropout(x: Tensor, p: float, dropout: Dropout | None) -> Tensor:
-    """Inverted dropout with explicit randomness: kept values are scaled by 1 / (1 - p)."""
-    if dropout is None:
-        return x
-    keep = keep_mask(x.shape, p, dropout) if isinstance(dropout, torch.Generator) else dropout(x.shape, p)
-    return x * keep * (1 / (1 - p))
-
-
 def _channels_last(weight: Tensor) -> Tensor:
     """A kernel in the layout that makes torch's convolutions and max-pool compute and pass on that layout, the fastest one on
     a CPU. ``contiguous(memory_format=...)`` gives the same strides, but vmap does not know it."""
@@ -84,8 +69,8 @@ def _cnn_emnist_logits(p: Sequence[Tensor], x: Tensor, dropout: Dropout | None) 
     # ReLU comes behind the max-pool, with which it commutes, on a quarter of the values.
     x = F.relu(F.conv2d(x, p[0], p[1]))
     x = F.relu(F.max_pool2d(F.conv2d(x, _channels_last(p[2]), p[3]), 2))
-    x = _dropout(x.permute(0, 2, 3, 1), 0.25, dropout).permute(0, 3, 1, 2).flatten(1)
-    x = _dropout(F.relu(F.linear(x, p[4], p[5])), 0.5, dropout)
+    x = inverted_dropout(x.permute(0, 2, 3, 1), 0.25, dropout).permute(0, 3, 1, 2).flatten(1)
+    x = inverted_dropout(F.relu(F.linear(x, p[4], p[5])), 0.5, dropout)
     return F.linear(x, p[6], p[7])
 
 
@@ -115,6 +100,7 @@ MODELS = {
         },
         prepare=lambda images: images.flatten(1).index_select(1, _PATCH_PIXELS).view(-1, 144, 25),
         logits=_cnn_small_logits,
+        gradient=gradients.cnn_small,
     ),
     "cnn_emnist": Model(
         shapes={
@@ -129,5 +115,6 @@ MODELS = {
         },
         prepare=lambda images: images[:, None],
         logits=_cnn_emnist_logits,
+        gradient=gradients.cnn_emnist,
     ),
 }
