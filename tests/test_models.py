@@ -7,7 +7,6 @@ from torch import nn
 
 from perfedavg.models import MODELS
 from perfedavg.models.dropout import keep_mask
-from perfedavg.models.gradients import add_scaled, multiplied_out
 from perfedavg.randomness import torch_stream
 
 REFERENCES = {
@@ -19,6 +18,7 @@ REFERENCES = {
         nn.Linear(9216, 128), nn.ReLU(), nn.Linear(128, 62),
     ),
 }  # fmt: skip
+REFERENCES["cnn_emnist_bf16"] = REFERENCES["cnn_emnist"]
 
 
 class PixelsFirst(nn.Module):
@@ -60,26 +60,25 @@ def test_the_backward_pass_by_hand_equals_autograd(name, dropout, batch):
     before = [p.clone() for p in (*parameters, features)]
     gradient, loss = model.gradient(parameters, features, labels, hand)
     torch.testing.assert_close(loss, expected_loss.detach(), rtol=1e-12, atol=0)
-    torch.testing.assert_close(multiplied_out(gradient), list(expected), rtol=1e-9, atol=1e-13)
+    torch.testing.assert_close(gradient, list(expected), rtol=1e-9, atol=1e-13)
     assert all(torch.equal(p, q) for p, q in zip((*parameters, features), before, strict=True)), "nothing given is changed"
     assert not dropout or torch.equal(hand.get_state(), auto.get_state())
-    sums = [torch.ones_like(p) for p in parameters]
-    add_scaled(sums, gradient, -0.5)
-    torch.testing.assert_close(sums, [1 - 0.5 * g for g in expected], rtol=1e-9, atol=1e-13)
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_float32_kernels_equal_float64_up_to_rounding(name):
+# bfloat16 keeps 8 bits: 0.4 % a rounding, which also turns some ties of the max-pool.
+@pytest.mark.parametrize(("name", "tolerance"), [("cnn_small", 1e-5), ("cnn_emnist", 1e-5), ("cnn_emnist_bf16", 0.1)])
+def test_kernels_in_less_precision_equal_float64_up_to_rounding(name, tolerance):
     """They are others: oneDNN's, which know no float64."""
     model = MODELS[name]
     parameters = [p + 0.01 for p in model.init(torch_stream(0, "test"))]
     features, labels = model.prepare(torch.rand(20, 28, 28)), torch.randint(62, (20,))
     gradient, loss = model.gradient(parameters, features, labels, torch_stream(1, "dropout"))
     exact = model.gradient([p.double() for p in parameters], features.double(), labels, torch_stream(1, "dropout"))
-    assert loss.item() == pytest.approx(exact[1].item(), rel=1e-5)
-    for single, double in zip(multiplied_out(gradient), multiplied_out(exact[0]), strict=True):
+    assert loss.item() == pytest.approx(exact[1].item(), rel=max(1e-5, tolerance / 100))
+    for single, double in zip(gradient, exact[0], strict=True):
         assert single.dtype == torch.float32
-        assert (single - double).abs().max() < 1e-5 * double.abs().max()
+        assert (single - double).norm() < tolerance * double.norm()
+    assert tolerance < 1e-3 or any((a - b).norm() > 1e-3 * b.norm() for a, b in zip(gradient, exact[0], strict=True))
 
 
 @pytest.mark.parametrize(("name", "count"), [("cnn_emnist", 1_206_590), ("cnn_small", 36_862)])

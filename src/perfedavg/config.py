@@ -127,7 +127,12 @@ class Config(Block):
     seeds: tuple[Natural, ...] = Field(min_length=1, description="seeds; one run of every setting for each")
     data: Data = Field(description="the data set")
     split: Split = Field(description="training, validation and evaluation clients")
-    model: ModelName = Field(description="`cnn_emnist`: 1,206,590 parameters (inferred); `cnn_small`: 36,862, for built-in data")
+    model: ModelName = Field(
+        description=(
+            "`cnn_emnist`: 1,206,590 parameters (inferred); `cnn_emnist_bf16`: the same, training steps in bfloat16 (faster: "
+            "docs/speed.md); `cnn_small`: 36,862, for built-in data"
+        )
+    )
     federated: Federated = Field(description="the FedAvg runs")
     reference: Reference = Field(description="the FedAvg setting that others start from and are compared with")
     stage2: Stage2 | None = Field(None, description="stage 2 and its controls; null: none")

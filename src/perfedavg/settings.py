@@ -15,7 +15,7 @@ Natural = Annotated[int, Field(ge=0, strict=True)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Momentum = Annotated[float, Field(ge=0, lt=1)]
 Weight = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
-ModelName = Literal["cnn_small", "cnn_emnist"]
+ModelName = Literal["cnn_small", "cnn_emnist", "cnn_emnist_bf16"]
 AlgorithmName = Literal["fedsgd", "fedavg", "reptile", "fomaml", "maml", "maml_printed", "weighted"]
 
 

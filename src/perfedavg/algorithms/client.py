@@ -19,8 +19,7 @@ import numpy as np
 import torch
 
 from perfedavg.models import Model, Parameters
-from perfedavg.models.gradients import add_scaled
-from perfedavg.training.local import Examples, gradient_to_add, hessian_vector_product, trainable_copy
+from perfedavg.training.local import Examples, batch_gradient, hessian_vector_product, trainable_copy
 
 Jacobian = Literal["none", "product", "sum"]
 
@@ -85,12 +84,12 @@ def client_update(
     for number, (weight, batch) in enumerate(zip(weights, batches, strict=True)):
         if jacobian != "none" and number < last:  # the last gradient is taken where the walk ends
             walk.append((trainable_copy(local), batch, dropout and dropout.clone_state()))
-        gradient, loss = gradient_to_add(model, local, examples, batch, dropout)
+        gradient, loss = batch_gradient(model, local, examples, batch, dropout)
         with torch.no_grad():
             if weight and not whole_walk:
-                add_scaled(delta, gradient, lr * weight)
+                torch._foreach_add_(delta, gradient, alpha=lr * weight)
             if number < last or whole_walk:
-                add_scaled(local, gradient, -lr)
+                torch._foreach_add_(local, gradient, alpha=-lr)
         losses.append(loss)
     if whole_walk:
         delta = [p.detach() - theta.detach() for p, theta in zip(parameters, local, strict=True)]

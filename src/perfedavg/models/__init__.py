@@ -8,7 +8,8 @@ conv 5x5x16 stride 2, ReLU, conv 3x3x32 stride 3, ReLU, dense 62; 36,862 paramet
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -16,7 +17,6 @@ from torch.nn import functional as F
 
 from perfedavg.models import gradients
 from perfedavg.models.dropout import Dropout, inverted_dropout
-from perfedavg.models.gradients import Gradient
 
 Parameters = list[Tensor]
 """Parameters in the order of ``Model.shapes``."""
@@ -38,7 +38,7 @@ class Model:
     shapes: dict[str, tuple[int, ...]]
     prepare: Callable[[Tensor], Tensor]
     logits: Callable[[Sequence[Tensor], Tensor, Dropout | None], Tensor]
-    gradient: Callable[[Sequence[Tensor], Tensor, Tensor, torch.Generator | None], tuple[Gradient, Tensor]] | None = None
+    gradient: Callable[[Sequence[Tensor], Tensor, Tensor, torch.Generator | None], tuple[list[Tensor], Tensor]] | None = None
 
     def init(self, generator: torch.Generator) -> Parameters:
         """Fresh float32 parameters: weights uniform in ±sqrt(6 / (fan_in + fan_out)) (Glorot), biases zero."""
@@ -118,3 +118,6 @@ MODELS = {
         gradient=gradients.cnn_emnist,
     ),
 }
+# The same network; a training step's two convolutions and large dense layer compute in bfloat16, where the gradient is by hand
+# (not in Hessian-vector products nor where only some layers are trained), on float32 parameters. Evaluation is float32.
+MODELS["cnn_emnist_bf16"] = replace(MODELS["cnn_emnist"], gradient=partial(gradients.cnn_emnist, compute=torch.bfloat16))

@@ -1,12 +1,10 @@
 """The networks' loss and gradient with the backward pass written out: the numbers of ``torch.autograd`` up to rounding, in less
-time. Nothing is recorded or taken back through a graph, activations are changed in place, every kernel meets the layout in
-which it is fastest, and the gradient of a large dense weight is never multiplied out (:class:`Product`).
+time. No graph is recorded, activations are changed in place, and every kernel meets the layout in which it is fastest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,34 +21,7 @@ _POOLING = ([2, 2], [2, 2], [0, 0], [1, 1], False)
 _ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
-class Product(NamedTuple):
-    """A dense weight's gradient ``left.T @ right``: adding it straight to the weight saves writing and reading a matrix of the
-    weight's size."""
-
-    left: Tensor  # [batch, out]
-    right: Tensor  # [batch, in]
-
-
-Gradient = list[Tensor | Product]
-"""A gradient in the order of ``Model.shapes``."""
-
-
-def multiplied_out(gradient: Sequence[Tensor | Product]) -> list[Tensor]:
-    """The gradient as plain tensors."""
-    return [g.left.t() @ g.right if isinstance(g, Product) else g for g in gradient]
-
-
-def add_scaled(tensors: Sequence[Tensor], gradient: Sequence[Tensor | Product], factor: float) -> None:
-    """Add ``factor`` times the gradient in place."""
-    plain = [(t, g) for t, g in zip(tensors, gradient, strict=True) if not isinstance(g, Product)]
-    if plain:
-        torch._foreach_add_(*map(list, zip(*plain, strict=True)), alpha=factor)
-    for tensor, g in zip(tensors, gradient, strict=True):
-        if isinstance(g, Product):
-            tensor.addmm_(g.left.t(), g.right, alpha=factor)
-
-
-def cnn_small(p: Sequence[Tensor], x: Tensor, labels: Tensor, dropout: torch.Generator | None) -> tuple[Gradient, Tensor]:
+def cnn_small(p: Sequence[Tensor], x: Tensor, labels: Tensor, dropout: torch.Generator | None) -> tuple[list[Tensor], Tensor]:
     """Of ``models._cnn_small_logits``: gradient of the mean cross-entropy, and that loss."""
     n = len(x)
     patches = x.reshape(-1, 25)
@@ -74,13 +45,20 @@ def cnn_small(p: Sequence[Tensor], x: Tensor, labels: Tensor, dropout: torch.Gen
     return gradient, loss
 
 
-def cnn_emnist(p: Sequence[Tensor], x: Tensor, labels: Tensor, dropout: torch.Generator | None) -> tuple[Gradient, Tensor]:
-    """Of ``models._cnn_emnist_logits``: gradient of the mean cross-entropy, and that loss."""
-    n = len(x)
-    x, weight1 = _one_channel_last(x), _one_channel_last(p[0])
-    weight2 = p[2].contiguous(memory_format=torch.channels_last)
-    first = aten.convolution(x, weight1, p[1], *_CONVOLUTION).relu_()
-    second = aten.convolution(first, weight2, p[3], *_CONVOLUTION)
+def cnn_emnist(
+    p: Sequence[Tensor], x: Tensor, labels: Tensor, dropout: torch.Generator | None, compute: torch.dtype = torch.float32
+) -> tuple[list[Tensor], Tensor]:
+    """Of ``models._cnn_emnist_logits``: gradient of the mean cross-entropy, and that loss.
+
+    With ``compute`` bfloat16, float32 parameters meet both convolutions and the large dense layer rounded to it, and so do the
+    activations and gradients that these take and give; sums, max-pool, last layer and loss stay float32.
+    """
+    n, dtype = len(x), p[0].dtype
+    compute = compute if dtype == torch.float32 else dtype
+    x, weight1, weight2 = _one_channel_last(x.to(compute)), _one_channel_last(p[0].to(compute)), p[2].to(compute)
+    weight2, weight3 = weight2.contiguous(memory_format=torch.channels_last), p[4].to(compute)
+    first = aten.convolution(x, weight1, p[1].to(compute), *_CONVOLUTION).relu_()
+    second = aten.convolution(first, weight2, p[3].to(compute), *_CONVOLUTION).to(dtype)
     pooled, indices = aten.max_pool2d_with_indices(second, *_POOLING)
     pooled.relu_()  # it commutes with the max-pool, and a quarter of the values is left behind it
     scale = 1.0
@@ -88,8 +66,8 @@ def cnn_emnist(p: Sequence[Tensor], x: Tensor, labels: Tensor, dropout: torch.Ge
         # A dropped value becomes zero, as ReLU's do; the kept ones are scaled where they are multiplied anyway.
         drop_(pooled.permute(0, 2, 3, 1), 0.25, dropout)
         scale = 4 / 3
-    flat = pooled.flatten(1)
-    third = _linear(flat, p[4]).mul_(scale).add_(p[5]).relu_()
+    flat = pooled.flatten(1).to(compute)
+    third = _linear(flat, weight3).to(dtype).mul_(scale).add_(p[5]).relu_()
     if dropout is not None:
         drop_(third, 0.5, dropout).mul_(2)
     loss, d_logits = _cross_entropy(torch.addmm(p[7], third, p[6].t()), labels)
@@ -97,14 +75,15 @@ def cnn_emnist(p: Sequence[Tensor], x: Tensor, labels: Tensor, dropout: torch.Ge
     if dropout is not None:
         d_third.mul_(2)
     bias3 = d_third.sum(0)
-    d_third.mul_(scale)
-    d_pooled = _linear(d_third, p[4].t()).view(n, 64, 12, 12).contiguous(memory_format=torch.channels_last)
+    d_sum = d_third.mul_(scale).to(compute)
+    d_pooled = _linear(d_sum, weight3.t()).view(n, 64, 12, 12).to(dtype, memory_format=torch.channels_last)
     aten.threshold_backward.grad_input(d_pooled, pooled, 0, grad_input=d_pooled)
-    d_second = aten.max_pool2d_with_indices_backward(d_pooled, second, *_POOLING, indices)
+    d_second = aten.max_pool2d_with_indices_backward(d_pooled, second, *_POOLING, indices).to(compute)
     d_first, *gradient2 = aten.convolution_backward(d_second, first, weight2, [64], *_CONVOLUTION, [True, True, True])
     aten.threshold_backward.grad_input(d_first, first, 0, grad_input=d_first)
     _, *gradient1 = aten.convolution_backward(d_first, x, weight1, [32], *_CONVOLUTION, [False, True, True])
-    return [*gradient1, *gradient2, Product(d_third, flat), bias3, d_logits.t() @ third, d_logits.sum(0)], loss
+    weight3 = _linear(d_sum.t(), flat.t())
+    return [*(g.to(dtype) for g in (*gradient1, *gradient2, weight3)), bias3, d_logits.t() @ third, d_logits.sum(0)], loss
 
 
 def _one_channel_last(x: Tensor) -> Tensor:
@@ -116,7 +95,7 @@ def _one_channel_last(x: Tensor) -> Tensor:
 def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``F.linear`` by oneDNN, which is faster than what torch chooses on processors with AVX-512 that are not Intel's: for the
     large dense layer twice."""
-    if x.dtype == torch.float32 and _ONEDNN:
+    if x.dtype in (torch.float32, torch.bfloat16) and _ONEDNN:
         return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
     return F.linear(x, weight, bias)
 

@@ -14,7 +14,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from perfedavg.models import Model, Parameters
-from perfedavg.models.gradients import Gradient, add_scaled, multiplied_out
 
 
 @dataclass(frozen=True)
@@ -73,16 +72,10 @@ def _shuffle(length: int, buffer: int, rng: np.random.Generator) -> np.ndarray:
 def batch_gradient(
     model: Model, parameters: Parameters, examples: Examples, batch: np.ndarray, dropout: torch.Generator | None
 ) -> tuple[list[Tensor], Tensor]:
-    """Gradient of the mean cross-entropy of one batch with respect to those ``parameters`` that require grad, and that loss."""
-    gradient, loss = gradient_to_add(model, parameters, examples, batch, dropout)
-    return multiplied_out(gradient), loss
+    """Gradient of the mean cross-entropy of one batch with respect to those ``parameters`` that require grad, and that loss.
 
-
-def gradient_to_add(
-    model: Model, parameters: Parameters, examples: Examples, batch: np.ndarray, dropout: torch.Generator | None
-) -> tuple[Gradient, Tensor]:
-    """The same for ``gradients.add_scaled``: by hand where the model knows how and all parameters are trained, by autograd
-    otherwise."""
+    By hand where the model knows how and all parameters are trained, by autograd otherwise.
+    """
     if model.gradient and all(p.requires_grad for p in parameters):
         with torch.no_grad():
             return model.gradient(parameters, *_picked(examples, batch), dropout)
@@ -131,9 +124,9 @@ def sgd_steps(
     after each step."""
     trained = _trained(parameters)
     for batch in batches:
-        gradient, loss = gradient_to_add(model, parameters, examples, batch, dropout)
+        gradient, loss = batch_gradient(model, parameters, examples, batch, dropout)
         with torch.no_grad():
-            add_scaled(trained, gradient, -lr)
+            torch._foreach_add_(trained, gradient, alpha=-lr)
         yield loss
 
 
