@@ -1,28 +1,27 @@
-"""This project's engine at the same work: one process a core with one torch thread each, clients spread over them.
+"""This project's engine at the same work: rounds by ``WorkerUpdates``, personalization by ``personalize_run``, a worker a core.
 
-Weights and deltas pass through shared memory; clients come in the order of the cohort for the average, so the number of
-processes changes no result.
+Random clients lie in a client store, as in any experiment: those of the rounds first, behind them those to personalize.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
 
-import numpy as np
 import torch
-import torch.multiprocessing
-from torch import Tensor
 
-from benchmarks.work import Work, initial_weights, personal_data, personalization_result, round_result, train_data
-from perfedavg.algorithms.client import ClientUpdate
-from perfedavg.algorithms.federated import CohortClient, FederatedRun, ServerState, average, averaging
+from benchmarks.work import CLASSES, Work, initial_weights, personal_data, personalization_result, round_result, train_data
+from perfedavg.algorithms.federated import CohortClient, FederatedRun, ServerState
+from perfedavg.algorithms.workers import WorkerUpdates
+from perfedavg.data.store import ClientExamples, ClientStore, write_store
 from perfedavg.models import MODELS
-from perfedavg.personalize import fine_tune
+from perfedavg.personalize import personalize_run
+from perfedavg.pool import Pool
 from perfedavg.settings import ClientTraining, Personalization, RunSpec, ServerSGD
-from perfedavg.training.local import Examples, to_examples
+from perfedavg.training.checkpoints import save_tensors
+from perfedavg.training.local import to_examples
 
 MODEL = "cnn_emnist"
 
@@ -47,50 +46,21 @@ def run_spec(work: Work) -> RunSpec:
 
 
 def cohort_client(work: Work, client: int) -> CohortClient:
-    """A round's client."""
-    return CohortClient(str(client), to_examples(MODELS[MODEL], *train_data(work, client)))
+    """A round's client, which a worker finds in the store by its position."""
+    return CohortClient(str(client), lambda: to_examples(MODELS[MODEL], *train_data(work, client)), client)
 
 
-class _Worker:
-    """What a worker process holds: its clients' data as stored, and the shared weights and deltas."""
+def _store(work: Work, folder: Path) -> ClientStore:
+    def clients() -> Iterator[ClientExamples]:
+        for i in range(work.clients):
+            x, y = train_data(work, i)
+            yield ClientExamples(str(i), x, y, x[:0], y[:0])
+        for i in range(work.personalized):
+            train, test = personal_data(work, i)
+            yield ClientExamples(f"p{i}", *train, *test)
 
-    def __init__(self, work: Work, weights: list[Tensor], deltas: list[Tensor]) -> None:
-        torch.set_num_threads(1)
-        self.run, self.weights, self.deltas = FederatedRun(run_spec(work)), weights, deltas
-        self.settings = Personalization(lr=work.lr, batch_size=work.batch, epochs=work.epochs)
-        self.train = [train_data(work, i) for i in range(work.clients)]
-        self.personal = [personal_data(work, i) for i in range(work.personalized)]
-
-    def examples(self, images: np.ndarray, labels: np.ndarray) -> Examples:
-        return to_examples(self.run.model, images, labels)
-
-    def update(self, round_number: int, client: int) -> ClientUpdate:
-        """Leaves the delta in shared memory and returns the rest."""
-        cohort_client = CohortClient(str(client), self.examples(*self.train[client]))
-        update = self.run.client_update(self.weights, round_number, cohort_client)
-        torch._foreach_copy_([shared[client] for shared in self.deltas], update.delta)
-        return replace(update, delta=[])
-
-    def personalize(self, client: int) -> np.ndarray:
-        train, test = (self.examples(*data) for data in self.personal[client])
-        key = (self.run.spec.seed, "personalization", 0, str(client))
-        return fine_tune(self.run.model, self.weights, train, test, self.settings, key, self.settings.epochs)
-
-
-_worker: _Worker | None = None
-
-
-def _set_up(*arguments) -> None:
-    global _worker
-    _worker = _Worker(*arguments)
-
-
-def _update(round_number: int, client: int) -> ClientUpdate:
-    return _worker.update(round_number, client)
-
-
-def _personalize(client: int) -> np.ndarray:
-    return _worker.personalize(client)
+    write_store(folder, clients(), CLASSES)
+    return ClientStore(folder)
 
 
 class Ours:
@@ -100,36 +70,35 @@ class Ours:
         if dtype != "float32":
             raise NotImplementedError(f"The engine has no {dtype} yet.")
         self.work, self.run, self.rounds = work, FederatedRun(run_spec(work)), 0
-        self.initial = [torch.from_numpy(weight) for weight in initial_weights(work)]
-        self.state = ServerState(self.initial, self.run.servers[0].init(self.initial))
-        self.weights = [p.clone().share_memory_() for p in self.initial]
-        self.deltas = [torch.empty(work.clients, *p.shape).share_memory_() for p in self.initial]
-        context = torch.multiprocessing.get_context("spawn")
-        self.pool = ProcessPoolExecutor(workers, context, _set_up, (work, self.weights, self.deltas))
-        self.sizes = [len(personal_data(work, i)[0][1]) for i in range(work.personalized)]
+        self._folder = TemporaryDirectory()
+        self.store, self.pool = _store(work, Path(self._folder.name) / "store"), Pool(workers)
+        self.client_updates = WorkerUpdates(self.pool, self.store)
+        initial = [torch.from_numpy(weight) for weight in initial_weights(work)]
+        self.state = ServerState(initial, self.run.servers[0].init(initial))
+        save_tensors(Path(self._folder.name) / "round_1.safetensors", self.run.model.named(initial), {})
 
     def round(self) -> dict[str, float]:
         """One timed round; the global model moves on."""
         began = perf_counter()
         self.rounds += 1
-        torch._foreach_copy_(self.weights, self.state.parameters)
-        futures = [self.pool.submit(_update, self.rounds, client) for client in range(self.work.clients)]
-        updates = [replace(f.result(), delta=[d[client] for d in self.deltas]) for client, f in enumerate(futures)]
-        delta = average(updates, averaging(self.run.spec))
-        self.state = ServerState(*self.run.servers[0].step(self.state.parameters, delta, self.state.optimizer))
-        return round_result(self.work, began, sum(d.square().sum().item() for d in delta) ** 0.5)
+        cohort = [cohort_client(self.work, i) for i in range(self.work.clients)]
+        self.state, diagnostics = self.run.round(self.state, self.rounds, cohort, self.client_updates)
+        return round_result(self.work, began, diagnostics.update_norm)
 
     def personalize(self, part: int) -> dict[str, float]:
         """Personalize one part of the clients, timed, from the initial weights."""
+        settings = Personalization(lr=self.work.lr, batch_size=self.work.batch, epochs=self.work.epochs)
+        positions = [self.work.clients + i for i in self.work.part(part)]
         began = perf_counter()
-        torch._foreach_copy_(self.weights, self.initial)
-        largest_first = sorted(self.work.part(part), key=lambda client: -self.sizes[client])
-        curves = list(self.pool.map(_personalize, largest_first))
-        return personalization_result(self.work, began, part, [curve[-1, 1] for curve in curves])
+        rows = personalize_run(
+            self.run.spec, self._folder.name, self.store, {1: positions}, "evaluation", settings, (1,), self.pool
+        )
+        return personalization_result(self.work, began, part, rows.loc[rows["epoch"] == self.work.epochs, "loss"].tolist())
 
     def close(self) -> None:
         """End the processes."""
-        self.pool.shutdown()
+        self.pool.__exit__(None, None, None)
+        self._folder.cleanup()
 
 
 def start(work: Work, threads: int, serve: Callable) -> None:
