@@ -13,12 +13,11 @@ from pathlib import Path
 
 from benchmarks import report
 from benchmarks.contestants import ROOT, Contestant, ContestantError, Entry
+from benchmarks.report import FLOOR, OURS, OURS_BF16
 from benchmarks.work import QUICK, Work
 from perfedavg.files import read_json
 from perfedavg.machine import git_commit, machine_facts
 
-OURS = "perfedavg"
-FLOOR = "floor"
 TIMEOUT_SECONDS = 600.0
 # How far the first round's update norm, or the mean test loss, may be from ours: dropout and shuffling differ.
 TOLERANCE = {"round": 0.25, "personalize": 0.1}
@@ -29,6 +28,7 @@ def entries(peers_python: Path, cores: int) -> list[Entry]:
     here, there, threads = sys.executable, str(peers_python), tuple(sorted({1, cores}))
     return [
         Entry(OURS, "benchmarks.ours", here, (cores,)),
+        Entry(OURS_BF16, "benchmarks.ours_bf16", here, (cores,), dtype="bfloat16"),
         Entry(FLOOR, "benchmarks.floor", here, (cores,), tasks=("floor",)),
         Entry("plain torch loop", "benchmarks.peers.plain", here, threads),
         Entry("pfl-research", "benchmarks.peers.pfl_research", there, threads),
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cores = len(os.sched_getaffinity(0))
     chosen = entries(options.peers_python, cores)
     if options.only:
-        wanted = {OURS, FLOOR, *options.only}
+        wanted = {OURS, OURS_BF16, FLOOR, *options.only}
         if unknown := wanted - {entry.name for entry in chosen}:
             raise SystemExit(f"Unknown contestant {', '.join(unknown)}; there are: {', '.join(e.name for e in chosen)}.")
         chosen = [entry for entry in chosen if entry.name in wanted]
@@ -181,7 +181,7 @@ def scale(bench: Path, quick: bool) -> dict:
     if script.exists():
         command = [sys.executable, "-m", "benchmarks.scale", "--out", str(bench.absolute()), *(["--quick"] if quick else [])]
         paths = os.pathsep.join([str(ROOT), str(ROOT / "src")])
-        if subprocess.run(command, stdout=sys.stderr, env=os.environ | {"PYTHONPATH": paths}).returncode:
+        if subprocess.run(command, stdout=2, env=os.environ | {"PYTHONPATH": paths}).returncode:
             print("benchmarks.scale has failed: there are no rows of it.", file=sys.stderr)
     return read_json(bench)
 

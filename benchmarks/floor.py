@@ -79,8 +79,15 @@ def _dense(n: int, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tenso
     """Both dense layers, with what is between and behind them."""
     for name, weight, bias in (("dense 1", weight1, bias1), ("dense 2", weight2, bias2)):
         x, grad = torch.randn(n, weight.shape[1]), torch.randn(n, weight.shape[0])
-        yield name, "forward", {"row-major": lambda x=x, w=weight, b=bias: torch.addmm(b, x, w.T)}
-        ways = {"row-major": lambda x=x, w=weight, g=grad: (g @ w, g.T @ x, g.sum(0))}
+        ways = {
+            "torch": lambda x=x, w=weight, b=bias: torch.addmm(b, x, w.T),
+            "oneDNN": lambda x=x, w=weight, b=bias: _linear(x, w, b),
+        }
+        yield name, "forward", ways
+        ways = {
+            "torch": lambda x=x, w=weight, g=grad: (g @ w, g.T @ x, g.sum(0)),
+            "oneDNN": lambda x=x, w=weight, g=grad: (_linear(g, w.T), _linear(g.T, x.T), g.sum(0)),
+        }
         yield f"{name}, gradients", "training", ways
     yield from _relu("ReLU 3", torch.randn(n, 128), torch.randn(n, 128))
     yield from _dropout("dropout 2", torch.randn(n, 128), 128)
@@ -93,6 +100,10 @@ def _dense(n: int, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tenso
         return aten._log_softmax_backward_data(grad, log_softmax, 1, torch.float32)
 
     yield "cross-entropy and its gradient", "training", {"row-major": cross_entropy}
+
+
+def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
 
 
 def _relu(name: str, x: Tensor, grad: Tensor) -> Iterator[Kernel]:
@@ -112,7 +123,11 @@ def _dropout(name: str, x: Tensor, threshold: int) -> Iterator[Kernel]:
         words = torch.from_numpy(chaotic.integers(0, 2**64, x.numel() // 8, dtype=np.uint64))
         return torch.where(words.view(torch.uint8).view(x.shape) >= threshold, x, 0)
 
-    yield f"{name}, mask and product", "training", {"torch": by_torch, "SFC64": by_numpy}
+    def as_relu() -> Tensor:
+        words = torch.empty(x.numel() // 8, dtype=torch.int64).random_(-(2**63), None, generator=mersenne)
+        return aten.threshold_backward(x, words.view(torch.uint8).view(x.shape).float(), threshold - 0.5)
+
+    yield f"{name}, mask and product", "training", {"torch": by_torch, "SFC64": by_numpy, "as a ReLU's gradient": as_relu}
     yield f"{name}, gradient", "training", {"any": lambda: x * mask}
 
 

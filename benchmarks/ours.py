@@ -16,6 +16,7 @@ from benchmarks.work import CLASSES, Work, initial_weights, personal_data, perso
 from perfedavg.algorithms.federated import CohortClient, FederatedRun, ServerState
 from perfedavg.algorithms.workers import WorkerUpdates
 from perfedavg.data.store import ClientExamples, ClientStore, write_store
+from perfedavg.job import prepare_process
 from perfedavg.models import MODELS
 from perfedavg.personalize import personalize_run
 from perfedavg.pool import Pool
@@ -23,10 +24,10 @@ from perfedavg.settings import ClientTraining, Personalization, RunSpec, ServerS
 from perfedavg.training.checkpoints import save_tensors
 from perfedavg.training.local import to_examples
 
-MODEL = "cnn_emnist"
+MODELS_BY_DTYPE = {"float32": "cnn_emnist", "bfloat16": "cnn_emnist_bf16"}
 
 
-def run_spec(work: Work) -> RunSpec:
+def run_spec(work: Work, dtype: str = "float32") -> RunSpec:
     """The round as a run of this project."""
     return RunSpec(
         run_id="bench",
@@ -41,13 +42,13 @@ def run_spec(work: Work) -> RunSpec:
         seed=work.seed,
         rounds=1_000_000,
         evaluated_rounds=(1_000_000,),
-        model=MODEL,
+        model=MODELS_BY_DTYPE[dtype],
     )
 
 
 def cohort_client(work: Work, client: int) -> CohortClient:
     """A round's client, which a worker finds in the store by its position."""
-    return CohortClient(str(client), lambda: to_examples(MODELS[MODEL], *train_data(work, client)), client)
+    return CohortClient(str(client), lambda: to_examples(MODELS["cnn_emnist"], *train_data(work, client)), client)
 
 
 def _store(work: Work, folder: Path) -> ClientStore:
@@ -67,9 +68,7 @@ class Ours:
     """Rounds and personalization by ``workers`` processes."""
 
     def __init__(self, work: Work, workers: int, dtype: str = "float32") -> None:
-        if dtype != "float32":
-            raise NotImplementedError(f"The engine has no {dtype} yet.")
-        self.work, self.run, self.rounds = work, FederatedRun(run_spec(work)), 0
+        self.work, self.run, self.rounds = work, FederatedRun(run_spec(work, dtype)), 0
         self._folder = TemporaryDirectory()
         self.store, self.pool = _store(work, Path(self._folder.name) / "store"), Pool(workers)
         self.client_updates = WorkerUpdates(self.pool, self.store)
@@ -101,10 +100,10 @@ class Ours:
         self._folder.cleanup()
 
 
-def start(work: Work, threads: int, serve: Callable) -> None:
+def start(work: Work, threads: int, serve: Callable, dtype: str = "float32") -> None:
     """Serve rounds and personalization."""
-    torch.set_num_threads(1)
-    ours = Ours(work, threads)
+    prepare_process()
+    ours = Ours(work, threads, dtype)
     try:
         serve({"round": ours.round, "personalize": ours.personalize})
     finally:

@@ -16,6 +16,7 @@ from benchmarks.work import Work, part_sizes
 from perfedavg.files import write_json, write_text
 
 OURS = "perfedavg"
+OURS_BF16 = "perfedavg bf16"
 FLOOR = "floor"
 
 
@@ -51,12 +52,13 @@ def summarize(measured: Measured, entries: Sequence[Entry], work: Work, machine:
 
 def _comparison(measured: Measured, entries: Sequence[Entry], task: str, floor: dict[int, float]) -> dict:
     rows = [_row(measured, entry, task) for entry in entries if task in entry.tasks]
-    peers = [row for row in rows if row["name"] != OURS and row["examples_per_second"]]
+    peers = [row for row in rows if row["name"] not in (OURS, OURS_BF16) and row["examples_per_second"]]
     best = max(peers, key=lambda row: row["examples_per_second"], default=None)
-    ours = measured.rates(OURS, task)
+    ours, bf16, theirs = (measured.rates(name, task) if name else {} for name in (OURS, OURS_BF16, best and best["name"]))
     return {
         "round": rows,
-        "ratio_to_best_peer": _median_ratio(ours, measured.rates(best["name"], task)) if best else None,
+        "ratio_to_best_peer": _median_ratio(ours, theirs),
+        "bf16_ratio_to_best_peer": _median_ratio(bf16, theirs),
         "best_peer": best["name"] if best else None,
         "floor_fraction": _median_ratio(ours, floor),
     }
@@ -173,7 +175,13 @@ def _table(comparison: dict, floor: float | None) -> list[str]:
     if floor:
         lines.append(f"| floor | float32 | | {floor:,.0f} | |")
     if comparison["best_peer"]:
-        lines += ["", f"{OURS} to the best peer, {comparison['best_peer']}: {comparison['ratio_to_best_peer']:.2f}."]
+        ratios = ((OURS, "ratio_to_best_peer"), (OURS_BF16, "bf16_ratio_to_best_peer"))
+        said = [
+            f"{name} to the best peer, {comparison['best_peer']}: {comparison[key]:.2f}."
+            for name, key in ratios
+            if comparison[key]
+        ]
+        lines += ["", *said]
     if comparison["floor_fraction"]:
         lines += ["", f"{OURS} reaches {comparison['floor_fraction']:.0%} of the floor."]
     return lines

@@ -30,8 +30,8 @@ def our_delta(run, round_number):
 
 def test_plain_loop_and_our_round_do_the_same_work():
     run = FederatedRun(run_spec(QUICK))
-    logits = run.model.logits
-    run.model = replace(run.model, logits=lambda p, x, dropout: logits(p, x, None))
+    gradient = run.model.gradient
+    run.model = replace(run.model, gradient=lambda p, x, y, dropout: gradient(p, x, y, None))
     ours = our_delta(run, 1)
 
     def same_batches(client, data):
@@ -55,8 +55,6 @@ def test_processes_change_no_result():
     alone, diagnostics = run.round(start, 1, [cohort_client(QUICK, i) for i in range(QUICK.clients)])
     assert all(torch.equal(a, b) for a, b in zip(ours.state.parameters, alone.parameters, strict=True))
     assert norm == pytest.approx(diagnostics.update_norm, rel=1e-5)
-    with pytest.raises(NotImplementedError, match="bfloat16"):
-        Ours(QUICK, workers=1, dtype="bfloat16")
 
 
 def test_the_network_is_the_papers():
@@ -128,12 +126,14 @@ def test_quick_bench(tmp_path, capsys):
     main(["--quick", "--alternations", "1", "--out", str(tmp_path), "--peers-python", "/nowhere/python", "--only", *chosen])
     result = json.loads((tmp_path / "bench.json").read_text())
     for comparison in (result, result["personalization"]):
-        ours, plain, missing = comparison["round"]
+        ours, bf16, plain, missing = comparison["round"]
         assert (ours["name"], ours["dtype"]) == ("perfedavg", "float32")
-        assert min(row[key] for row in (ours, plain) for key in ("examples_per_second", "peak_mib")) > 0
+        assert (bf16["name"], bf16["dtype"]) == ("perfedavg bf16", "bfloat16")
+        assert min(row[key] for row in (ours, bf16, plain) for key in ("examples_per_second", "peak_mib")) > 0
         assert missing["examples_per_second"] is None
         assert "not installed" in missing["error"]
         assert comparison["ratio_to_best_peer"] > 0
+        assert comparison["bf16_ratio_to_best_peer"] > 0
         assert 0 < comparison["floor_fraction"] < 1
     assert {"scale", "machine"} < set(result)
     assert (tmp_path / "bench.png").stat().st_size > 10_000
