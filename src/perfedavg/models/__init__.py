@@ -67,8 +67,8 @@ def _channels_last(weight: Tensor) -> Tensor:
 
 def _cnn_emnist_logits(p: Sequence[Tensor], x: Tensor, dropout: Dropout | None) -> Tensor:
     # ReLU comes behind the max-pool, with which it commutes, on a quarter of the values.
-    x = F.relu(F.conv2d(x, p[0], p[1]))
-    x = F.relu(F.max_pool2d(F.conv2d(x, _channels_last(p[2]), p[3]), 2))
+    x = F.conv2d(x, p[0], p[1]).relu_()
+    x = F.max_pool2d(F.conv2d(x, _channels_last(p[2]), p[3]), 2).relu_()
     x = inverted_dropout(x.permute(0, 2, 3, 1), 0.25, dropout).permute(0, 3, 1, 2).flatten(1)
     x = inverted_dropout(F.relu(F.linear(x, p[4], p[5])), 0.5, dropout)
     return F.linear(x, p[6], p[7])
@@ -113,7 +113,7 @@ MODELS = {
             "dense2.weight": (62, 128),
             "dense2.bias": (62,),
         },
-        prepare=lambda images: images[:, None],
+        prepare=lambda images: images[..., None].permute(0, 3, 1, 2),  # strides say channels-last
         logits=_cnn_emnist_logits,
         gradient=gradients.cnn_emnist,
     ),
