@@ -12,8 +12,9 @@ _HEAD = """# Configuration
 
 `config.yaml` is the default experiment, in small and on invented data. `emnist62.yaml` is the paper's protocol on its data,
 `emnist62-small.yaml` the same with fewer clients, rounds and fine-tune epochs, `emnist62-algorithms.yaml` all algorithms side by
-side on fewer still (`docs/algorithms.md` explains that block), `emnist62-precision.yaml` what bfloat16 costs (`docs/speed.md`). One is chosen with `--configfile FILE`; single values are changed
-on the command line, on top of the file, with `--config 'seeds=[0]'` or `--config 'federated={rounds: 80}'`.
+side on fewer still (`docs/algorithms.md` explains that block), `emnist62-precision.yaml` what bfloat16 costs (`docs/speed.md`).
+One is chosen with `--configfile FILE`; single values are changed on the command line, on top of the file, with
+`--config 'seeds=[0]'` or `--config 'federated={rounds: 80}'`.
 A copy of the data, or a mirror, is named with `--config 'data={archive: PATH_OR_URL, sha256: HASH}'`. `paper_targets.csv` is the
 paper's own Table 1.
 Wrong keys, types and impossible values stop everything before the first job, with one sentence.
