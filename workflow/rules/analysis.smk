@@ -92,137 +92,89 @@ rule rounds_figure:
         "../scripts/rounds_figure.py"
 
 
-rule baselines_table:
+rule baselines:
     input:
-        lib=library("comparison_table.py"),
+        lib=library("baselines.py"),
         evaluation=EVALUATED,
         runs=rules.runs_table.output[0],
         selection=rules.select.output[0],
     output:
-        csv=report(
-            f"{RESULTS}/tables/baselines.csv",
-            caption="../report/baselines_table.rst",
-            category="Results",
-            labels={"table": "FedAvg and baselines"},
-        ),
-        other=multiext(f"{RESULTS}/tables/baselines", ".md", ".tex"),
+        table=[
+            report(
+                f"{RESULTS}/tables/baselines.csv",
+                caption="../report/baselines_table.rst",
+                category="Results",
+                labels={"table": "FedAvg and baselines"},
+            ),
+            *multiext(f"{RESULTS}/tables/baselines", ".md", ".tex"),
+        ],
+        curve=[
+            report(
+                f"{RESULTS}/figures/finetune_curve.png",
+                caption="../report/finetune_curve.rst",
+                category="Results",
+                labels={"figure": "accuracy against fine-tune epoch"},
+            ),
+            *multiext(f"{RESULTS}/figures/finetune_curve", ".pdf", ".svg", ".csv"),
+        ],
+        clients=[
+            report(
+                f"{RESULTS}/figures/clients_before_after.png",
+                caption="../report/clients_before_after.rst",
+                category="Results",
+                labels={"figure": "clients before and after"},
+            ),
+            *multiext(f"{RESULTS}/figures/clients_before_after", ".pdf", ".svg", ".csv"),
+        ],
     log:
-        f"{RESULTS}/logs/baselines_table.log",
+        f"{RESULTS}/logs/baselines.log",
     benchmark:
-        f"{RESULTS}/benchmarks/baselines_table.jsonl"
-    conda:
-        ENVIRONMENT
-    params:
-        reference=REFERENCE,
-        stage2=False,
-    script:
-        "../scripts/comparison_table.py"
-
-
-rule finetune_curve:
-    input:
-        lib=library("finetune_curve.py"),
-        evaluation=EVALUATED,
-        runs=rules.runs_table.output[0],
-        selection=rules.select.output[0],
-    output:
-        png=report(
-            f"{RESULTS}/figures/finetune_curve.png",
-            caption="../report/finetune_curve.rst",
-            category="Results",
-            labels={"figure": "accuracy against fine-tune epoch"},
-        ),
-        other=multiext(f"{RESULTS}/figures/finetune_curve", ".pdf", ".svg", ".csv"),
-    log:
-        f"{RESULTS}/logs/finetune_curve.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/finetune_curve.jsonl"
+        f"{RESULTS}/benchmarks/baselines.jsonl"
     conda:
         ENVIRONMENT
     params:
         reference=REFERENCE,
     script:
-        "../scripts/finetune_curve.py"
-
-
-rule clients_before_after:
-    input:
-        lib=library("clients_before_after.py"),
-        evaluation=EVALUATED,
-        runs=rules.runs_table.output[0],
-        selection=rules.select.output[0],
-    output:
-        png=report(
-            f"{RESULTS}/figures/clients_before_after.png",
-            caption="../report/clients_before_after.rst",
-            category="Results",
-            labels={"figure": "clients before and after"},
-        ),
-        other=multiext(f"{RESULTS}/figures/clients_before_after", ".pdf", ".svg", ".csv"),
-    log:
-        f"{RESULTS}/logs/clients_before_after.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/clients_before_after.jsonl"
-    conda:
-        ENVIRONMENT
-    params:
-        reference=REFERENCE,
-    script:
-        "../scripts/clients_before_after.py"
+        "../scripts/baselines.py"
 
 
 if STAGE2:
 
-    rule stage2_table:
+    rule stage2:
         input:
-            lib=library("comparison_table.py"),
+            lib=library("stage2.py"),
             evaluation=EVALUATED,
             runs=rules.runs_table.output[0],
             selection=rules.select.output[0],
         output:
-            csv=report(
-                f"{RESULTS}/tables/stage2.csv",
-                caption="../report/stage2_table.rst",
-                category="Results",
-                labels={"table": "stage 2 and controls"},
-            ),
-            other=multiext(f"{RESULTS}/tables/stage2", ".md", ".tex"),
+            table=[
+                report(
+                    f"{RESULTS}/tables/stage2.csv",
+                    caption="../report/stage2_table.rst",
+                    category="Results",
+                    labels={"table": "stage 2 and controls"},
+                ),
+                *multiext(f"{RESULTS}/tables/stage2", ".md", ".tex"),
+            ],
+            figure=[
+                report(
+                    f"{RESULTS}/figures/stage2.png",
+                    caption="../report/stage2.rst",
+                    category="Results",
+                    labels={"figure": "stage 2 against rounds"},
+                ),
+                *multiext(f"{RESULTS}/figures/stage2", ".pdf", ".svg", ".csv"),
+            ],
         log:
-            f"{RESULTS}/logs/stage2_table.log",
+            f"{RESULTS}/logs/stage2.log",
         benchmark:
-            f"{RESULTS}/benchmarks/stage2_table.jsonl"
-        conda:
-            ENVIRONMENT
-        params:
-            reference=REFERENCE,
-            stage2=True,
-        script:
-            "../scripts/comparison_table.py"
-
-    rule stage2_figure:
-        input:
-            lib=library("stage2_figure.py"),
-            evaluation=EVALUATED,
-            runs=rules.runs_table.output[0],
-            selection=rules.select.output[0],
-        output:
-            png=report(
-                f"{RESULTS}/figures/stage2.png",
-                caption="../report/stage2.rst",
-                category="Results",
-                labels={"figure": "stage 2 against rounds"},
-            ),
-            other=multiext(f"{RESULTS}/figures/stage2", ".pdf", ".svg", ".csv"),
-        log:
-            f"{RESULTS}/logs/stage2_figure.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/stage2_figure.jsonl"
+            f"{RESULTS}/benchmarks/stage2.jsonl"
         conda:
             ENVIRONMENT
         params:
             reference=REFERENCE,
         script:
-            "../scripts/stage2_figure.py"
+            "../scripts/stage2.py"
 
 
 rule tables:
