@@ -87,32 +87,50 @@ if experiment.algorithms:
         script:
             "../scripts/evaluate_algorithms.py"
 
-    rule compare_algorithms:
+    rule algorithms_table:
         input:
-            lib=library("compare_algorithms.py"),
+            lib=library("algorithms_table.py"),
             rates=rules.choose_rates.output,
             runs=rules.runs_table.output[0],
             rounds=rules.choose_rates.input.rounds,
             evaluation=expand(f"{RESULTS}/personalization/{{run_id}}.parquet", run_id=ENTRY_RUN_IDS),
         output:
-            table=[
-                report(
-                    f"{RESULTS}/tables/algorithms.csv",
-                    caption="../report/algorithms_table.rst",
-                    category="Results",
-                    labels={"table": "all algorithms"},
-                ),
-                *multiext(f"{RESULTS}/tables/algorithms", ".md", ".tex"),
-            ],
-            figure=[
-                report(
-                    f"{RESULTS}/figures/algorithms.png",
-                    caption="../report/algorithms.rst",
-                    category="Results",
-                    labels={"figure": "all algorithms"},
-                ),
-                *multiext(f"{RESULTS}/figures/algorithms", ".pdf", ".svg", ".csv"),
-            ],
+            csv=report(
+                f"{RESULTS}/tables/algorithms.csv",
+                caption="../report/algorithms_table.rst",
+                category="Results",
+                labels={"table": "all algorithms"},
+            ),
+            other=multiext(f"{RESULTS}/tables/algorithms", ".md", ".tex"),
+        log:
+            f"{RESULTS}/logs/algorithms_table.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/algorithms_table.jsonl"
+        conda:
+            ENVIRONMENT
+        params:
+            rates=list(experiment.algorithms.relative_rates),
+            target=experiment.target_accuracy,
+            target_rounds=every(experiment.algorithms.every, experiment.algorithms.rounds),
+            hessian_vector_product=experiment.algorithms.hessian_vector_product,
+        script:
+            "../scripts/algorithms_table.py"
+
+    rule algorithms_figures:
+        input:
+            lib=library("algorithms_figures.py"),
+            rates=rules.choose_rates.output,
+            runs=rules.runs_table.output[0],
+            rounds=rules.choose_rates.input.rounds,
+            evaluation=rules.algorithms_table.input.evaluation,
+        output:
+            png=report(
+                f"{RESULTS}/figures/algorithms.png",
+                caption="../report/algorithms.rst",
+                category="Results",
+                labels={"figure": "all algorithms"},
+            ),
+            other=multiext(f"{RESULTS}/figures/algorithms", ".pdf", ".svg", ".csv"),
             in_between=(
                 [
                     report(
@@ -127,21 +145,18 @@ if experiment.algorithms:
                 else []
             ),
         log:
-            f"{RESULTS}/logs/compare_algorithms.log",
+            f"{RESULTS}/logs/algorithms_figures.log",
         benchmark:
-            f"{RESULTS}/benchmarks/compare_algorithms.jsonl"
+            f"{RESULTS}/benchmarks/algorithms_figures.jsonl"
         conda:
             ENVIRONMENT
         params:
-            rates=list(experiment.algorithms.relative_rates),
-            target=experiment.target_accuracy,
-            target_rounds=every(experiment.algorithms.every, experiment.algorithms.rounds),
             entries=list(experiment.algorithms.entries),
             in_between=in_between(experiment.algorithms),
             steps=experiment.algorithms.local_steps,
             hessian_vector_product=experiment.algorithms.hessian_vector_product,
         script:
-            "../scripts/compare_algorithms.py"
+            "../scripts/algorithms_figures.py"
 
 
 rule algorithms:

@@ -92,14 +92,15 @@ rule rounds_figure:
         "../scripts/rounds_figure.py"
 
 
-rule baselines:
+# Tables apart from figures: the page reads the tables, and a deleted figure must stay one job.
+rule comparison_tables:
     input:
-        lib=library("baselines.py"),
+        lib=library("comparison_tables.py"),
         evaluation=EVALUATED,
         runs=rules.runs_table.output[0],
         selection=rules.select.output[0],
     output:
-        table=[
+        baselines=[
             report(
                 f"{RESULTS}/tables/baselines.csv",
                 caption="../report/baselines_table.rst",
@@ -108,6 +109,38 @@ rule baselines:
             ),
             *multiext(f"{RESULTS}/tables/baselines", ".md", ".tex"),
         ],
+        stage2=(
+            [
+                report(
+                    f"{RESULTS}/tables/stage2.csv",
+                    caption="../report/stage2_table.rst",
+                    category="Results",
+                    labels={"table": "stage 2 and controls"},
+                ),
+                *multiext(f"{RESULTS}/tables/stage2", ".md", ".tex"),
+            ]
+            if STAGE2
+            else []
+        ),
+    log:
+        f"{RESULTS}/logs/comparison_tables.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/comparison_tables.jsonl"
+    conda:
+        ENVIRONMENT
+    params:
+        reference=REFERENCE,
+    script:
+        "../scripts/comparison_tables.py"
+
+
+rule comparison_figures:
+    input:
+        lib=library("comparison_figures.py"),
+        evaluation=EVALUATED,
+        runs=rules.runs_table.output[0],
+        selection=rules.select.output[0],
+    output:
         curve=[
             report(
                 f"{RESULTS}/figures/finetune_curve.png",
@@ -126,37 +159,8 @@ rule baselines:
             ),
             *multiext(f"{RESULTS}/figures/clients_before_after", ".pdf", ".svg", ".csv"),
         ],
-    log:
-        f"{RESULTS}/logs/baselines.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/baselines.jsonl"
-    conda:
-        ENVIRONMENT
-    params:
-        reference=REFERENCE,
-    script:
-        "../scripts/baselines.py"
-
-
-if STAGE2:
-
-    rule stage2:
-        input:
-            lib=library("stage2.py"),
-            evaluation=EVALUATED,
-            runs=rules.runs_table.output[0],
-            selection=rules.select.output[0],
-        output:
-            table=[
-                report(
-                    f"{RESULTS}/tables/stage2.csv",
-                    caption="../report/stage2_table.rst",
-                    category="Results",
-                    labels={"table": "stage 2 and controls"},
-                ),
-                *multiext(f"{RESULTS}/tables/stage2", ".md", ".tex"),
-            ],
-            figure=[
+        stage2=(
+            [
                 report(
                     f"{RESULTS}/figures/stage2.png",
                     caption="../report/stage2.rst",
@@ -164,17 +168,20 @@ if STAGE2:
                     labels={"figure": "stage 2 against rounds"},
                 ),
                 *multiext(f"{RESULTS}/figures/stage2", ".pdf", ".svg", ".csv"),
-            ],
-        log:
-            f"{RESULTS}/logs/stage2.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/stage2.jsonl"
-        conda:
-            ENVIRONMENT
-        params:
-            reference=REFERENCE,
-        script:
-            "../scripts/stage2.py"
+            ]
+            if STAGE2
+            else []
+        ),
+    log:
+        f"{RESULTS}/logs/comparison_figures.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/comparison_figures.jsonl"
+    conda:
+        ENVIRONMENT
+    params:
+        reference=REFERENCE,
+    script:
+        "../scripts/comparison_figures.py"
 
 
 rule tables:

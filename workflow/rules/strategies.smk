@@ -40,34 +40,23 @@ if experiment.strategies:
         script:
             "../scripts/personalize_strategies.py"
 
-    rule strategies:
+    rule strategies_table:
         input:
             **STRATEGY_FILES,
-            lib=library("strategies.py"),
+            lib=library("strategies_table.py"),
             runs=rules.runs_table.output[0],
         output:
-            table=[
-                report(
-                    f"{RESULTS}/tables/strategies.csv",
-                    caption="../report/strategies_table.rst",
-                    category="Results",
-                    labels={"table": "ways to personalize"},
-                ),
-                *multiext(f"{RESULTS}/tables/strategies", ".md", ".tex"),
-            ],
-            figure=[
-                report(
-                    f"{RESULTS}/figures/strategies.png",
-                    caption="../report/strategies.rst",
-                    category="Results",
-                    labels={"figure": "ways to personalize"},
-                ),
-                *multiext(f"{RESULTS}/figures/strategies", ".pdf", ".svg", ".csv"),
-            ],
+            csv=report(
+                f"{RESULTS}/tables/strategies.csv",
+                caption="../report/strategies_table.rst",
+                category="Results",
+                labels={"table": "ways to personalize"},
+            ),
+            other=multiext(f"{RESULTS}/tables/strategies", ".md", ".tex"),
         log:
-            f"{RESULTS}/logs/strategies.log",
+            f"{RESULTS}/logs/strategies_table.log",
         benchmark:
-            f"{RESULTS}/benchmarks/strategies.jsonl"
+            f"{RESULTS}/benchmarks/strategies_table.jsonl"
         conda:
             ENVIRONMENT
         params:
@@ -75,4 +64,29 @@ if experiment.strategies:
             model=experiment.model,
             strategies=ALL_STRATEGIES,
         script:
-            "../scripts/strategies.py"
+            "../scripts/strategies_table.py"
+
+    rule strategies_figure:
+        input:
+            **STRATEGY_FILES,
+            lib=library("strategies_figure.py"),
+            runs=rules.runs_table.output[0],
+        output:
+            png=report(
+                f"{RESULTS}/figures/strategies.png",
+                caption="../report/strategies.rst",
+                category="Results",
+                labels={"figure": "ways to personalize"},
+            ),
+            other=multiext(f"{RESULTS}/figures/strategies", ".pdf", ".svg", ".csv"),
+        log:
+            f"{RESULTS}/logs/strategies_figure.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/strategies_figure.jsonl"
+        conda:
+            ENVIRONMENT
+        params:
+            reference=REFERENCE,
+            strategies=ALL_STRATEGIES,
+        script:
+            "../scripts/strategies_figure.py"

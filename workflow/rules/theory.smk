@@ -22,38 +22,51 @@ if experiment.theory:
         script:
             "../scripts/measure_theory.py"
 
-    rule theory:
+    rule theory_table:
         input:
-            lib=library("theory.py"),
+            lib=library("theory_table.py"),
             measured=MEASURED_THEORY,
             runs=rules.runs_table.output[0],
         output:
-            table=[
-                report(
-                    f"{RESULTS}/tables/theory.csv",
-                    caption="../report/theory_table.rst",
-                    category="Results",
-                    labels={"table": "FedAvg's update and MAML"},
-                ),
-                *multiext(f"{RESULTS}/tables/theory", ".md", ".tex"),
-            ],
-            figure=[
-                report(
-                    f"{RESULTS}/figures/theory.png",
-                    caption="../report/theory.rst",
-                    category="Results",
-                    labels={"figure": "FedAvg's update and MAML"},
-                ),
-                *multiext(f"{RESULTS}/figures/theory", ".pdf", ".svg", ".csv"),
-            ],
+            csv=report(
+                f"{RESULTS}/tables/theory.csv",
+                caption="../report/theory_table.rst",
+                category="Results",
+                labels={"table": "FedAvg's update and MAML"},
+            ),
+            other=multiext(f"{RESULTS}/tables/theory", ".md", ".tex"),
         log:
-            f"{RESULTS}/logs/theory.log",
+            f"{RESULTS}/logs/theory_table.log",
         benchmark:
-            f"{RESULTS}/benchmarks/theory.jsonl"
+            f"{RESULTS}/benchmarks/theory_table.jsonl"
+        conda:
+            ENVIRONMENT
+        params:
+            clients=experiment.theory.clients,
+        script:
+            "../scripts/theory_table.py"
+
+    rule theory_figure:
+        input:
+            lib=library("theory_figure.py"),
+            measured=MEASURED_THEORY,
+            runs=rules.runs_table.output[0],
+        output:
+            png=report(
+                f"{RESULTS}/figures/theory.png",
+                caption="../report/theory.rst",
+                category="Results",
+                labels={"figure": "FedAvg's update and MAML"},
+            ),
+            other=multiext(f"{RESULTS}/figures/theory", ".pdf", ".svg", ".csv"),
+        log:
+            f"{RESULTS}/logs/theory_figure.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/theory_figure.jsonl"
         conda:
             ENVIRONMENT
         params:
             clients=experiment.theory.clients,
             models=len(experiment.theory.rounds) * len(experiment.seeds),
         script:
-            "../scripts/theory.py"
+            "../scripts/theory_figure.py"
