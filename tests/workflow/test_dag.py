@@ -146,7 +146,6 @@ def test_a_deleted_figure_is_one_job(done, name, rule):
 def test_an_edited_module_reruns_what_depends_on_it(done, path, expected):
     with done.edit(path):
         assert done.planned() == expected
-    assert done.planned() == {}
 
 
 def test_a_touched_module_reruns_nothing(done):
