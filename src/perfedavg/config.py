@@ -60,7 +60,7 @@ class Federated(Block):
     client: ClientTraining = Field(ClientTraining(), description="local training")
     server: Server = Field(ServerSGD(), description="server optimizer")
     pack: StrictBool = Field(
-        True, description="one job trains all amounts of local work of one (M, seed), so that they share one start-up; "
+        True, description="runs share jobs, so start-up too: one job trains all of a seed and kind, one evaluates all seeds; "
         "set false where a run takes longer than some minutes"
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
@@ -40,6 +41,7 @@ def source_fingerprint(path: str | Path) -> str:
     return digest.hexdigest()
 
 
+@cache  # the workflow asks for every script, and they share most modules
 def _imported_modules(path: Path) -> set[str]:
     modules = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -52,6 +54,7 @@ def _imported_modules(path: Path) -> set[str]:
     return {m for m in modules if m.split(".")[0] == PACKAGE.name}
 
 
+@cache
 def _files_of(module: str) -> list[Path]:
     """The file of a dotted name and the ``__init__`` files that importing it executes; [] for a name in a module."""
     base = PACKAGE.joinpath(*module.split(".")[1:])

@@ -2,15 +2,15 @@ if experiment.algorithms:
 
     use rule train_fedavg as train_algorithms with:
         output:
-            files=[file for name in RUN_FILES for file in per_entry(f"{RESULTS}/runs/{{run_id}}/{name}")],
-            checkpoints=[directory(folder) for folder in per_entry(f"{RESULTS}/runs/{{run_id}}/checkpoints")],
+            files=[file for name in RUN_FILES for file in packed(f"{RESULTS}/runs/{ENTRY_ID}/{name}", "setting")],
+            checkpoints=[directory(folder) for folder in packed(f"{RESULTS}/runs/{ENTRY_ID}/checkpoints", "setting")],
         log:
-            f"{RESULTS}/logs/{entry_job_name('train_algorithms')}.log",
+            f"{RESULTS}/logs/{job_name('train_algorithms-s{seed}', 'train_algorithms-{setting}-s{seed}')}.log",
         benchmark:
-            f"{RESULTS}/benchmarks/{entry_job_name('train_algorithms')}.jsonl"
+            f"{RESULTS}/benchmarks/{job_name('train_algorithms-s{seed}', 'train_algorithms-{setting}-s{seed}')}.jsonl"
         priority: 15
         params:
-            runs=runs_of_entry_job,
+            runs=settings_of(ENTRY_RUNS),
             packages=packages("numpy", "torch"),
 
     rule validate_algorithms:
@@ -18,20 +18,20 @@ if experiment.algorithms:
             lib=library("validate_algorithms.py"),
             store=rules.build_store.output,
             split=rules.split_clients.output,
-            checkpoints=per_entry(f"{RESULTS}/runs/{{run_id}}/checkpoints"),
+            checkpoints=packed(f"{RESULTS}/runs/{ENTRY_ID}/checkpoints", "setting", "seed"),
         output:
-            per_entry(f"{RESULTS}/personalization/validation/{{run_id}}.parquet"),
+            packed(f"{RESULTS}/personalization/validation/{ENTRY_ID}.parquet", "setting", "seed"),
         log:
-            f"{RESULTS}/logs/{entry_job_name('validate_algorithms')}.log",
+            f"{RESULTS}/logs/{job_name('validate_algorithms', 'validate_algorithms-{setting}-s{seed}')}.log",
         benchmark:
-            f"{RESULTS}/benchmarks/{entry_job_name('validate_algorithms')}.jsonl"
+            f"{RESULTS}/benchmarks/{job_name('validate_algorithms', 'validate_algorithms-{setting}-s{seed}')}.jsonl"
         conda:
             ENVIRONMENT
         threads: experiment.workers
         params:
             packages=PERSONALIZE_PARAMS["packages"],
             personalization=PERSONALIZE_PARAMS["personalization"],
-            runs=runs_of_entry_job,
+            runs=settings_of(ENTRY_RUNS),
             compared_rounds=compared_rounds_of_job,
         script:
             "../scripts/validate_algorithms.py"
@@ -65,15 +65,15 @@ if experiment.algorithms:
             store=rules.build_store.output,
             split=rules.split_clients.output,
             rates=rules.choose_rates.output,
-            checkpoints=per_entry(f"{RESULTS}/runs/{{run_id}}/checkpoints"),
-            validation=per_entry(f"{RESULTS}/personalization/validation/{{run_id}}.parquet"),
+            checkpoints=packed(f"{RESULTS}/runs/{ENTRY_ID}/checkpoints", "setting", "seed"),
+            validation=packed(f"{RESULTS}/personalization/validation/{ENTRY_ID}.parquet", "setting", "seed"),
         # Of runs whose server rate was not chosen, the rows of validation clients alone.
         output:
-            per_entry(f"{RESULTS}/personalization/{{run_id}}.parquet"),
+            packed(f"{RESULTS}/personalization/{ENTRY_ID}.parquet", "setting", "seed"),
         log:
-            f"{RESULTS}/logs/{entry_job_name('evaluate_algorithms')}.log",
+            f"{RESULTS}/logs/{job_name('evaluate_algorithms', 'evaluate_algorithms-{setting}-s{seed}')}.log",
         benchmark:
-            f"{RESULTS}/benchmarks/{entry_job_name('evaluate_algorithms')}.jsonl"
+            f"{RESULTS}/benchmarks/{job_name('evaluate_algorithms', 'evaluate_algorithms-{setting}-s{seed}')}.jsonl"
         conda:
             ENVIRONMENT
         threads: experiment.workers
@@ -82,7 +82,7 @@ if experiment.algorithms:
             personalization=PERSONALIZE_PARAMS["personalization"],
             intermediate_clients=PERSONALIZE_PARAMS["intermediate_clients"],
             split_seed=PERSONALIZE_PARAMS["split_seed"],
-            runs=runs_of_entry_job,
+            runs=settings_of(ENTRY_RUNS),
             compared_rounds=compared_rounds_of_job,
         script:
             "../scripts/evaluate_algorithms.py"

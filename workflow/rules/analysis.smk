@@ -92,137 +92,96 @@ rule rounds_figure:
         "../scripts/rounds_figure.py"
 
 
-rule baselines_table:
+# Tables apart from figures: the page reads the tables, and a deleted figure must stay one job.
+rule comparison_tables:
     input:
-        lib=library("comparison_table.py"),
+        lib=library("comparison_tables.py"),
         evaluation=EVALUATED,
         runs=rules.runs_table.output[0],
         selection=rules.select.output[0],
     output:
-        csv=report(
-            f"{RESULTS}/tables/baselines.csv",
-            caption="../report/baselines_table.rst",
-            category="Results",
-            labels={"table": "FedAvg and baselines"},
-        ),
-        other=multiext(f"{RESULTS}/tables/baselines", ".md", ".tex"),
-    log:
-        f"{RESULTS}/logs/baselines_table.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/baselines_table.jsonl"
-    conda:
-        ENVIRONMENT
-    params:
-        reference=REFERENCE,
-        stage2=False,
-    script:
-        "../scripts/comparison_table.py"
-
-
-rule finetune_curve:
-    input:
-        lib=library("finetune_curve.py"),
-        evaluation=EVALUATED,
-        runs=rules.runs_table.output[0],
-        selection=rules.select.output[0],
-    output:
-        png=report(
-            f"{RESULTS}/figures/finetune_curve.png",
-            caption="../report/finetune_curve.rst",
-            category="Results",
-            labels={"figure": "accuracy against fine-tune epoch"},
-        ),
-        other=multiext(f"{RESULTS}/figures/finetune_curve", ".pdf", ".svg", ".csv"),
-    log:
-        f"{RESULTS}/logs/finetune_curve.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/finetune_curve.jsonl"
-    conda:
-        ENVIRONMENT
-    params:
-        reference=REFERENCE,
-    script:
-        "../scripts/finetune_curve.py"
-
-
-rule clients_before_after:
-    input:
-        lib=library("clients_before_after.py"),
-        evaluation=EVALUATED,
-        runs=rules.runs_table.output[0],
-        selection=rules.select.output[0],
-    output:
-        png=report(
-            f"{RESULTS}/figures/clients_before_after.png",
-            caption="../report/clients_before_after.rst",
-            category="Results",
-            labels={"figure": "clients before and after"},
-        ),
-        other=multiext(f"{RESULTS}/figures/clients_before_after", ".pdf", ".svg", ".csv"),
-    log:
-        f"{RESULTS}/logs/clients_before_after.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/clients_before_after.jsonl"
-    conda:
-        ENVIRONMENT
-    params:
-        reference=REFERENCE,
-    script:
-        "../scripts/clients_before_after.py"
-
-
-if STAGE2:
-
-    rule stage2_table:
-        input:
-            lib=library("comparison_table.py"),
-            evaluation=EVALUATED,
-            runs=rules.runs_table.output[0],
-            selection=rules.select.output[0],
-        output:
-            csv=report(
-                f"{RESULTS}/tables/stage2.csv",
-                caption="../report/stage2_table.rst",
+        baselines=[
+            report(
+                f"{RESULTS}/tables/baselines.csv",
+                caption="../report/baselines_table.rst",
                 category="Results",
-                labels={"table": "stage 2 and controls"},
+                labels={"table": "FedAvg and baselines"},
             ),
-            other=multiext(f"{RESULTS}/tables/stage2", ".md", ".tex"),
-        log:
-            f"{RESULTS}/logs/stage2_table.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/stage2_table.jsonl"
-        conda:
-            ENVIRONMENT
-        params:
-            reference=REFERENCE,
-            stage2=True,
-        script:
-            "../scripts/comparison_table.py"
+            *multiext(f"{RESULTS}/tables/baselines", ".md", ".tex"),
+        ],
+        stage2=(
+            [
+                report(
+                    f"{RESULTS}/tables/stage2.csv",
+                    caption="../report/stage2_table.rst",
+                    category="Results",
+                    labels={"table": "stage 2 and controls"},
+                ),
+                *multiext(f"{RESULTS}/tables/stage2", ".md", ".tex"),
+            ]
+            if STAGE2
+            else []
+        ),
+    log:
+        f"{RESULTS}/logs/comparison_tables.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/comparison_tables.jsonl"
+    conda:
+        ENVIRONMENT
+    params:
+        reference=REFERENCE,
+    script:
+        "../scripts/comparison_tables.py"
 
-    rule stage2_figure:
-        input:
-            lib=library("stage2_figure.py"),
-            evaluation=EVALUATED,
-            runs=rules.runs_table.output[0],
-            selection=rules.select.output[0],
-        output:
-            png=report(
-                f"{RESULTS}/figures/stage2.png",
-                caption="../report/stage2.rst",
+
+rule comparison_figures:
+    input:
+        lib=library("comparison_figures.py"),
+        evaluation=EVALUATED,
+        runs=rules.runs_table.output[0],
+        selection=rules.select.output[0],
+    output:
+        curve=[
+            report(
+                f"{RESULTS}/figures/finetune_curve.png",
+                caption="../report/finetune_curve.rst",
                 category="Results",
-                labels={"figure": "stage 2 against rounds"},
+                labels={"figure": "accuracy against fine-tune epoch"},
             ),
-            other=multiext(f"{RESULTS}/figures/stage2", ".pdf", ".svg", ".csv"),
-        log:
-            f"{RESULTS}/logs/stage2_figure.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/stage2_figure.jsonl"
-        conda:
-            ENVIRONMENT
-        params:
-            reference=REFERENCE,
-        script:
-            "../scripts/stage2_figure.py"
+            *multiext(f"{RESULTS}/figures/finetune_curve", ".pdf", ".svg", ".csv"),
+        ],
+        clients=[
+            report(
+                f"{RESULTS}/figures/clients_before_after.png",
+                caption="../report/clients_before_after.rst",
+                category="Results",
+                labels={"figure": "clients before and after"},
+            ),
+            *multiext(f"{RESULTS}/figures/clients_before_after", ".pdf", ".svg", ".csv"),
+        ],
+        stage2=(
+            [
+                report(
+                    f"{RESULTS}/figures/stage2.png",
+                    caption="../report/stage2.rst",
+                    category="Results",
+                    labels={"figure": "stage 2 against rounds"},
+                ),
+                *multiext(f"{RESULTS}/figures/stage2", ".pdf", ".svg", ".csv"),
+            ]
+            if STAGE2
+            else []
+        ),
+    log:
+        f"{RESULTS}/logs/comparison_figures.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/comparison_figures.jsonl"
+    conda:
+        ENVIRONMENT
+    params:
+        reference=REFERENCE,
+    script:
+        "../scripts/comparison_figures.py"
 
 
 rule tables:

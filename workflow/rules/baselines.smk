@@ -22,46 +22,30 @@ if experiment.centralized:
         script:
             "../scripts/train_centralized.py"
 
-    rule stop_centralized:
-        input:
-            lib=library("stop_centralized.py"),
-            passes=f"{RESULTS}/runs/centralized-s{{seed}}/passes.parquet",
-            reference=f"{RESULTS}/personalization/validation/{REFERENCE}-s{{seed}}.parquet",
-        output:
-            expand(f"{RESULTS}/runs/centralized-{{stop}}-s{{seed}}/run.json", stop=STOPS, allow_missing=True),
-        log:
-            f"{RESULTS}/logs/stop_centralized-s{{seed}}.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/stop_centralized-s{{seed}}.jsonl"
-        conda:
-            ENVIRONMENT
-        params:
-            runs=lambda wildcards: baselines_of_seed("centralized", wildcards),
-            last_round=experiment.federated.rounds,
-        script:
-            "../scripts/stop_centralized.py"
-
     rule personalize_centralized:
         input:
             lib=library("personalize_centralized.py"),
             store=rules.build_store.output,
             split=rules.split_clients.output,
-            checkpoints=f"{RESULTS}/runs/centralized-s{{seed}}/checkpoints",
-            runs=expand(f"{RESULTS}/runs/centralized-{{stop}}-s{{seed}}/run.json", stop=STOPS, allow_missing=True),
+            passes=packed(f"{RESULTS}/runs/centralized-s{{seed}}/passes.parquet", "seed"),
+            checkpoints=packed(f"{RESULTS}/runs/centralized-s{{seed}}/checkpoints", "seed"),
+            reference=packed(f"{RESULTS}/personalization/validation/{REFERENCE}-s{{seed}}.parquet", "seed"),
+        # In the order of the runs: one way to stop after the other, each with every seed of the job.
         output:
-            validation=expand(
-                f"{RESULTS}/personalization/validation/centralized-{{stop}}-s{{seed}}.parquet", stop=STOPS, allow_missing=True
-            ),
-            all=expand(f"{RESULTS}/personalization/centralized-{{stop}}-s{{seed}}.parquet", stop=STOPS, allow_missing=True),
+            runs=each_stop(f"{RESULTS}/runs/centralized-{{stop}}-s{{seed}}/run.json"),
+            validation=each_stop(f"{RESULTS}/personalization/validation/centralized-{{stop}}-s{{seed}}.parquet"),
+            all=each_stop(f"{RESULTS}/personalization/centralized-{{stop}}-s{{seed}}.parquet"),
         log:
-            f"{RESULTS}/logs/personalize_centralized-s{{seed}}.log",
+            f"{RESULTS}/logs/{job_name('personalize_centralized', 'personalize_centralized-s{seed}')}.log",
         benchmark:
-            f"{RESULTS}/benchmarks/personalize_centralized-s{{seed}}.jsonl"
+            f"{RESULTS}/benchmarks/{job_name('personalize_centralized', 'personalize_centralized-s{seed}')}.jsonl"
         conda:
             ENVIRONMENT
         threads: experiment.workers
         params:
             packages=packages("numpy", "torch"),
+            runs=baselines("centralized"),
+            last_round=experiment.federated.rounds,
             personalization=experiment.personalization.model_dump(mode="json", exclude={"shown_epochs"}),
             passes=experiment.centralized.passes,
         script:
@@ -76,18 +60,18 @@ if experiment.local_only:
             store=rules.build_store.output,
             split=rules.split_clients.output,
         output:
-            run=f"{RESULTS}/runs/local-only-s{{seed}}/run.json",
-            validation=f"{RESULTS}/personalization/validation/local-only-s{{seed}}.parquet",
-            all=f"{RESULTS}/personalization/local-only-s{{seed}}.parquet",
+            runs=packed(f"{RESULTS}/runs/local-only-s{{seed}}/run.json", "seed"),
+            validation=packed(f"{RESULTS}/personalization/validation/local-only-s{{seed}}.parquet", "seed"),
+            all=packed(f"{RESULTS}/personalization/local-only-s{{seed}}.parquet", "seed"),
         log:
-            f"{RESULTS}/logs/train_local_only-s{{seed}}.log",
+            f"{RESULTS}/logs/{job_name('train_local_only', 'train_local_only-s{seed}')}.log",
         benchmark:
-            f"{RESULTS}/benchmarks/train_local_only-s{{seed}}.jsonl"
+            f"{RESULTS}/benchmarks/{job_name('train_local_only', 'train_local_only-s{seed}')}.jsonl"
         conda:
             ENVIRONMENT
         threads: experiment.workers
         params:
-            runs=lambda wildcards: baselines_of_seed("local_only", wildcards),
+            runs=baselines("local_only"),
             packages=packages("numpy", "torch"),
             personalization=experiment.local_only.as_fine_tuning().model_dump(mode="json", exclude={"shown_epochs"}),
         script:

@@ -98,76 +98,59 @@ COMPARED_ROUNDS = {
 }
 
 
-def per_run(path):
-    """`path`, which holds `{run_id}`, for the runs of one job: one (M, seed) with all its local work, or one run."""
-    pattern = path.format(run_id="fedavg-m{clients}-{work}-s{seed}")
-    amounts = [f"{work_letter(experiment)}{n}" for n in local_work(experiment)]
-    return expand(pattern, work=amounts, allow_missing=True) if experiment.federated.pack else [pattern]
+# By part of the experiment: its runs, and their ids as a pattern. The runs of one job are those that its wildcards match.
+STAGE1_ID, STAGE2_ID, ENTRY_ID = "fedavg-m{clients}-{work}-s{seed}", f"{REFERENCE}.{{variant}}-s{{seed}}", "{setting}-s{seed}"
+REFERENCES = [run for run in STAGE1 if run.setting == REFERENCE]
+VALUES = {
+    "clients": experiment.federated.clients_per_round,
+    "work": [f"{work_letter(experiment)}{n}" for n in local_work(experiment)],
+    "variant": list(stage2_variants(experiment)),
+    "setting": ENTRY_SETTINGS,
+    "seed": experiment.seeds,
+}
 
 
-def per_variant(path):
-    """The same for stage 2: all variants of one seed, or one run."""
-    pattern = path.format(run_id=f"{REFERENCE}.{{variant}}-s{{seed}}")
-    return expand(pattern, variant=stage2_variants(experiment), allow_missing=True) if experiment.federated.pack else [pattern]
+def packed(path, *names):
+    """The files of one job: `path` with all values of the wildcards `names`, or the pattern alone where runs share no job."""
+    return expand(path, **{name: VALUES[name] for name in names}, allow_missing=True) if experiment.federated.pack else [path]
 
 
-def per_entry(path):
-    """The same for the algorithm comparison: all of one seed, or one run."""
-    pattern = path.format(run_id="{setting}-s{seed}")
-    return expand(pattern, setting=ENTRY_SETTINGS, allow_missing=True) if experiment.federated.pack else [pattern]
+def each_stop(path):
+    """The same for centralized runs, with every way to stop them first."""
+    return [file for stop in STOPS for file in packed(path.replace("{stop}", stop), "seed")]
 
 
-def runs_of_job(wildcards):
-    """The settings of the runs of one job, as plain values that Snakemake can compare."""
-    work = getattr(wildcards, "work", None)
-    return [
-        run.model_dump(mode="json")
-        for run in STAGE1
-        if run.clients_per_round == int(wildcards.clients)
-        and run.seed == int(wildcards.seed)
-        and work in (None, run.setting.rsplit("-", 1)[1])
-    ]
+def job_name(packed_name, name):
+    """Name of the log and the benchmark of a job: the first where runs share jobs."""
+    return packed_name if experiment.federated.pack else name
 
 
-def runs_of_stage2_job(wildcards):
-    """The same for stage 2."""
-    variant = getattr(wildcards, "variant", None)
-    return [
-        run.model_dump(mode="json")
-        for run in STAGE2
-        if run.seed == int(wildcards.seed) and variant in (None, run.setting.removeprefix(f"{REFERENCE}."))
-    ]
+def settings_of(runs):
+    """A function for `params`: the settings of those of `runs` that are of the job, as plain values Snakemake can compare."""
+
+    def of_job(wildcards):
+        return [
+            run.model_dump(mode="json") for run in runs if all(value == _value(run, name) for name, value in wildcards.items())
+        ]
+
+    return of_job
 
 
-def runs_of_entry_job(wildcards):
-    """The same for the algorithm comparison."""
-    setting = getattr(wildcards, "setting", None)
-    return [
-        run.model_dump(mode="json") for run in ENTRY_RUNS if run.seed == int(wildcards.seed) and setting in (None, run.setting)
-    ]
+def _value(run, wildcard):
+    if wildcard == "clients":
+        return str(run.clients_per_round)
+    if wildcard == "work":
+        return run.setting.rsplit("-", 1)[1]
+    if wildcard == "variant":
+        return run.setting.removeprefix(f"{REFERENCE}.")
+    return str(getattr(run, wildcard))
 
 
 def compared_rounds_of_job(wildcards):
     """By setting of the job's runs: the rounds at which its entry may be compared."""
-    return {run["setting"]: COMPARED_ROUNDS[run["setting"]] for run in runs_of_entry_job(wildcards)}
+    return {run["setting"]: COMPARED_ROUNDS[run["setting"]] for run in settings_of(ENTRY_RUNS)(wildcards)}
 
 
-def baselines_of_seed(algorithm, wildcards):
-    """The same for the baselines of one seed."""
-    seed = int(wildcards.seed)
-    return [run.model_dump(mode="json") for run in BASELINES if (run.algorithm, run.seed) == (algorithm, seed)]
-
-
-def job_name(rule_name):
-    """Name of the log and the benchmark of a job over one or more runs."""
-    return f"{rule_name}-m{{clients}}-s{{seed}}" if experiment.federated.pack else f"{rule_name}-m{{clients}}-{{work}}-s{{seed}}"
-
-
-def stage2_job_name(rule_name):
-    """The same for stage 2."""
-    return f"{rule_name}-s{{seed}}" if experiment.federated.pack else f"{rule_name}-{{variant}}-s{{seed}}"
-
-
-def entry_job_name(rule_name):
-    """The same for the algorithm comparison."""
-    return f"{rule_name}-s{{seed}}" if experiment.federated.pack else f"{rule_name}-{{setting}}-s{{seed}}"
+def baselines(algorithm):
+    """The settings of the job's baselines of one kind, likewise."""
+    return settings_of([run for run in BASELINES if run.algorithm == algorithm])

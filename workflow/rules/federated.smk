@@ -8,18 +8,19 @@ rule train_fedavg:
         split=rules.split_clients.output,
     # Stage 1. Interrupted runs go on from their state in `.resume/`, which is no output: outputs are wiped after a failure.
     output:
-        files=[file for name in RUN_FILES for file in per_run(f"{RESULTS}/runs/{{run_id}}/{name}")],
-        checkpoints=[directory(folder) for folder in per_run(f"{RESULTS}/runs/{{run_id}}/checkpoints")],
+        files=[file for name in RUN_FILES for file in packed(f"{RESULTS}/runs/{STAGE1_ID}/{name}", "clients", "work")],
+        checkpoints=[directory(folder) for folder in packed(f"{RESULTS}/runs/{STAGE1_ID}/checkpoints", "clients", "work")],
     log:
-        f"{RESULTS}/logs/{job_name('train_fedavg')}.log",
+        f"{RESULTS}/logs/{job_name('train_fedavg-s{seed}', 'train_fedavg-m{clients}-{work}-s{seed}')}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{job_name('train_fedavg')}.jsonl"
-    priority: lambda wildcards: int(wildcards.clients)  # the longest jobs first, so that no core waits for one at the end
+        f"{RESULTS}/benchmarks/{job_name('train_fedavg-s{seed}', 'train_fedavg-m{clients}-{work}-s{seed}')}.jsonl"
+    # The longest jobs first, so that no core waits for one at the end.
+    priority: lambda wildcards: int(getattr(wildcards, "clients", 40))
     conda:
         ENVIRONMENT
     threads: experiment.workers
     params:
-        runs=runs_of_job,
+        runs=settings_of(STAGE1),
         packages=packages("numpy", "torch"),
     script:
         "../scripts/train_fedavg.py"
@@ -38,15 +39,15 @@ if STAGE2:
                 allow_missing=True,
             ),
         output:
-            files=[file for name in RUN_FILES for file in per_variant(f"{RESULTS}/runs/{{run_id}}/{name}")],
-            checkpoints=[directory(folder) for folder in per_variant(f"{RESULTS}/runs/{{run_id}}/checkpoints")],
+            files=[file for name in RUN_FILES for file in packed(f"{RESULTS}/runs/{STAGE2_ID}/{name}", "variant")],
+            checkpoints=[directory(folder) for folder in packed(f"{RESULTS}/runs/{STAGE2_ID}/checkpoints", "variant")],
         log:
-            f"{RESULTS}/logs/{stage2_job_name('train_stage2')}.log",
+            f"{RESULTS}/logs/{job_name('train_stage2-s{seed}', 'train_stage2-{variant}-s{seed}')}.log",
         benchmark:
-            f"{RESULTS}/benchmarks/{stage2_job_name('train_stage2')}.jsonl"
+            f"{RESULTS}/benchmarks/{job_name('train_stage2-s{seed}', 'train_stage2-{variant}-s{seed}')}.jsonl"
         priority: 30  # nothing trains longer after its parent
         params:
-            runs=runs_of_stage2_job,
+            runs=settings_of(STAGE2),
             packages=packages("numpy", "torch"),
 
 

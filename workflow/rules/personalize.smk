@@ -3,21 +3,21 @@ rule personalize:
         lib=library("personalize.py"),
         store=rules.build_store.output,
         split=rules.split_clients.output,
-        checkpoints=per_run(f"{RESULTS}/runs/{{run_id}}/checkpoints"),
+        checkpoints=packed(f"{RESULTS}/runs/{STAGE1_ID}/checkpoints", "work", "seed"),
     # Validation clients have a file of their own: nothing that chooses may read of evaluation clients.
     output:
-        validation=per_run(f"{RESULTS}/personalization/validation/{{run_id}}.parquet"),
-        all=per_run(f"{RESULTS}/personalization/{{run_id}}.parquet"),
+        validation=packed(f"{RESULTS}/personalization/validation/{STAGE1_ID}.parquet", "work", "seed"),
+        all=packed(f"{RESULTS}/personalization/{STAGE1_ID}.parquet", "work", "seed"),
     log:
-        f"{RESULTS}/logs/{job_name('personalize')}.log",
+        f"{RESULTS}/logs/{job_name('personalize-m{clients}', 'personalize-m{clients}-{work}-s{seed}')}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{job_name('personalize')}.jsonl"
+        f"{RESULTS}/benchmarks/{job_name('personalize-m{clients}', 'personalize-m{clients}-{work}-s{seed}')}.jsonl"
     conda:
         ENVIRONMENT
     threads: experiment.workers
     params:
         **PERSONALIZE_PARAMS,
-        runs=runs_of_job,
+        runs=settings_of(STAGE1),
         personalized_rounds=experiment.personalized_rounds,
     script:
         "../scripts/personalize.py"
@@ -30,17 +30,17 @@ if STAGE2:
             lib=library("personalize.py"),
             store=rules.build_store.output,
             split=rules.split_clients.output,
-            checkpoints=per_variant(f"{RESULTS}/runs/{{run_id}}/checkpoints"),
+            checkpoints=packed(f"{RESULTS}/runs/{STAGE2_ID}/checkpoints", "variant", "seed"),
         output:
-            validation=per_variant(f"{RESULTS}/personalization/validation/{{run_id}}.parquet"),
-            all=per_variant(f"{RESULTS}/personalization/{{run_id}}.parquet"),
+            validation=packed(f"{RESULTS}/personalization/validation/{STAGE2_ID}.parquet", "variant", "seed"),
+            all=packed(f"{RESULTS}/personalization/{STAGE2_ID}.parquet", "variant", "seed"),
         log:
-            f"{RESULTS}/logs/{stage2_job_name('personalize_stage2')}.log",
+            f"{RESULTS}/logs/{job_name('personalize_stage2', 'personalize_stage2-{variant}-s{seed}')}.log",
         benchmark:
-            f"{RESULTS}/benchmarks/{stage2_job_name('personalize_stage2')}.jsonl"
+            f"{RESULTS}/benchmarks/{job_name('personalize_stage2', 'personalize_stage2-{variant}-s{seed}')}.jsonl"
         params:
             **PERSONALIZE_PARAMS,
-            runs=runs_of_stage2_job,
+            runs=settings_of(STAGE2),
             personalized_rounds=None,
 
 

@@ -16,21 +16,19 @@ if experiment.strategies:
             lib=library("personalize_strategies.py"),
             store=rules.build_store.output,
             split=rules.split_clients.output,
-            checkpoints=f"{RESULTS}/runs/{REFERENCE}-s{{seed}}/checkpoints",
+            checkpoints=packed(f"{RESULTS}/runs/{REFERENCE}-s{{seed}}/checkpoints", "seed"),
         output:
-            f"{RESULTS}/personalization/strategies/{REFERENCE}-s{{seed}}.parquet",
+            packed(f"{RESULTS}/personalization/strategies/{REFERENCE}-s{{seed}}.parquet", "seed"),
         log:
-            f"{RESULTS}/logs/personalize_strategies-s{{seed}}.log",
+            f"{RESULTS}/logs/{job_name('personalize_strategies', 'personalize_strategies-s{seed}')}.log",
         benchmark:
-            f"{RESULTS}/benchmarks/personalize_strategies-s{{seed}}.jsonl"
+            f"{RESULTS}/benchmarks/{job_name('personalize_strategies', 'personalize_strategies-s{seed}')}.jsonl"
         conda:
             ENVIRONMENT
         threads: experiment.workers
         params:
             packages=packages("numpy", "torch"),
-            run=lambda wildcards: next(
-                run.model_dump(mode="json") for run in STAGE1 if run.run_id == f"{REFERENCE}-s{wildcards.seed}"
-            ),
+            runs=settings_of(REFERENCES),
             strategies=[
                 {
                     **way,

@@ -6,20 +6,18 @@ if experiment.theory:
             lib=library("measure_theory.py"),
             store=rules.build_store.output,
             split=rules.split_clients.output,
-            checkpoints=f"{RESULTS}/runs/{REFERENCE}-s{{seed}}/checkpoints",
+            checkpoints=packed(f"{RESULTS}/runs/{REFERENCE}-s{{seed}}/checkpoints", "seed"),
         output:
-            f"{RESULTS}/theory/{REFERENCE}-s{{seed}}.parquet",
+            packed(f"{RESULTS}/theory/{REFERENCE}-s{{seed}}.parquet", "seed"),
         log:
-            f"{RESULTS}/logs/measure_theory-s{{seed}}.log",
+            f"{RESULTS}/logs/{job_name('measure_theory', 'measure_theory-s{seed}')}.log",
         benchmark:
-            f"{RESULTS}/benchmarks/measure_theory-s{{seed}}.jsonl"
+            f"{RESULTS}/benchmarks/{job_name('measure_theory', 'measure_theory-s{seed}')}.jsonl"
         conda:
             ENVIRONMENT
         params:
             packages=packages("numpy", "torch"),
-            run=lambda wildcards: next(
-                run.model_dump(mode="json") for run in STAGE1 if run.run_id == f"{REFERENCE}-s{wildcards.seed}"
-            ),
+            runs=settings_of(REFERENCES),
             theory=experiment.theory.model_dump(mode="json"),
         script:
             "../scripts/measure_theory.py"

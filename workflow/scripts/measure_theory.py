@@ -1,4 +1,4 @@
-"""Measure FedAvg's update against FedSGD's, FOMAML's and MAML's at models along one reference run."""
+"""Measure FedAvg's update against FedSGD's, FOMAML's and MAML's at models along the reference runs."""
 
 from pathlib import Path
 
@@ -10,13 +10,9 @@ from perfedavg.settings import RunSpec
 from perfedavg.tables import TRAINING
 
 with job(snakemake.log[0]):
-    path = Path(snakemake.output[0])
-    measure_theory(
-        RunSpec(**snakemake.params.run),
-        snakemake.input.checkpoints,
-        ClientStore(Path(snakemake.input.store[0]).parent),
-        read_group(snakemake.input.split[0], TRAINING),
-        **snakemake.params.theory,
-        path=path,
-        resume_folder=path.parents[1] / ".resume",
-    )
+    store = ClientStore(Path(snakemake.input.store[0]).parent)
+    clients = read_group(snakemake.input.split[0], TRAINING)
+    for run, checkpoints, output in zip(snakemake.params.runs, snakemake.input.checkpoints, snakemake.output, strict=True):
+        path = Path(output)
+        resume = path.parents[1] / ".resume"
+        measure_theory(RunSpec(**run), checkpoints, store, clients, **snakemake.params.theory, path=path, resume_folder=resume)

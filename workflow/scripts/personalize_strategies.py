@@ -1,4 +1,4 @@
-"""Personalize held-out clients from one run's last model, in every further way."""
+"""Personalize held-out clients from the reference runs' last models, in every further way."""
 
 from pathlib import Path
 
@@ -13,23 +13,14 @@ from perfedavg.settings import Personalization, RunSpec
 from perfedavg.tables import EVALUATION, VALIDATION, write_table
 
 with job(snakemake.log[0]), Pool(snakemake.threads) as pool:
-    params, checkpoints = snakemake.params, snakemake.input.checkpoints
     store = ClientStore(Path(snakemake.input.store[0]).parent)
     groups = {group: read_group(snakemake.input.split[0], group) for group in (VALIDATION, EVALUATION)}
-    spec = RunSpec(**params.run)
-    parts = [
-        personalize_run(
-            spec,
-            checkpoints,
-            store,
-            {spec.rounds: clients},
-            group,
-            Personalization(**strategy),
-            [spec.rounds],
-            pool,
-            spec.backend,
-        )
-        for strategy in params.strategies
-        for group, clients in groups.items()
-    ]
-    write_table(PERSONALIZATION, pd.concat(parts, ignore_index=True), snakemake.output[0])
+    strategies = [Personalization(**strategy) for strategy in snakemake.params.strategies]
+    for run, checkpoints, path in zip(snakemake.params.runs, snakemake.input.checkpoints, snakemake.output, strict=True):
+        spec = RunSpec(**run)
+        parts = [
+            personalize_run(spec, checkpoints, store, {spec.rounds: clients}, group, strategy, [spec.rounds], pool, spec.backend)
+            for strategy in strategies
+            for group, clients in groups.items()
+        ]
+        write_table(PERSONALIZATION, pd.concat(parts, ignore_index=True), path)

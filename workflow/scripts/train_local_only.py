@@ -15,13 +15,14 @@ from perfedavg.settings import Personalization
 from perfedavg.tables import EVALUATION, VALIDATION, write_table
 
 with job(snakemake.log[0]), Pool(snakemake.threads) as pool:
-    (run,) = snakemake.params.runs
-    spec, settings = BaselineSpec(**run), Personalization(**snakemake.params.personalization)
-    store = ClientStore(Path(snakemake.input.store[0]).parent)
-    parts = [
-        personalize_run(spec, None, store, {0: read_group(snakemake.input.split[0], group)}, group, settings, [0], pool)
-        for group in (VALIDATION, EVALUATION)
-    ]
-    write_table(PERSONALIZATION, parts[0], snakemake.output.validation)
-    write_table(PERSONALIZATION, pd.concat(parts, ignore_index=True), snakemake.output.all)
-    write_json(snakemake.output.run, run)
+    params, output = snakemake.params, snakemake.output
+    store, settings = ClientStore(Path(snakemake.input.store[0]).parent), Personalization(**params.personalization)
+    groups = {group: read_group(snakemake.input.split[0], group) for group in (VALIDATION, EVALUATION)}
+    for run, path, validation, everyone in zip(params.runs, output.runs, output.validation, output.all, strict=True):
+        spec = BaselineSpec(**run)
+        parts = [
+            personalize_run(spec, None, store, {0: clients}, group, settings, [0], pool) for group, clients in groups.items()
+        ]
+        write_table(PERSONALIZATION, parts[0], validation)
+        write_table(PERSONALIZATION, pd.concat(parts, ignore_index=True), everyone)
+        write_json(path, run)
