@@ -30,8 +30,12 @@ rule data_card:
         f"{RESULTS}/logs/data_card.log",
     benchmark:
         f"{RESULTS}/benchmarks/data_card.jsonl"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
+    resources:
+        **needs("data_card"),
     params:
         dataset=experiment.data.dataset,
     script:
@@ -57,8 +61,12 @@ rule table1:
         f"{RESULTS}/logs/table1.log",
     benchmark:
         f"{RESULTS}/benchmarks/table1.jsonl"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
+    resources:
+        **needs("table1"),
     params:
         target=experiment.target_accuracy,
         shown_epochs=list(experiment.personalization.shown_epochs),
@@ -84,8 +92,12 @@ rule rounds_figure:
         f"{RESULTS}/logs/rounds_figure.log",
     benchmark:
         f"{RESULTS}/benchmarks/rounds_figure.jsonl"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
+    resources:
+        **needs("rounds_figure"),
     params:
         target=experiment.target_accuracy,
     script:
@@ -110,8 +122,12 @@ rule baselines_table:
         f"{RESULTS}/logs/baselines_table.log",
     benchmark:
         f"{RESULTS}/benchmarks/baselines_table.jsonl"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
+    resources:
+        **needs("baselines_table"),
     params:
         reference=REFERENCE,
         stage2=False,
@@ -137,8 +153,12 @@ rule finetune_curve:
         f"{RESULTS}/logs/finetune_curve.log",
     benchmark:
         f"{RESULTS}/benchmarks/finetune_curve.jsonl"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
+    resources:
+        **needs("finetune_curve"),
     params:
         reference=REFERENCE,
     script:
@@ -163,8 +183,12 @@ rule clients_before_after:
         f"{RESULTS}/logs/clients_before_after.log",
     benchmark:
         f"{RESULTS}/benchmarks/clients_before_after.jsonl"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
+    resources:
+        **needs("clients_before_after"),
     params:
         reference=REFERENCE,
     script:
@@ -191,8 +215,12 @@ if STAGE2:
             f"{RESULTS}/logs/stage2_table.log",
         benchmark:
             f"{RESULTS}/benchmarks/stage2_table.jsonl"
+        group:
+            "tables"
         conda:
             ENVIRONMENT
+        resources:
+            **needs("stage2_table"),
         params:
             reference=REFERENCE,
             stage2=True,
@@ -217,8 +245,12 @@ if STAGE2:
             f"{RESULTS}/logs/stage2_figure.log",
         benchmark:
             f"{RESULTS}/benchmarks/stage2_figure.jsonl"
+        group:
+            "tables"
         conda:
             ENVIRONMENT
+        resources:
+            **needs("stage2_figure"),
         params:
             reference=REFERENCE,
         script:

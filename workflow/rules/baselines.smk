@@ -15,6 +15,8 @@ if experiment.centralized:
         priority: 10
         conda:
             ENVIRONMENT
+        resources:
+            **needs("train_centralized"),
         params:
             model=experiment.model,
             settings=experiment.centralized.model_dump(mode="json"),
@@ -33,8 +35,12 @@ if experiment.centralized:
             f"{RESULTS}/logs/stop_centralized-s{{seed}}.log",
         benchmark:
             f"{RESULTS}/benchmarks/stop_centralized-s{{seed}}.jsonl"
+        group:
+            "centralized"
         conda:
             ENVIRONMENT
+        resources:
+            **needs("stop_centralized"),
         params:
             runs=lambda wildcards: baselines_of_seed("centralized", wildcards),
             last_round=experiment.federated.rounds,
@@ -57,9 +63,13 @@ if experiment.centralized:
             f"{RESULTS}/logs/personalize_centralized-s{{seed}}.log",
         benchmark:
             f"{RESULTS}/benchmarks/personalize_centralized-s{{seed}}.jsonl"
+        group:
+            "centralized"
         conda:
             ENVIRONMENT
         threads: experiment.workers
+        resources:
+            **needs("personalize_centralized"),
         params:
             packages=packages("numpy", "torch"),
             personalization=experiment.personalization.model_dump(mode="json", exclude={"shown_epochs"}),
@@ -86,6 +96,8 @@ if experiment.local_only:
         conda:
             ENVIRONMENT
         threads: experiment.workers
+        resources:
+            **needs("train_local_only"),
         params:
             runs=lambda wildcards: baselines_of_seed("local_only", wildcards),
             packages=packages("numpy", "torch"),

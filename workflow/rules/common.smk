@@ -17,6 +17,7 @@ from perfedavg.algorithm_entries import (
 from perfedavg.analysis.summary import PAPER_DATASET
 from perfedavg.baselines.settings import BEST, MATCHED
 from perfedavg.config import every, load_config
+from perfedavg.data.sizes import declared_size
 from perfedavg.data.sources import content
 from perfedavg.errors import PerfedavgError
 from perfedavg.experiment import (
@@ -30,6 +31,9 @@ from perfedavg.experiment import (
     work_letter,
 )
 from perfedavg.imports import source_closure
+from perfedavg.resources import ON_BACK_END
+from perfedavg.resources import needs as limits
+from perfedavg.work import Counting
 
 if " " in sys.executable:
     raise WorkflowError(f"Snakemake cannot start jobs with a Python whose path has a space ({sys.executable}); move the project.")
@@ -76,6 +80,21 @@ def library_of_all():
 def packages(*names):
     """Versions of the packages that a step's numbers come from: another version is another result."""
     return {name: version(name) for name in names}
+
+
+COUNTING = Counting(experiment, declared_size(experiment.data))
+
+
+def needs(rule_name):
+    """The limits that a cluster gives a rule's jobs, from the size of their work; a job that is started again gets more."""
+
+    def limit(name):
+        return lambda wildcards, attempt: attempt * getattr(limits(COUNTING, rule_name, dict(wildcards)), name)
+
+    names = ["mem_mb", "runtime"]
+    if experiment.backend.device == "cuda" and rule_name in ON_BACK_END:
+        return {name: limit(name) for name in names} | {"gpu": 1}
+    return {name: limit(name) for name in names}
 
 
 HAS_ARCHIVE = hasattr(experiment.data, "archive")

@@ -18,6 +18,8 @@ rule train_fedavg:
     conda:
         ENVIRONMENT
     threads: experiment.workers
+    resources:
+        **needs("train_fedavg"),
     params:
         runs=runs_of_job,
         packages=packages("numpy", "torch"),
@@ -45,6 +47,8 @@ if STAGE2:
         benchmark:
             f"{RESULTS}/benchmarks/{stage2_job_name('train_stage2')}.jsonl"
         priority: 30  # nothing trains longer after its parent
+        resources:
+            **needs("train_stage2"),
         params:
             runs=runs_of_stage2_job,
             packages=packages("numpy", "torch"),
@@ -61,8 +65,12 @@ rule runs_table:
         f"{RESULTS}/logs/runs_table.log",
     benchmark:
         f"{RESULTS}/benchmarks/runs_table.jsonl"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
+    resources:
+        **needs("runs_table"),
     params:
         training_clients=experiment.split.training_clients,
         rounds=experiment.federated.rounds,

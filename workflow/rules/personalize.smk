@@ -15,6 +15,8 @@ rule personalize:
     conda:
         ENVIRONMENT
     threads: experiment.workers
+    resources:
+        **needs("personalize"),
     params:
         **PERSONALIZE_PARAMS,
         runs=runs_of_job,
@@ -38,6 +40,8 @@ if STAGE2:
             f"{RESULTS}/logs/{stage2_job_name('personalize_stage2')}.log",
         benchmark:
             f"{RESULTS}/benchmarks/{stage2_job_name('personalize_stage2')}.jsonl"
+        resources:
+            **needs("personalize_stage2"),
         params:
             **PERSONALIZE_PARAMS,
             runs=runs_of_stage2_job,
@@ -55,8 +59,12 @@ rule select:
         f"{RESULTS}/logs/select.log",
     benchmark:
         f"{RESULTS}/benchmarks/select.jsonl"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
+    resources:
+        **needs("select"),
     params:
         reptile=reptile_kinds(experiment),
     script:

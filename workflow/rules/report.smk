@@ -10,8 +10,12 @@ rule provenance:
         f"{RESULTS}/logs/provenance.log",
     benchmark:
         f"{RESULTS}/benchmarks/provenance.jsonl"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
+    resources:
+        **needs("provenance"),
     params:
         config=experiment.model_dump(mode="json", exclude={"workers"}),  # nothing depends on it
     script:
@@ -33,8 +37,12 @@ rule write_report:
         f"{RESULTS}/logs/write_report.log",
     benchmark:
         f"{RESULTS}/benchmarks/write_report.jsonl"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
+    resources:
+        **needs("write_report"),
     script:
         "../scripts/write_report.py"
 

@@ -19,7 +19,15 @@ with job(snakemake.log[0]), Pool(snakemake.threads) as pool:
     spec = RunSpec(**params.run)
     parts = [
         personalize_run(
-            spec, checkpoints, store, {spec.rounds: clients}, group, Personalization(**strategy), [spec.rounds], pool, spec.backend
+            spec,
+            checkpoints,
+            store,
+            {spec.rounds: clients},
+            group,
+            Personalization(**strategy),
+            [spec.rounds],
+            pool,
+            spec.backend,
         )
         for strategy in params.strategies
         for group, clients in groups.items()
