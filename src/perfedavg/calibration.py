@@ -32,7 +32,7 @@ from perfedavg.job import Progress
 from perfedavg.models import MODELS
 from perfedavg.personalize import personalize_run
 from perfedavg.randomness import torch_stream
-from perfedavg.settings import Personalization, RunSpec
+from perfedavg.settings import RunSpec
 from perfedavg.training.checkpoints import save_tensors
 from perfedavg.work import EVALUATE, Activity, fine_tuning_activity, gradient_examples, theory_examples, training_activity
 
@@ -141,9 +141,8 @@ class _Trials:
         return repeats * spec.clients_per_round * gradient_examples(spec, round(self.data.train))
 
     def fine_tune(self, activity: Activity, repeats: int) -> float:
-        config = self.config
-        ways = [Personalization(**way.model_dump(include={"layers", "optimizer", "lr"}), epochs=config.personalization.epochs,
-                                batch_size=config.personalization.batch_size) for way in (config.personalization, *config.strategies)]  # fmt: skip
+        config, ordinary = self.config, self.config.personalization
+        ways = [ordinary.model_copy(update=dict(way)) for way in (ordinary, *config.strategies)]
         ways += [config.local_only.as_fine_tuning()] if config.local_only else []
         way = ways[0]
         if activity != EVALUATE:

@@ -53,7 +53,9 @@ def job(log: str | Path) -> Iterator[None]:
 
 
 def _stop(signum: int, frame: object) -> NoReturn:
-    """A cluster that ends a job asks first: leave as after Ctrl-C, so that what can be saved is saved."""
+    """A cluster that ends a job asks first: leave as after Ctrl-C, so that what can be saved is saved. It may ask twice, directly
+    and through Snakemake; the second one must not interrupt the saving."""
+    signal.signal(signum, signal.SIG_IGN)
     raise SystemExit(128 + signum)
 
 

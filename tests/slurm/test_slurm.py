@@ -1,5 +1,6 @@
-"""`--profile profiles/slurm` on a real Slurm (`cluster.sh up`): the same bytes as here, also of jobs that were ended on the way."""
+"""`--profile profiles/slurm` on a real Slurm (`cluster.sh up`): the same bytes as here, also of jobs that were ended."""
 
+import re
 import shutil
 import subprocess
 import time
@@ -35,6 +36,11 @@ def test_the_tiny_experiment_gives_the_same_bytes(tmp_path):
     assert "Nothing to be done" in there.snakemake("--profile", "profiles/slurm").stderr
 
 
+def jobs_of(checkout):
+    """Slurm's ids of the jobs that were submitted so far."""
+    return re.findall(r"with SLURM jobid (\d+)", (checkout.folder / "snakemake.log").read_text())
+
+
 def one_long_run(checkout, rounds):
     """Leave one run of the tiny experiment, of so many rounds."""
     config = yaml.safe_load((checkout.folder / "tiny.yaml").read_text())
@@ -62,16 +68,17 @@ def test_training_that_scancel_or_the_time_limit_ends_goes_on_where_it_was(tmp_p
         assert run.poll() is None, "it ended before it trained"
         time.sleep(0.5)
     logs = [log.read_text()]
-    slurm("scancel", *slurm("squeue", "--noheader", "--states=RUNNING", "--format=%A"))
+    slurm("scancel", *jobs_of(there))
     while run.poll() is None:
-        if log.exists() and log.read_text() and not log.read_text().startswith(logs[-1][:60]):
+        if log.exists() and "goes on" in log.read_text() and log.read_text()[:60] != logs[-1][:60]:
             logs.append(log.read_text())
         time.sleep(0.5)
     assert run.returncode == 0
     assert len(logs) == 3, "each attempt has a log of its own"
     resumed = [int(text.split("goes on after round ")[1].split()[0]) for text in logs[1:]]
     assert 0 < resumed[0] < resumed[1] < rounds
-    states = slurm("squeue", "--noheader", "--states=all", "--format=%T")[-3:]
-    assert set(states) == {"CANCELLED", "TIMEOUT", "COMPLETED"}
+    ids = ",".join(jobs_of(there)[-3:])
+    states = slurm("squeue", "--noheader", "--states=all", f"--jobs={ids}", "--format=%T", "--sort=i")
+    assert states == ["CANCELLED", "TIMEOUT", "COMPLETED"]
     here.snakemake("--cores", "1", "federated")
     assert different(here, there) == []

@@ -46,7 +46,7 @@ rule table1:
     input:
         lib=library("table1.py"),
         evaluation=EVALUATED_STAGE1,
-        paper="config/paper_targets.csv" if experiment.data.dataset == PAPER_DATASET else [],
+        paper=PAPER_TARGETS if experiment.data.dataset == PAPER_DATASET else [],
         runs=rules.runs_table.output[0],
         selection=rules.select.output[0],
     output:

@@ -30,7 +30,7 @@ from perfedavg.experiment import (
     stage2_variants,
     work_letter,
 )
-from perfedavg.imports import source_closure
+from perfedavg.imports import PACKAGE, source_closure
 from perfedavg.resources import ON_BACK_END
 from perfedavg.resources import needs as limits
 from perfedavg.work import Counting
@@ -53,7 +53,10 @@ ENTRY_SETTINGS = list(dict.fromkeys(run.setting for run in ENTRY_RUNS))
 REFERENCE = reference_setting(experiment)
 STOPS = [BEST, MATCHED]
 
-SCRIPTS = os.path.relpath(Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent / "scripts")
+# Where this workflow lies, seen from the working folder: another workflow that uses it as a module has its own.
+PROJECT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
+SCRIPTS = os.path.relpath(PROJECT / "workflow/scripts")
+PAPER_TARGETS = os.path.relpath(PROJECT / "config/paper_targets.csv")
 
 # One shared environment for every rule.
 ENVIRONMENT = "../../environment.yml"

@@ -26,7 +26,7 @@ rule write_report:
     # The page links to the figures beside it, so they are no inputs: one that was deleted is one job.
     input:
         lib=library("write_report.py"),
-        template="src/perfedavg/analysis/report.html.j2",
+        template=os.path.relpath(PACKAGE / "analysis/report.html.j2"),
         tables=[f"{RESULTS}/tables/{name}.md" for name in TABLES],
         runs=rules.runs_table.output[0],
         selection=rules.select.output[0],
