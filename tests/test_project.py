@@ -100,7 +100,18 @@ ALLOWED = {
     "config_docs": {"config"},
     "work": {"config", "data", "experiment", "algorithm_entries"},
     "resources": {"work"},
-    "calibration": {"work", "config", "experiment", "algorithm_entries", "algorithms", "baselines", "personalize", "data", "models", "training"},
+    "calibration": {
+        "work",
+        "config",
+        "experiment",
+        "algorithm_entries",
+        "algorithms",
+        "baselines",
+        "personalize",
+        "data",
+        "models",
+        "training",
+    },
     "plan": {"work", "resources", "calibration"},
 }
 
