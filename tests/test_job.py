@@ -1,11 +1,23 @@
 """What a step does around its work."""
 
 import platform
+import signal
 import subprocess
 import sys
 
 import pytest
 
+STOPPED = """
+import os, signal, sys, time
+from perfedavg.job import job
+with job(sys.argv[1]):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+        print("saved")
+"""
 PAGE_FAULTS = """
 import resource, sys
 from perfedavg.job import prepare_process
@@ -27,3 +39,8 @@ def test_a_step_takes_no_memory_anew_that_the_last_one_has_freed():
     )
     assert plain > 1000, "else this test shows nothing"
     assert prepared < 100
+
+
+def test_a_step_that_is_told_to_stop_twice_saves_and_goes(tmp_path):
+    run = subprocess.run([sys.executable, "-c", STOPPED, str(tmp_path / "log")], capture_output=True, text=True, check=False)
+    assert (run.stdout, run.returncode) == ("saved\n", 128 + signal.SIGTERM)

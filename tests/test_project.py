@@ -28,6 +28,7 @@ from perfedavg.baselines.centralized import PASSES
 from perfedavg.data.describe import DATA_CARD
 from perfedavg.imports import PACKAGE, source_closure
 from perfedavg.personalize import PERSONALIZATION
+from perfedavg.plan import PLAN
 
 ROOT = Path(__file__).parents[1]
 CONTRACTS = {
@@ -52,6 +53,7 @@ CONTRACTS = {
     "figures/stage2.csv": STAGE2_FIGURE,
     "figures/rounds.csv": ROUNDS_FIGURE,
     "figures/data_card.csv": DATA_CARD_FIGURE,
+    "plan.csv": PLAN,
 }
 
 
@@ -96,6 +98,21 @@ ALLOWED = {
     "config_errors": set(),
     "experiment": {"config", "baselines"},
     "config_docs": {"config"},
+    "work": {"config", "data", "experiment", "algorithm_entries"},
+    "resources": {"work"},
+    "calibration": {
+        "work",
+        "config",
+        "experiment",
+        "algorithm_entries",
+        "algorithms",
+        "baselines",
+        "personalize",
+        "data",
+        "models",
+        "training",
+    },
+    "plan": {"work", "resources", "calibration"},
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from io import StringIO
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 
@@ -27,11 +29,13 @@ TIMING_LINE = "start-up {startup:.2f} s, work {work:.2f} s"
 def job(log: str | Path) -> Iterator[None]:
     """Run the body as one step: messages go to the terminal and to ``log``; the last line of the log is its timing.
 
-    A :class:`PerfedavgError` ends the process with exit code 1 and its message, without a traceback.
+    A :class:`PerfedavgError` ends the process with exit code 1 and its message, without a traceback; SIGTERM ends it as
+    Ctrl-C does, so that training saves its state first.
     """
     began = time.time()
     startup = began - psutil.Process().create_time()
     prepare_process()
+    signal.signal(signal.SIGTERM, _stop)
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     handlers = [logging.StreamHandler(), logging.FileHandler(log, mode="w", encoding="utf-8")]
     logger.setLevel(logging.INFO)
@@ -46,6 +50,13 @@ def job(log: str | Path) -> Iterator[None]:
         raise SystemExit(1) from None
     logger.removeHandler(handlers[0])  # the timing is for the log alone
     logger.info(TIMING_LINE.format(startup=startup, work=time.time() - began))
+
+
+def _stop(signum: int, frame: object) -> NoReturn:
+    """A cluster that ends a job asks first: leave as after Ctrl-C, so that what can be saved is saved. It may ask twice, directly
+    and through Snakemake; the second one must not interrupt the saving."""
+    signal.signal(signum, signal.SIG_IGN)
+    raise SystemExit(128 + signum)
 
 
 def prepare_process() -> None:

@@ -76,7 +76,6 @@ def test_the_next_cohort_is_read_while_one_trains(store, tmp_path, monkeypatch):
 def test_an_interrupted_run_goes_on_to_the_same_bytes(store, tmp_path, monkeypatch, caplog):
     specs = [make_spec(), make_spec(run_id="fedavg-m2-e2-s0", local_epochs=2, server={"optimizer": "adam", "lr": 0.01})]
     train(store, tmp_path / "whole", specs)
-    monkeypatch.setattr(run_module, "SAVE_EVERY_SECONDS", 0.0)
     rounds_played = []
     original = FederatedRun.round
 

@@ -1,11 +1,8 @@
-"""The whole DAG on the tiny config: reruns are right, and the bytes do not depend on the cores."""
+"""The whole DAG on the tiny config: the bytes do not depend on the cores, a rerun is as few jobs as it can be."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -14,74 +11,7 @@ import yaml
 
 from perfedavg.files import sha256_of
 from tests.data.test_emnist62 import make_archive
-
-ROOT = Path(__file__).parents[2]
-PROJECT = ("Snakefile", "workflow", "src", "config", "profiles", "environment.yml")
-# Wall times and machine facts, and what shows them.
-NOT_COMPARED = re.compile(r"/(logs|benchmarks)/|timings\.parquet$|provenance\.json$|report\.html$")
-
-
-class Checkout:
-    """A copy of the project whose own `src` is imported."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        folder.mkdir(exist_ok=True)
-        for name in PROJECT:
-            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-            copy(ROOT / name, folder / name)
-        shutil.copy(ROOT / "tests/workflow/tiny.yaml", folder / "tiny.yaml")
-        self.results = folder / "results/tiny"
-
-    def snakemake(self, *arguments, configfile="tiny.yaml", check=True):
-        """Standard output and error of one call."""
-        command = [sys.executable, "-m", "snakemake", *arguments]
-        if configfile:
-            command += ["--configfile", configfile]
-        env = os.environ | {"PYTHONPATH": str(self.folder / "src")}
-        run = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, check=False)
-        assert not check or run.returncode == 0, run.stdout + run.stderr
-        return run
-
-    def planned(self, *arguments):
-        """{rule: number of jobs} that a dry run plans; {} for nothing to be done."""
-        output = self.snakemake("--dry-run", *arguments)
-        text = output.stdout + output.stderr
-        if "Nothing to be done" in text:
-            return {}
-        table = text.split("Job stats:")[1].split("total")[0]
-        return {m[1]: int(m[2]) for m in re.finditer(r"^(\w+) +(\d+)$", table, re.MULTILINE) if m[1] != "all"}
-
-    def edit(self, path, add="\n# edited\n"):
-        """Append to a file for the length of a `with` block."""
-        return _Edit(self.folder / path, add)
-
-    def products(self):
-        """Bytes of every result that must be reproducible."""
-        folder = self.folder / "results"
-        files = {f"/{p.relative_to(folder)}": p for p in folder.rglob("*") if p.is_file()}
-        return {name: p.read_bytes() for name, p in files.items() if not NOT_COMPARED.search(name)}
-
-
-class _Edit:
-    def __init__(self, path, add):
-        self.path, self.add = path, add
-
-    def __enter__(self):
-        self.text = self.path.read_text()
-        self.path.write_text(self.text + self.add)
-
-    def __exit__(self, *_):
-        self.path.write_text(self.text)
-
-
-@pytest.fixture(scope="module")
-def done(tmp_path_factory):
-    """The tiny experiment, run once on two cores."""
-    checkout = Checkout(tmp_path_factory.mktemp("two-cores"))
-    checkout.snakemake("--cores", "2")
-    return checkout
-
+from tests.workflow.checkout import Checkout
 
 PAGE = {"provenance": 1, "write_report": 1}  # the page names the source of all that it shows
 COMPARED = ["comparison_tables", "comparison_figures", "strategies_table", "strategies_figure"]
@@ -95,7 +25,6 @@ PERSONALIZE = {
     "personalize_strategies": 1, "validate_algorithms": 1,
 } | RATES | SELECT  # fmt: skip
 CENTRALIZED = {"personalize_centralized": 1}
-FEDERATED = {rule: n for rule, n in PERSONALIZE.items() if rule != "train_local_only"}
 TRAIN = {"train_fedavg": 2, "train_stage2": 2, "train_algorithms": 2, "measure_theory": 1}
 
 
@@ -128,29 +57,16 @@ def test_a_deleted_figure_is_one_job(done, name, rule):
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("src/perfedavg/analysis/figures/rounds.py", {"rounds_figure": 1} | PAGE),
-        ("src/perfedavg/analysis/table1.py", {"table1": 1} | PAGE),
-        ("src/perfedavg/analysis/report.html.j2", {"write_report": 1}),
         ("src/perfedavg/analysis/comparison.py", COMPARISON | PAGE),
         ("src/perfedavg/analysis/rates.py", RATES | {"algorithms_table": 1, "algorithms_figures": 1} | PAGE),
-        ("src/perfedavg/algorithms/theory.py", {"measure_theory": 1, "theory_table": 1, "theory_figure": 1} | PAGE),
-        ("src/perfedavg/analysis/selection.py", SELECT | RATES | {"data_card": 1} | ANALYSIS),
         ("src/perfedavg/baselines/stopping.py", SELECT | CENTRALIZED | ANALYSIS),
-        ("src/perfedavg/baselines/centralized.py", SELECT | {"train_centralized": 2} | CENTRALIZED | ANALYSIS),
-        ("src/perfedavg/personalize.py", PERSONALIZE | ANALYSIS),
-        ("src/perfedavg/algorithms/server.py", TRAIN | FEDERATED | ANALYSIS),
         ("src/perfedavg/training/local.py", TRAIN | {"train_centralized": 2} | PERSONALIZE | ANALYSIS),
-        ("src/perfedavg/config_docs.py", {}),
     ],
 )
 def test_an_edited_module_reruns_what_depends_on_it(done, path, expected):
+    """How many jobs; `test_reruns` has more modules, by rule."""
     with done.edit(path):
         assert done.planned() == expected
-
-
-def test_a_touched_module_reruns_nothing(done):
-    (done.folder / "src/perfedavg/training/local.py").touch()
-    assert done.planned() == {}
 
 
 def test_a_new_seed_trains_only_its_own_runs(done):
@@ -158,18 +74,6 @@ def test_a_new_seed_trains_only_its_own_runs(done):
     own = dict.fromkeys(("train_fedavg", "train_stage2", "train_algorithms", "train_centralized"), 1)
     # One job evaluates all seeds where runs are packed; where not, see the test of single runs below.
     assert planned == own | {"measure_theory": 1} | PERSONALIZE | ANALYSIS
-
-
-def test_another_number_of_workers_changes_nothing(done):
-    assert done.planned("--config", "workers=2") == {}
-
-
-def test_a_new_target_makes_only_tables_and_figures(done):
-    assert done.planned("--config", "target_accuracy=0.07") == {"table1": 1, "rounds_figure": 1, "algorithms_table": 1} | PAGE
-
-
-def test_another_back_end_trains_the_federated_runs_again_and_nothing_else(done):
-    assert done.planned("--config", "backend={kind: batched}") == TRAIN | FEDERATED | ANALYSIS
 
 
 @pytest.mark.parametrize("target", ["data", "federated", "personalized", "algorithms", "tables", "figures", "report"])

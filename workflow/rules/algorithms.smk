@@ -9,6 +9,8 @@ if experiment.algorithms:
         benchmark:
             f"{RESULTS}/benchmarks/{job_name('train_algorithms-s{seed}', 'train_algorithms-{setting}-s{seed}')}.jsonl"
         priority: 15
+        resources:
+            **needs("train_algorithms"),
         params:
             runs=settings_of(ENTRY_RUNS),
             packages=packages("numpy", "torch"),
@@ -28,6 +30,8 @@ if experiment.algorithms:
         conda:
             ENVIRONMENT
         threads: experiment.workers
+        resources:
+            **needs("validate_algorithms"),
         params:
             packages=PERSONALIZE_PARAMS["packages"],
             personalization=PERSONALIZE_PARAMS["personalization"],
@@ -49,6 +53,8 @@ if experiment.algorithms:
             f"{RESULTS}/benchmarks/choose_rates.jsonl"
         conda:
             ENVIRONMENT
+        resources:
+            **needs("choose_rates"),
         params:
             entries=settings_of_entries(experiment.algorithms),
             compared_rounds=COMPARED_ROUNDS,
@@ -77,6 +83,8 @@ if experiment.algorithms:
         conda:
             ENVIRONMENT
         threads: experiment.workers
+        resources:
+            **needs("evaluate_algorithms"),
         params:
             packages=PERSONALIZE_PARAMS["packages"],
             personalization=PERSONALIZE_PARAMS["personalization"],
@@ -106,8 +114,12 @@ if experiment.algorithms:
             f"{RESULTS}/logs/algorithms_table.log",
         benchmark:
             f"{RESULTS}/benchmarks/algorithms_table.jsonl"
+        group:
+            "tables"
         conda:
             ENVIRONMENT
+        resources:
+            **needs("algorithms_table"),
         params:
             rates=list(experiment.algorithms.relative_rates),
             target=experiment.target_accuracy,
@@ -148,8 +160,12 @@ if experiment.algorithms:
             f"{RESULTS}/logs/algorithms_figures.log",
         benchmark:
             f"{RESULTS}/benchmarks/algorithms_figures.jsonl"
+        group:
+            "tables"
         conda:
             ENVIRONMENT
+        resources:
+            **needs("algorithms_figures"),
         params:
             entries=list(experiment.algorithms.entries),
             in_between=in_between(experiment.algorithms),

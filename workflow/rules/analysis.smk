@@ -30,8 +30,12 @@ rule data_card:
         f"{RESULTS}/logs/data_card.log",
     benchmark:
         f"{RESULTS}/benchmarks/data_card.jsonl"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
+    resources:
+        **needs("data_card"),
     params:
         dataset=experiment.data.dataset,
     script:
@@ -42,7 +46,7 @@ rule table1:
     input:
         lib=library("table1.py"),
         evaluation=EVALUATED_STAGE1,
-        paper="config/paper_targets.csv" if experiment.data.dataset == PAPER_DATASET else [],
+        paper=PAPER_TARGETS if experiment.data.dataset == PAPER_DATASET else [],
         runs=rules.runs_table.output[0],
         selection=rules.select.output[0],
     output:
@@ -57,8 +61,12 @@ rule table1:
         f"{RESULTS}/logs/table1.log",
     benchmark:
         f"{RESULTS}/benchmarks/table1.jsonl"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
+    resources:
+        **needs("table1"),
     params:
         target=experiment.target_accuracy,
         shown_epochs=list(experiment.personalization.shown_epochs),
@@ -84,8 +92,12 @@ rule rounds_figure:
         f"{RESULTS}/logs/rounds_figure.log",
     benchmark:
         f"{RESULTS}/benchmarks/rounds_figure.jsonl"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
+    resources:
+        **needs("rounds_figure"),
     params:
         target=experiment.target_accuracy,
     script:
@@ -126,8 +138,12 @@ rule comparison_tables:
         f"{RESULTS}/logs/comparison_tables.log",
     benchmark:
         f"{RESULTS}/benchmarks/comparison_tables.jsonl"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
+    resources:
+        **needs("comparison_tables"),
     params:
         reference=REFERENCE,
     script:
@@ -176,8 +192,12 @@ rule comparison_figures:
         f"{RESULTS}/logs/comparison_figures.log",
     benchmark:
         f"{RESULTS}/benchmarks/comparison_figures.jsonl"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
+    resources:
+        **needs("comparison_figures"),
     params:
         reference=REFERENCE,
     script:

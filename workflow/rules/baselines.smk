@@ -15,6 +15,8 @@ if experiment.centralized:
         priority: 10
         conda:
             ENVIRONMENT
+        resources:
+            **needs("train_centralized"),
         params:
             model=experiment.model,
             settings=experiment.centralized.model_dump(mode="json"),
@@ -42,6 +44,8 @@ if experiment.centralized:
         conda:
             ENVIRONMENT
         threads: experiment.workers
+        resources:
+            **needs("personalize_centralized"),
         params:
             packages=packages("numpy", "torch"),
             runs=baselines("centralized"),
@@ -70,6 +74,8 @@ if experiment.local_only:
         conda:
             ENVIRONMENT
         threads: experiment.workers
+        resources:
+            **needs("train_local_only"),
         params:
             runs=baselines("local_only"),
             packages=packages("numpy", "torch"),

@@ -17,6 +17,7 @@ from perfedavg.algorithm_entries import (
 from perfedavg.analysis.summary import PAPER_DATASET
 from perfedavg.baselines.settings import BEST, MATCHED
 from perfedavg.config import every, load_config
+from perfedavg.data.sizes import declared_size
 from perfedavg.data.sources import content
 from perfedavg.errors import PerfedavgError
 from perfedavg.experiment import (
@@ -29,7 +30,10 @@ from perfedavg.experiment import (
     stage2_variants,
     work_letter,
 )
-from perfedavg.imports import source_closure
+from perfedavg.imports import PACKAGE, source_closure
+from perfedavg.resources import ON_BACK_END
+from perfedavg.resources import needs as limits
+from perfedavg.work import Counting
 
 if " " in sys.executable:
     raise WorkflowError(f"Snakemake cannot start jobs with a Python whose path has a space ({sys.executable}); move the project.")
@@ -49,7 +53,10 @@ ENTRY_SETTINGS = list(dict.fromkeys(run.setting for run in ENTRY_RUNS))
 REFERENCE = reference_setting(experiment)
 STOPS = [BEST, MATCHED]
 
-SCRIPTS = os.path.relpath(Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent / "scripts")
+# Where this workflow lies, seen from the working folder: another workflow that uses it as a module has its own.
+PROJECT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
+SCRIPTS = os.path.relpath(PROJECT / "workflow/scripts")
+PAPER_TARGETS = os.path.relpath(PROJECT / "config/paper_targets.csv")
 
 # One shared environment for every rule.
 ENVIRONMENT = "../../environment.yml"
@@ -69,13 +76,29 @@ def library(script):
 
 
 def library_of_all():
-    """The package's source files that any script imports."""
-    return sorted({file for script in Path(SCRIPTS).glob("*.py") for file in library(script.name)})
+    """The package's source files that results come from: all that any script imports, but for what only plans."""
+    scripts = [script.name for script in Path(SCRIPTS).glob("*.py") if script.name != "plan.py"]
+    return sorted({file for script in scripts for file in library(script)})
 
 
 def packages(*names):
     """Versions of the packages that a step's numbers come from: another version is another result."""
     return {name: version(name) for name in names}
+
+
+COUNTING = Counting(experiment, declared_size(experiment.data))
+
+
+def needs(rule_name):
+    """The limits that a cluster gives a rule's jobs, from the size of their work; a job that is started again gets more."""
+
+    def limit(name):
+        return lambda wildcards, attempt: attempt * getattr(limits(COUNTING, rule_name, dict(wildcards)), name)
+
+    names = ["mem_mb", "runtime"]
+    if experiment.backend.device == "cuda" and rule_name in ON_BACK_END:
+        return {name: limit(name) for name in names} | {"gpu": 1}
+    return {name: limit(name) for name in names}
 
 
 HAS_ARCHIVE = hasattr(experiment.data, "archive")

@@ -27,8 +27,12 @@ rule build_store:
         f"{RESULTS}/logs/build_store.log",
     benchmark:
         f"{RESULTS}/benchmarks/build_store.jsonl"
+    group:
+        "data"
     conda:
         ENVIRONMENT
+    resources:
+        **needs("build_store"),
     params:
         data=content(experiment.data),
         packages=packages("h5py", "numpy") if HAS_ARCHIVE else packages("matplotlib", "numpy", "pillow", "scipy"),
@@ -47,8 +51,12 @@ rule split_clients:
         f"{RESULTS}/logs/split_clients.log",
     benchmark:
         f"{RESULTS}/benchmarks/split_clients.jsonl"
+    group:
+        "data"
     conda:
         ENVIRONMENT
+    resources:
+        **needs("split_clients"),
     params:
         split=experiment.split.model_dump(mode="json"),
     script:

@@ -19,6 +19,8 @@ rule train_fedavg:
     conda:
         ENVIRONMENT
     threads: experiment.workers
+    resources:
+        **needs("train_fedavg"),
     params:
         runs=settings_of(STAGE1),
         packages=packages("numpy", "torch"),
@@ -46,6 +48,8 @@ if STAGE2:
         benchmark:
             f"{RESULTS}/benchmarks/{job_name('train_stage2-s{seed}', 'train_stage2-{variant}-s{seed}')}.jsonl"
         priority: 30  # nothing trains longer after its parent
+        resources:
+            **needs("train_stage2"),
         params:
             runs=settings_of(STAGE2),
             packages=packages("numpy", "torch"),
@@ -62,8 +66,12 @@ rule runs_table:
         f"{RESULTS}/logs/runs_table.log",
     benchmark:
         f"{RESULTS}/benchmarks/runs_table.jsonl"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
+    resources:
+        **needs("runs_table"),
     params:
         training_clients=experiment.split.training_clients,
         rounds=experiment.federated.rounds,

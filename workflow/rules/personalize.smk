@@ -15,6 +15,8 @@ rule personalize:
     conda:
         ENVIRONMENT
     threads: experiment.workers
+    resources:
+        **needs("personalize"),
     params:
         **PERSONALIZE_PARAMS,
         runs=settings_of(STAGE1),
@@ -38,6 +40,8 @@ if STAGE2:
             f"{RESULTS}/logs/{job_name('personalize_stage2', 'personalize_stage2-{variant}-s{seed}')}.log",
         benchmark:
             f"{RESULTS}/benchmarks/{job_name('personalize_stage2', 'personalize_stage2-{variant}-s{seed}')}.jsonl"
+        resources:
+            **needs("personalize_stage2"),
         params:
             **PERSONALIZE_PARAMS,
             runs=settings_of(STAGE2),
@@ -55,8 +59,12 @@ rule select:
         f"{RESULTS}/logs/select.log",
     benchmark:
         f"{RESULTS}/benchmarks/select.jsonl"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
+    resources:
+        **needs("select"),
     params:
         reptile=reptile_kinds(experiment),
     script:

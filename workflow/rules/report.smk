@@ -10,8 +10,12 @@ rule provenance:
         f"{RESULTS}/logs/provenance.log",
     benchmark:
         f"{RESULTS}/benchmarks/provenance.jsonl"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
+    resources:
+        **needs("provenance"),
     params:
         config=experiment.model_dump(mode="json", exclude={"workers"}),  # nothing depends on it
     script:
@@ -22,7 +26,7 @@ rule write_report:
     # The page links to the figures beside it, so they are no inputs: one that was deleted is one job.
     input:
         lib=library("write_report.py"),
-        template="src/perfedavg/analysis/report.html.j2",
+        template=os.path.relpath(PACKAGE / "analysis/report.html.j2"),
         tables=[f"{RESULTS}/tables/{name}.md" for name in TABLES],
         runs=rules.runs_table.output[0],
         selection=rules.select.output[0],
@@ -33,8 +37,12 @@ rule write_report:
         f"{RESULTS}/logs/write_report.log",
     benchmark:
         f"{RESULTS}/benchmarks/write_report.jsonl"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
+    resources:
+        **needs("write_report"),
     script:
         "../scripts/write_report.py"
 

@@ -26,6 +26,8 @@ if experiment.strategies:
         conda:
             ENVIRONMENT
         threads: experiment.workers
+        resources:
+            **needs("personalize_strategies"),
         params:
             packages=packages("numpy", "torch"),
             runs=settings_of(REFERENCES),
@@ -57,8 +59,12 @@ if experiment.strategies:
             f"{RESULTS}/logs/strategies_table.log",
         benchmark:
             f"{RESULTS}/benchmarks/strategies_table.jsonl"
+        group:
+            "tables"
         conda:
             ENVIRONMENT
+        resources:
+            **needs("strategies_table"),
         params:
             reference=REFERENCE,
             model=experiment.model,
@@ -83,8 +89,12 @@ if experiment.strategies:
             f"{RESULTS}/logs/strategies_figure.log",
         benchmark:
             f"{RESULTS}/benchmarks/strategies_figure.jsonl"
+        group:
+            "tables"
         conda:
             ENVIRONMENT
+        resources:
+            **needs("strategies_figure"),
         params:
             reference=REFERENCE,
             strategies=ALL_STRATEGIES,

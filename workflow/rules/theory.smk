@@ -15,6 +15,8 @@ if experiment.theory:
             f"{RESULTS}/benchmarks/{job_name('measure_theory', 'measure_theory-s{seed}')}.jsonl"
         conda:
             ENVIRONMENT
+        resources:
+            **needs("measure_theory"),
         params:
             packages=packages("numpy", "torch"),
             runs=settings_of(REFERENCES),
@@ -39,8 +41,12 @@ if experiment.theory:
             f"{RESULTS}/logs/theory_table.log",
         benchmark:
             f"{RESULTS}/benchmarks/theory_table.jsonl"
+        group:
+            "tables"
         conda:
             ENVIRONMENT
+        resources:
+            **needs("theory_table"),
         params:
             clients=experiment.theory.clients,
         script:
@@ -63,8 +69,12 @@ if experiment.theory:
             f"{RESULTS}/logs/theory_figure.log",
         benchmark:
             f"{RESULTS}/benchmarks/theory_figure.jsonl"
+        group:
+            "tables"
         conda:
             ENVIRONMENT
+        resources:
+            **needs("theory_figure"),
         params:
             clients=experiment.theory.clients,
             models=len(experiment.theory.rounds) * len(experiment.seeds),

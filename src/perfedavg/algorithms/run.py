@@ -132,13 +132,24 @@ class _ResumableRun:
         }
 
     def train(self, validation_clients: Sequence[int]) -> None:
-        """Go on from the last saved round, or start; return when the last round is done or the run has diverged."""
-        spec = self.spec
+        """Go on from the last saved round, or start; return when the last round is done or the run has diverged.
+
+        However it ends, the rounds that are done are saved: after Ctrl-C, where a cluster's time is up, after an error.
+        """
         self._resume()
+        progress = Progress(self.spec.run_id, self.spec.rounds - self.spec.parent_rounds, "round", done=len(self.rows))
+        try:
+            self._train(validation_clients, progress)
+        finally:
+            progress.close()
+            if len(self.seconds) == len(self.rows):  # not in the middle of taking up a round
+                self._save_state()
+
+    def _train(self, validation_clients: Sequence[int], progress: Progress) -> None:
+        spec = self.spec
         saved = time.monotonic()
         evaluated = frozenset(spec.evaluated_rounds)
         facts: dict[str, str] = {}
-        progress = Progress(spec.run_id, spec.rounds - spec.parent_rounds, "round", done=len(self.rows))
         while self.status == "running":
             began = time.perf_counter()
             number = spec.parent_rounds + len(self.rows) + 1
@@ -162,8 +173,6 @@ class _ResumableRun:
             if number in evaluated or number == spec.rounds:
                 facts["validation accuracy"] = f"{self._mean_accuracy(validation_clients):.3f}"
             progress.advance(loss=f"{diagnostics.train_loss:.3f}", **facts)
-        progress.close()
-        self._save_state()
 
     def write_results(self, folder: Path) -> None:
         """Put the results in their place; the model is written last, so it stands for a complete run."""

@@ -1,0 +1,14 @@
+rule plan:
+    # Before hours are spent: what the config would cost. It makes no file of the experiment and always runs anew.
+    localrule: True
+    log:
+        f"{RESULTS}/logs/plan.log",
+    conda:
+        ENVIRONMENT
+    params:
+        config=config,
+        snakefile=str(workflow.main_snakefile),
+        store=STORE,
+        path=f"{RESULTS}/plan.md",
+    script:
+        "../scripts/plan.py"
