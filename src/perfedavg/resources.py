@@ -84,7 +84,7 @@ def _memory(counting: Counting, work: dict[Activity, int], workers: int) -> int:
         megabytes += 4 * BATCHED_CLIENTS * (model + config.personalization.batch_size * 0.3)
     if workers > 1:
         megabytes += workers * (WORKER_MB + 10 * model)
-    return 100 * math.ceil(megabytes / 100)
+    return 10 * math.ceil(megabytes / 10)
 
 
 def written_megabytes(counting: Counting, rule: str, wildcards: dict[str, str]) -> float:
