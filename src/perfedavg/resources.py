@@ -27,7 +27,7 @@ LIMIT = 4
 SHORTEST_MINUTES = 10
 
 # Megabytes, measured as the peak of the default and the tiny experiment's jobs and rounded up.
-BASE_MB, TABLES_MB, WORKER_MB = 600, 500, 450
+BASE_MB, TABLES_MB, WORKER_MB = 1000, 600, 450
 ON_BACK_END = ("train_fedavg", "train_stage2", "train_algorithms", "personalize", "personalize_stage2", "personalize_strategies")
 ON_BACK_END += ("validate_algorithms", "evaluate_algorithms")
 """The rules whose jobs compute on the config's back end."""
@@ -85,7 +85,7 @@ def _memory(counting: Counting, work: dict[Activity, int], workers: int) -> int:
         megabytes += 4 * BATCHED_CLIENTS * (model + config.personalization.batch_size * 0.3)
     if workers > 1:
         megabytes += workers * (WORKER_MB + 10 * model)
-    return 100 * math.ceil(megabytes / 100)
+    return 10 * math.ceil(megabytes / 10)
 
 
 def written_megabytes(counting: Counting, rule: str, wildcards: dict[str, str]) -> float:
