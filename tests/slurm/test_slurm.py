@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import time
+from importlib.util import find_spec
 
 import pytest
 import yaml
@@ -15,9 +16,12 @@ def slurm(*command):
     return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False).stdout.split()
 
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which("sinfo") or not slurm("sinfo", "--noheader"), reason="no Slurm here: tests/slurm/cluster.sh up"
-)
+pytestmark = [
+    pytest.mark.skipif(not find_spec("snakemake_executor_plugin_slurm"), reason="needs the extra: pip install -e '.[slurm]'"),
+    pytest.mark.skipif(
+        not shutil.which("sinfo") or not slurm("sinfo", "--noheader"), reason="no Slurm here: tests/slurm/cluster.sh up"
+    ),
+]
 
 
 def different(first, second):
