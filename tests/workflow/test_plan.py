@@ -15,7 +15,7 @@ def test_a_plan_counts_jobs_and_bytes_and_makes_nothing_else(tmp_path):
     assert f"tiny: {total.jobs:.0f} jobs, {total.core_hours:.2f} core-hours" in summary
     assert table.drop("total").jobs.to_dict() == jobs
     assert total.jobs == sum(jobs.values())
-    assert 0 < table.core_hours.min()
+    assert table.core_hours.min() > 0
     checkout.snakemake("--cores", "2", *config)
     written = sum(path.stat().st_size for path in (checkout.folder / "results").rglob("*") if path.is_file()) / 1e9
     assert total.written_gb == pytest.approx(written, rel=0.5)
