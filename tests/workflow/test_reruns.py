@@ -55,7 +55,7 @@ def table():
     groups = {row[0].strip("* "): re.findall(r"`(\w+)`", row[1]) for row in cells if row[0].startswith("*")}
     rows = {}
     for change, steps, *_ in (row for row in cells if not row[0].startswith("*")):
-        named = [rule for group in re.findall(r"\*([\w ]+)\*", steps) for rule in groups[group]]
+        named = [rule for group in re.findall(r"\*([\w -]+)\*", steps) for rule in groups[group]]
         rows[change] = {*named, *re.findall(r"`(\w+)`", steps)}
     return {change: rules for change, rules in rows.items() if change not in ("I changed", "step", "---")}
 

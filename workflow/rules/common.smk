@@ -76,8 +76,9 @@ def library(script):
 
 
 def library_of_all():
-    """The package's source files that any script imports."""
-    return sorted({file for script in Path(SCRIPTS).glob("*.py") for file in library(script.name)})
+    """The package's source files that results come from: those that any script imports but the plan's."""
+    scripts = {script.name for script in Path(SCRIPTS).glob("*.py")} - {"plan.py"}
+    return sorted({file for script in scripts for file in library(script)})
 
 
 def packages(*names):
