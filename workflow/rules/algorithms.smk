@@ -8,7 +8,7 @@ if experiment.algorithms:
             f"{RESULTS}/logs/{job_name('train_algorithms-s{seed}', 'train_algorithms-{setting}-s{seed}')}.log",
         benchmark:
             f"{RESULTS}/benchmarks/{job_name('train_algorithms-s{seed}', 'train_algorithms-{setting}-s{seed}')}.jsonl"
-        priority: 15
+        priority: 50  # the longest chain of jobs starts here
         resources:
             **needs("train_algorithms"),
         params:
@@ -27,6 +27,7 @@ if experiment.algorithms:
             f"{RESULTS}/logs/{job_name('validate_algorithms', 'validate_algorithms-{setting}-s{seed}')}.log",
         benchmark:
             f"{RESULTS}/benchmarks/{job_name('validate_algorithms', 'validate_algorithms-{setting}-s{seed}')}.jsonl"
+        priority: 50
         conda:
             ENVIRONMENT
         threads: experiment.workers
@@ -51,6 +52,7 @@ if experiment.algorithms:
             f"{RESULTS}/logs/choose_rates.log",
         benchmark:
             f"{RESULTS}/benchmarks/choose_rates.jsonl"
+        priority: 50
         conda:
             ENVIRONMENT
         resources:
@@ -80,6 +82,7 @@ if experiment.algorithms:
             f"{RESULTS}/logs/{job_name('evaluate_algorithms', 'evaluate_algorithms-{setting}-s{seed}')}.log",
         benchmark:
             f"{RESULTS}/benchmarks/{job_name('evaluate_algorithms', 'evaluate_algorithms-{setting}-s{seed}')}.jsonl"
+        priority: 50
         conda:
             ENVIRONMENT
         threads: experiment.workers

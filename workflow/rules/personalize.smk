@@ -12,6 +12,7 @@ rule personalize:
         f"{RESULTS}/logs/{job_name('personalize-m{clients}', 'personalize-m{clients}-{work}-s{seed}')}.log",
     benchmark:
         f"{RESULTS}/benchmarks/{job_name('personalize-m{clients}', 'personalize-m{clients}-{work}-s{seed}')}.jsonl"
+    priority: 20
     conda:
         ENVIRONMENT
     threads: experiment.workers
