@@ -13,7 +13,7 @@ reproduce: .venv/.complete  ## run the default experiment: results/demo/ (CORES=
 	$(BIN)/snakemake --cores $(CORES)
 
 test: .venv/.complete  ## run all tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadgroup
 
 bench: .venv/.complete .venv-bench/.complete  ## measure speed and memory against peers: results/bench/ (a quarter of an hour)
 	$(BIN)/python -m benchmarks

@@ -11,3 +11,10 @@ def done(tmp_path_factory):
     checkout = Checkout(tmp_path_factory.mktemp("two-cores"))
     checkout.snakemake("--cores", "2")
     return checkout
+
+
+def pytest_collection_modifyitems(items):
+    """With several test processes, one of them has the experiment."""
+    for item in items:
+        if "done" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group("done"))
