@@ -59,12 +59,12 @@ def test_training_that_scancel_or_the_time_limit_ends_goes_on_where_it_was(tmp_p
     one_long_run(here, 200)
     began = time.monotonic()
     here.snakemake("--cores", "1", "federated")
-    timing = (here.results / "logs/train_fedavg-m4-s0.log").read_text().rsplit("work ", 1)[1]
+    timing = (here.results / "logs/train_fedavg-s0.log").read_text().rsplit("work ", 1)[1]
     rounds = int(200 * 150 / float(timing.split()[0]))  # two and a half minutes
     for checkout in (here, there):
         one_long_run(checkout, rounds)
     assert time.monotonic() - began < 300
-    log = there.results / "logs/train_fedavg-m4-s0.log"
+    log = there.results / "logs/train_fedavg-s0.log"
     # The third attempt gets the time that it needs, the second one does not: limits are whole minutes.
     limits = "train_fedavg:runtime=1 if attempt < 3 else 30"
     run = there.start("--profile", "profiles/slurm", "federated", "--set-resources", limits)
