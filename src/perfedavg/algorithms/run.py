@@ -108,6 +108,7 @@ class _ResumableRun:
         self.folder = resume_folder / spec.run_id
         self.rows: list[dict] = []
         self.seconds: list[float] = []
+        self._taking_up = False
         self.status, self.state, parent_files = "running", None, []
         if parent is None:
             self.state = self.federated.init()
@@ -142,7 +143,7 @@ class _ResumableRun:
             self._train(validation_clients, progress)
         finally:
             progress.close()
-            if len(self.seconds) == len(self.rows):  # not in the middle of taking up a round
+            if not self._taking_up:
                 self._save_state()
 
     def _train(self, validation_clients: Sequence[int], progress: Progress) -> None:
@@ -156,17 +157,21 @@ class _ResumableRun:
             cohort = [self._cohort_client(i) for i in self.federated.sample_cohort(number, self.training_clients)]
             self.store.prefetch(self.federated.sample_cohort(number + 1, self.training_clients))  # is read while this one trains
             state, diagnostics = self.federated.round(self.state, number, cohort, self.client_updates)
-            self.rows.append(self._row(number, diagnostics, state.parameters))
+            row, status = self._row(number, diagnostics, state.parameters), self.status
             if not _is_finite(diagnostics, state):
-                self.status = f"diverged at round {number}"
+                status, state = f"diverged at round {number}", self.state
                 logger.warning("%s diverged at round %d: its loss, update or model is not finite", spec.run_id, number)
             else:
-                self.state = state
                 if number in evaluated:
-                    self._save_checkpoint(number)
+                    self._save_checkpoint(number, state)
                 if number == spec.rounds:
-                    self.status = "finished"
+                    status = "finished"
+            # All of a round or nothing, and in an instant: the process may be told to stop at any time.
+            self._taking_up = True
+            self.state, self.status = state, status
+            self.rows.append(row)
             self.seconds.append(time.perf_counter() - began)
+            self._taking_up = False
             if self.status == "running" and time.monotonic() - saved > SAVE_EVERY_SECONDS:
                 self._save_state()
                 saved = time.monotonic()
@@ -207,9 +212,9 @@ class _ResumableRun:
         exchanged = dict.fromkeys(("bytes_up", "bytes_down"), diagnostics.num_clients * model_bytes)
         return {"run_id": self.spec.run_id, "stage": stage, "round": number, **asdict(diagnostics), **exchanged}
 
-    def _save_checkpoint(self, number: int) -> None:
+    def _save_checkpoint(self, number: int, state: ServerState) -> None:
         path = self.folder / "checkpoints" / f"round_{number}.safetensors"
-        tensors = self.federated.model.named(self.state.parameters)
+        tensors = self.federated.model.named(state.parameters)
         save_tensors(path, tensors, {**self.metadata, "round": str(number)})
 
     def _save_state(self) -> None:
