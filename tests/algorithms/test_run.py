@@ -99,6 +99,29 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(store, tmp_path, monkeypat
     assert files(tmp_path / "stopped/runs") == files(tmp_path / "whole/runs")
 
 
+@pytest.mark.parametrize("where", ["_is_finite", "save_tensors", "round"])
+def test_wherever_a_run_is_told_to_stop_the_rounds_before_are_kept(store, tmp_path, monkeypatch, caplog, where):
+    """In round 2's training, its check for finite numbers, or as its checkpoint is written."""
+    spec = make_spec(evaluated_rounds=(2, 3))
+    train(store, tmp_path / "whole", [spec])
+    place = FederatedRun if where == "round" else run_module
+    original, calls = getattr(place, where), []
+
+    def stop_once(*args):
+        calls.append(args)
+        if len(calls) == (1 if where == "save_tensors" else 2):
+            raise SystemExit(143)
+        return original(*args)
+
+    monkeypatch.setattr(place, where, stop_once)
+    with pytest.raises(SystemExit):
+        train(store, tmp_path / "stopped", [spec])
+    with caplog.at_level("INFO", logger="perfedavg"):
+        train(store, tmp_path / "stopped", [spec])
+    assert "goes on after round 1" in caplog.text
+    assert files(tmp_path / "stopped/runs") == files(tmp_path / "whole/runs")
+
+
 def test_a_saved_state_of_another_config_starts_anew(store, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(shutil, "rmtree", lambda *args, **kwargs: None)  # keep the state of the first run
     train(store, tmp_path, [make_spec()])
