@@ -102,6 +102,7 @@ ALLOWED = {
     "resources": {"work"},
     "calibration": {
         "work",
+        "resources",
         "config",
         "experiment",
         "algorithm_entries",
@@ -112,7 +113,7 @@ ALLOWED = {
         "models",
         "training",
     },
-    "plan": {"work", "resources", "calibration"},
+    "plan": {"work", "resources", "calibration", "data"},
 }
 
 

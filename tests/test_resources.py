@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import yaml
 
+from perfedavg.calibration import calibrate
 from perfedavg.config import load_config
 from perfedavg.data.glyphs62 import glyphs62_clients
 from perfedavg.data.sizes import DataSize, declared_size
+from perfedavg.errors import PerfedavgError
 from perfedavg.models import MODELS
 from perfedavg.resources import LIMIT, PARAMETERS, SHORTEST_MINUTES, needs
 from perfedavg.work import EVALUATE, Activity, Counting
@@ -85,3 +87,24 @@ def test_every_rule_declares_what_it_needs():
     for block in jobs:
         name = re.match(r"(?:\w+ as )?(\w+)", block)[1]
         assert f'**needs("{name}")' in block, name
+
+
+def test_the_batched_back_end_is_one_process_whatever_the_workers():
+    def of(**changes):
+        return needs(counting(federated={"rounds": 400_000}, backend={"kind": "batched"}, **changes), "train_fedavg", ONE)
+
+    assert of(workers=4) == of(workers=1)
+
+
+def test_archives_can_be_planned_before_they_are_there():
+    """The limits and costs of every job of a config on an archive; converting is not tried out."""
+    config = load_config(yaml.safe_load((ROOT / "config/emnist62-small.yaml").read_text()))
+    work = Counting(config, declared_size(config.data)).of_job("build_store", {})
+    costs = calibrate(config, declared_size(config.data), work, seconds=0.01)
+    assert [activity.kind for activity in work] == ["convert"]
+    assert all(costs.seconds[activity] > 0 for activity in work)
+
+
+def test_bfloat16_is_refused_where_it_would_be_float32():
+    with pytest.raises(PerfedavgError, match="cnn_emnist_bf16"):
+        counting(model="cnn_emnist_bf16", backend={"kind": "batched"})

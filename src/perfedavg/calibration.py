@@ -32,6 +32,7 @@ from perfedavg.job import Progress
 from perfedavg.models import MODELS
 from perfedavg.personalize import personalize_run
 from perfedavg.randomness import torch_stream
+from perfedavg.resources import reference_seconds
 from perfedavg.settings import RunSpec
 from perfedavg.training.checkpoints import save_tensors
 from perfedavg.work import EVALUATE, Activity, fine_tuning_activity, gradient_examples, theory_examples, training_activity
@@ -66,8 +67,11 @@ def calibrate(config: Config, data: DataSize, activities: Iterable[Activity], se
         clock = time.perf_counter if config.backend.device == "cuda" else time.process_time
         costs = {}
         for activity in activities:
-            with _quietly():
-                costs[activity] = _seconds_per_example(trials.of(activity), clock, seconds)
+            if activity.kind == "convert":  # there is no archive to try it on
+                costs[activity] = reference_seconds(config.model, activity)
+            else:
+                with _quietly():
+                    costs[activity] = _seconds_per_example(trials.of(activity), clock, seconds)
             progress.advance(activity=" ".join(map(str, activity)))
     start_up = {}
     for kind, modules in _IMPORTED.items():

@@ -156,6 +156,8 @@ class Config(Block):
     def _check(self) -> Config:
         if self.experiment == "data":
             raise ValueError("experiment: results/data/ holds the client stores; choose another name")
+        if self.model == "cnn_emnist_bf16" and self.backend.kind == "batched":
+            raise ValueError("model: `cnn_emnist_bf16` computes in bfloat16 by `backend.kind` loop alone; take cnn_emnist")
         no_repeats(self.seeds, "seeds")
         no_repeats(self.personalization.shown_epochs, "personalization.shown_epochs")
         cohorts = {"federated.clients_per_round": max(self.federated.clients_per_round)}

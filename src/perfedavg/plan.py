@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from perfedavg.calibration import ANALYSIS, TRAINING, Costs, calibrate
+from perfedavg.data.sizes import declared_size
 from perfedavg.files import write_text
 from perfedavg.resources import needs, written_megabytes
 from perfedavg.tables import write_table
@@ -42,14 +43,15 @@ class PlannedJob(NamedTuple):
 def plan(jobs: Sequence[PlannedJob], counting: Counting) -> tuple[pd.DataFrame, float]:
     """The table, a row a rule and their total, and the hours of the longest chain of jobs that wait for each other.
 
-    Calibrates the activities that these jobs consist of on this machine: half a minute, on the paper's model a minute.
+    Calibrates the activities that these jobs consist of on this machine: half a minute to two.
     """
+    declared = Counting(counting.config, declared_size(counting.config.data))  # limits are the rules' own
     works = [counting.of_job(job.rule, job.wildcards) for job in jobs]
     costs = calibrate(counting.config, counting.data, set().union(*works))
     seconds = [_core_seconds(work, costs) for work in works]
     rows = []
     for job, own in zip(jobs, seconds, strict=True):
-        limits = needs(counting, job.rule, job.wildcards)
+        limits = needs(declared, job.rule, job.wildcards)
         rows.append(
             {
                 "rule": job.rule,

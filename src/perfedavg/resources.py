@@ -32,8 +32,10 @@ ON_BACK_END = ("train_fedavg", "train_stage2", "train_algorithms", "personalize"
 ON_BACK_END += ("validate_algorithms", "evaluate_algorithms")
 """The rules whose jobs compute on the config's back end."""
 BATCHED_CLIENTS = 64
-"""Clients that the batched back end has in memory at once."""
+"""Clients that the batched back end fine-tunes at once; of a cohort it trains all."""
 IMAGE_BYTES = 28 * 28
+PREPARED_BYTES = {"cnn_small": 4 * 144 * 25}
+"""Of an image as the network takes it, where that is not the image in float32."""
 ROW_BYTES = 20
 """Of a client and epoch, in Parquet."""
 
@@ -52,7 +54,8 @@ def needs(counting: Counting, rule: str, wildcards: dict[str, str]) -> Needs:
     config, work = counting.config, counting.of_job(rule, wildcards)
     kinds = {activity.kind for activity in work}
     seconds = START_UP_SECONDS + sum(n * reference_seconds(config.model, activity) for activity, n in work.items())
-    workers = config.workers if kinds & {"train", "fine-tune"} else 1
+    batched = config.backend.kind == "batched" and rule in ON_BACK_END
+    workers = config.workers if kinds & {"train", "fine-tune"} and not batched else 1
     minutes = max(SHORTEST_MINUTES, math.ceil(LIMIT * seconds / workers / 60))
     on_gpu = config.backend.device == "cuda" and rule in ON_BACK_END
     return Needs(_memory(counting, work, workers), minutes, int(on_gpu))
@@ -74,15 +77,19 @@ def _memory(counting: Counting, work: dict[Activity, int], workers: int) -> int:
     if not work:
         return TABLES_MB
     cohorts = [*config.federated.clients_per_round, *([config.algorithms.clients_per_round] if config.algorithms else [])]
+    steps = config.algorithms.local_steps if config.algorithms else 0
     kinds, megabytes = {activity.kind for activity in work}, BASE_MB + 10 * model
     if "train" in kinds:  # a round's deltas are kept until they are averaged; MAML keeps the walk's models
-        megabytes += model * (max(cohorts) + (config.algorithms.local_steps if config.algorithms else 0))
+        megabytes += model * (max(cohorts) + steps)
     if "centralized" in kinds:  # the pooled examples
         megabytes += 2 * config.split.training_clients * counting.data.train * IMAGE_BYTES / 1e6
     if "theory" in kinds:  # in float64, an update a client and algorithm
         megabytes += 2 * model * config.theory.clients * (config.theory.max_steps + 1)
     if config.backend.kind == "batched" and kinds & {"train", "fine-tune"}:
-        megabytes += 4 * BATCHED_CLIENTS * (model + config.personalization.batch_size * 0.3)
+        megabytes += 4 * max(BATCHED_CLIENTS, *cohorts) * (model * (1 + steps) + config.personalization.batch_size * 0.3)
+    if kinds & {"fine-tune", "evaluate"} and workers == 1:  # the held-out clients, as the network takes them
+        images = (counting.validation_clients + counting.evaluation_clients) * (counting.data.train + counting.data.test)
+        megabytes += images * PREPARED_BYTES.get(config.model, 4 * IMAGE_BYTES) / 1e6
     if workers > 1:
         megabytes += workers * (WORKER_MB + 10 * model)
     return 10 * math.ceil(megabytes / 10)

@@ -30,7 +30,7 @@ if experiment.algorithms:
         priority: 50
         conda:
             ENVIRONMENT
-        threads: experiment.workers
+        threads: BACK_END_THREADS
         resources:
             **needs("validate_algorithms"),
         params:
@@ -85,7 +85,7 @@ if experiment.algorithms:
         priority: 50
         conda:
             ENVIRONMENT
-        threads: experiment.workers
+        threads: BACK_END_THREADS
         resources:
             **needs("evaluate_algorithms"),
         params:

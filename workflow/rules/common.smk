@@ -101,6 +101,9 @@ def needs(rule_name):
     return {name: limit(name) for name in names}
 
 
+# The batched back end is one process.
+BACK_END_THREADS = 1 if experiment.backend.kind == "batched" else experiment.workers
+
 HAS_ARCHIVE = hasattr(experiment.data, "archive")
 STORE_SCRIPT = "convert_emnist62.py" if HAS_ARCHIVE else "build_glyphs62.py"
 DOWNLOADED = f"results/data/downloads/{experiment.store_name}.tar.bz2"

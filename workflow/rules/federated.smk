@@ -14,11 +14,11 @@ rule train_fedavg:
         f"{RESULTS}/logs/{job_name('train_fedavg-s{seed}', 'train_fedavg-m{clients}-{work}-s{seed}')}.log",
     benchmark:
         f"{RESULTS}/benchmarks/{job_name('train_fedavg-s{seed}', 'train_fedavg-m{clients}-{work}-s{seed}')}.jsonl"
-    # The longest jobs first, so that no core waits for one at the end.
+    # The longest jobs first, so that no core waits for one at the end: packed ones behind the comparison, before stage 2.
     priority: lambda wildcards: int(getattr(wildcards, "clients", 40))
     conda:
         ENVIRONMENT
-    threads: experiment.workers
+    threads: BACK_END_THREADS
     resources:
         **needs("train_fedavg"),
     params:

@@ -15,7 +15,7 @@ rule personalize:
     priority: 20
     conda:
         ENVIRONMENT
-    threads: experiment.workers
+    threads: BACK_END_THREADS
     resources:
         **needs("personalize"),
     params:

@@ -7,7 +7,7 @@ rule plan:
         ENVIRONMENT
     params:
         config=config,
-        snakefile=str(workflow.main_snakefile),
+        snakefile=os.path.relpath(PROJECT / "workflow/Snakefile"),
         store=STORE,
         path=f"{RESULTS}/plan.md",
     script:

@@ -25,7 +25,7 @@ if experiment.strategies:
             f"{RESULTS}/benchmarks/{job_name('personalize_strategies', 'personalize_strategies-s{seed}')}.jsonl"
         conda:
             ENVIRONMENT
-        threads: experiment.workers
+        threads: BACK_END_THREADS
         resources:
             **needs("personalize_strategies"),
         params:

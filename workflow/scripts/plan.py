@@ -35,14 +35,14 @@ class Jobs(logging.Handler):
             self.submitted += not (record.indent or record.local)
 
 
-def dry_run(config, snakefile):
-    """The jobs that are left to do, and how many a cluster would see."""
+def dry_run(config, snakefile, cores):
+    """The jobs that are left to do, none with more than ``cores``, and how many a cluster would see."""
     jobs = Jobs()
     with TemporaryDirectory() as folder, SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         file = Path(folder) / "config.json"
         write_json(file, config)
         workflow = api.workflow(
-            resource_settings=ResourceSettings(cores=1, nodes=1),
+            resource_settings=ResourceSettings(cores=cores, nodes=1),
             config_settings=ConfigSettings(configfiles=[file]),
             snakefile=Path(snakefile),
         )
@@ -55,7 +55,7 @@ def dry_run(config, snakefile):
 with job(snakemake.log[0]):
     params = snakemake.params
     experiment = load_config(params.config)
-    jobs, submitted = dry_run(params.config, params.snakefile)
+    jobs, submitted = dry_run(params.config, params.snakefile, experiment.workers)
     if jobs:
         counting = Counting(experiment, size_of_store(Path(params.store)) or declared_size(experiment.data))
         table, chain = plan(jobs, counting)
