@@ -47,6 +47,8 @@ def test_another_workflow_uses_this_one_with_its_own_config(tmp_path):
     for rule in ("train_fedavg", "train_stage2", "algorithms_table", "rounds_figure", "write_report"):
         assert f"rule perfedavg_{rule}:" in everything
     assert "report.html.j2" in everything, "found from another folder"
+    snakemake(tmp_path, "perfedavg_plan")
+    assert "train_fedavg" in (tmp_path / "results/theirs/plan.csv").read_text()
     own = Checkout(tmp_path / "own")
     own.snakemake("--cores", "1", "results/tiny/tables/data_card.csv")
     assert (own.results / "tables/data_card.csv").read_bytes() == (tmp_path / "results/theirs/tables/data_card.csv").read_bytes()
