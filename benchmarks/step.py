@@ -1,0 +1,80 @@
+"""Where the time of one training step goes, line by line: `python -m benchmarks.step`.
+
+Times every statement of the hand-written gradient (`perfedavg.models.gradients`) inside whole training steps, on batches of 20
+random examples with dropout, one torch thread. Run two at once to see what the cores take from each other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from statistics import median
+from time import perf_counter
+
+import torch
+
+from perfedavg.job import prepare_process
+from perfedavg.models import MODELS, gradients
+from perfedavg.randomness import torch_stream
+
+BATCH, EXAMPLES, STEPS = 20, 200, 150
+
+
+def timed(function_name: str, seconds: list[list[float]], lines: list[str]):
+    """The function of ``gradients`` with a note of the time after every statement of its body."""
+    out, open_brackets, in_body = ["from __future__ import annotations"], 0, False
+    for line in inspect.getsource(getattr(gradients, function_name)).splitlines():
+        out.append(line)
+        in_body = in_body or line.startswith("    n")
+        open_brackets += sum(line.count(c) for c in "([") - sum(line.count(c) for c in ")]")
+        statement = line.strip()
+        if in_body and not open_brackets and statement and not statement.startswith(("return", "#")) and statement[-1] != ":":
+            out.append(f"{line[: -len(line.lstrip())]}_note({len(lines)})")
+            lines.append(statement)
+            seconds.append([])
+    last = perf_counter()
+
+    def note(position: int) -> None:
+        nonlocal last
+        now = perf_counter()
+        seconds[position].append(now - last)
+        last = perf_counter()
+
+    namespace = vars(gradients) | {"_note": note}
+    exec("\n".join(out), namespace)
+    return namespace[function_name], note
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.step", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--model", choices=MODELS, default="cnn_emnist", help="the network (default: %(default)s)")
+    name = parser.parse_args().model
+    prepare_process()
+    model, precision = MODELS[name], {"compute": torch.bfloat16} if name.endswith("_bf16") else {}
+    seconds, lines = [[]], ["(picking the batch, and what is between two steps)"]
+    gradient, note = timed(name.removesuffix("_bf16"), seconds, lines)
+    parameters, draws = model.init(torch_stream(0, "step")), torch_stream(1, "step")
+    x, y = model.prepare(torch.rand(EXAMPLES, 28, 28)), torch.randint(62, (EXAMPLES,))
+    seconds.append([])
+    lines.append("(update of all parameters)")
+    whole = []
+    with torch.no_grad():
+        for _ in range(STEPS):
+            began = perf_counter()
+            chosen = torch.randperm(EXAMPLES)[:BATCH]
+            features, labels = x.index_select(0, chosen), y.index_select(0, chosen)
+            note(0)
+            changes, _ = gradient(parameters, features, labels, draws, **precision)
+            torch._foreach_add_(parameters, changes, alpha=-1e-6)
+            note(len(lines) - 1)
+            whole.append(perf_counter() - began)
+    print("   best  median  of microseconds")
+    for line, times in zip(lines, seconds, strict=True):
+        if times:
+            print(f"{min(times) * 1e6:7.0f} {median(times) * 1e6:7.0f}  {line[:110]}")
+    print(f"{min(whole) * 1e6:7.0f} {median(whole) * 1e6:7.0f}  the whole step of {name}, {BATCH} examples")
+
+
+if __name__ == "__main__":
+    main()
