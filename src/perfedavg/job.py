@@ -71,7 +71,7 @@ def prepare_process() -> None:
 def _keep_freed_memory() -> None:
     """Memory that is freed stays with the process, blocks of 32 MiB and more excepted (the most that glibc allows).
 
-    Otherwise a training step gives its large tensors back to the system and takes them anew, page by page: a twelfth of its time.
+    Otherwise a training step gives its large tensors back to the system and takes them anew, page by page.
     """
     with suppress(OSError, AttributeError):  # another C library than glibc
         mallopt = ctypes.CDLL(None).mallopt

@@ -23,7 +23,7 @@ def keep_mask(shape: torch.Size, p: float, generator: torch.Generator) -> Tensor
 def drop_(x: Tensor, p: float, generator: torch.Generator) -> Tensor:
     """Set the values that :func:`keep_mask` would not keep to zero in place; kept ones are left unscaled. ``x`` is contiguous.
 
-    As a ReLU's backward pass does it, one value let through where another is large enough: a fifth of a mask's time."""
+    As a ReLU's backward pass does it, one value let through where another is large enough: which takes less than a mask."""
     chosen = _random_bytes(x.shape, generator).to(x.dtype)
     return torch.ops.aten.threshold_backward.grad_input(x, chosen, int(256 * p) - 0.5, grad_input=x)
 
