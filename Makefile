@@ -31,7 +31,7 @@ format: .venv/.complete  ## format code and workflow
 	$(BIN)/snakefmt Snakefile workflow
 
 schema: .venv/.complete  ## regenerate config/README.md and the JSON schema from the config models
-	$(BIN)/python -m perfedavg.config_docs
+	$(BIN)/python -m perfedavg.config.docs
 
 lock: pyproject.toml  ## resolve pyproject.toml anew into requirements.lock and environment.yml
 	$(PYTHON) tools/lock.py

@@ -1,4 +1,5 @@
-"""Measure rounds and personalization against peers and the machine's floor: ``python -m benchmarks``, or ``make bench``."""
+"""Measure rounds and personalization against peers and the machine's floor: ``python -m
+benchmarks``, or ``make bench``."""
 
 from __future__ import annotations
 
@@ -15,11 +16,12 @@ from benchmarks import report
 from benchmarks.contestants import ROOT, Contestant, ContestantError, Entry
 from benchmarks.report import FLOOR, OURS, OURS_BF16
 from benchmarks.work import QUICK, Work
-from perfedavg.files import read_json
-from perfedavg.machine import git_commit, machine_facts
+from perfedavg.runtime.machine import git_commit, machine_facts
+from perfedavg.storage.files import read_json
 
 TIMEOUT_SECONDS = 600.0
-# How far the first round's update norm, or the mean test loss, may be from ours: dropout and shuffling differ.
+# How far the first round's update norm, or the mean test loss, may be from ours: dropout and
+# shuffling differ.
 TOLERANCE = {"round": 0.25, "personalize": 0.1}
 
 
@@ -40,20 +42,35 @@ def entries(peers_python: Path, cores: int) -> list[Entry]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     options = _parser().parse_args(arguments)
-    work, alternations = (QUICK, options.alternations or 2) if options.quick else (Work(), options.alternations or 5)
+    work, alternations = (
+        (QUICK, options.alternations or 2) if options.quick else (Work(), options.alternations or 5)
+    )
     cores = len(os.sched_getaffinity(0))
     chosen = entries(options.peers_python, cores)
     if options.only:
         wanted = {OURS, OURS_BF16, FLOOR, *options.only}
         if unknown := wanted - {entry.name for entry in chosen}:
-            raise SystemExit(f"Unknown contestant {', '.join(unknown)}; there are: {', '.join(e.name for e in chosen)}.")
+            raise SystemExit(
+                f"Unknown contestant {', '.join(unknown)}; there are: "
+                f"{', '.join(e.name for e in chosen)}."
+            )
         chosen = [entry for entry in chosen if entry.name in wanted]
     load = os.getloadavg()[0]
     if load > 0.3 and not options.quick:
-        print(f"Note: the machine is busy (load {load:.1f}); what else runs now distorts the results.", file=sys.stderr)
+        print(
+            f"Note: the machine is busy (load {load:.1f}); what else runs now distorts "
+            f"the results.",
+            file=sys.stderr,
+        )
     date = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
-    machine = machine_facts() | {"load_before": round(load, 2), "commit": git_commit(), "date": date}
-    measured = Bench(chosen, work, alternations, options.out / "logs", repeats=2 if options.quick else 10).run()
+    machine = machine_facts() | {
+        "load_before": round(load, 2),
+        "commit": git_commit(),
+        "date": date,
+    }
+    measured = Bench(
+        chosen, work, alternations, options.out / "logs", repeats=2 if options.quick else 10
+    ).run()
     report.write(report.summarize(measured, chosen, work, machine) | {"scale": []}, options.out)
     result = scale(options.out / "bench.json", options.quick)
     report.write(result, options.out)
@@ -63,14 +80,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Measure one FedAvg round (20 clients x 180 examples, the 1.2-million-parameter CNN) and the personalization "
-        "of 100 clients over 10 epochs, by this project, by peers and by the bare kernels, in turns. Writes bench.json, bench.md "
+        description="Measure one FedAvg round (20 clients x 180 examples, the "
+        "1.2-million-parameter CNN) and the personalization "
+        "of 100 clients over 10 epochs, by this project, by peers and by the bare "
+        "kernels, in turns. Writes bench.json, bench.md "
         "and bench.png. Let nothing else run meanwhile.",
     )
-    parser.add_argument("--out", type=Path, default=Path("results/bench"), help="folder of the results (default: %(default)s)")
-    parser.add_argument("--alternations", type=int, help="how often everyone has a turn (default: 5, or 2 with --quick)")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything works: the rates mean nothing")
-    parser.add_argument("--only", nargs="*", metavar="NAME", help="these peers alone, beside perfedavg and the floor")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("results/bench"),
+        help="folder of the results (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--alternations",
+        type=int,
+        help="how often everyone has a turn (default: 5, or 2 with --quick)",
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="tiny sizes, to see that everything works: the rates mean nothing",
+    )
+    parser.add_argument(
+        "--only",
+        nargs="*",
+        metavar="NAME",
+        help="these peers alone, beside perfedavg and the floor",
+    )
     parser.add_argument(
         "--peers-python",
         type=Path,
@@ -83,8 +120,16 @@ def _parser() -> argparse.ArgumentParser:
 class Bench:
     """Everyone in turns: all contestants stay alive and warm, one works at a time."""
 
-    def __init__(self, entries: Sequence[Entry], work: Work, alternations: int, logs: Path, repeats: int) -> None:
-        self.entries, self.work, self.alternations, self.logs, self.repeats = entries, work, alternations, logs, repeats
+    def __init__(
+        self, entries: Sequence[Entry], work: Work, alternations: int, logs: Path, repeats: int
+    ) -> None:
+        self.entries, self.work, self.alternations, self.logs, self.repeats = (
+            entries,
+            work,
+            alternations,
+            logs,
+            repeats,
+        )
         self.running: dict[str, Contestant] = {}
         self.measured = report.Measured()
         self.began = time.monotonic()
@@ -102,7 +147,10 @@ class Bench:
             for done, (alternation, name, task, arguments) in enumerate(turns, start=1):
                 if name in self.running:
                     self._measure(alternation, name, task, arguments)
-                    self._say(f"{done} of {len(turns)}, alternation {alternation + 1}: {task}, {name}: {self._last(name)}")
+                    self._say(
+                        f"{done} of {len(turns)}, alternation {alternation + 1}: {task}, "
+                        f"{name}: {self._last(name)}"
+                    )
         finally:
             for contestant in self.running.values():
                 contestant.close()
@@ -110,8 +158,16 @@ class Bench:
 
     def _turns(self) -> Iterator[tuple[int, str, str, dict]]:
         for alternation in range(self.alternations):
-            for task, arguments in (("round", {}), ("floor", {"repeats": self.repeats}), ("personalize", {"part": alternation})):
-                yield from ((alternation, entry.name, task, arguments) for entry in self.entries if task in entry.tasks)
+            for task, arguments in (
+                ("round", {}),
+                ("floor", {"repeats": self.repeats}),
+                ("personalize", {"part": alternation}),
+            ):
+                yield from (
+                    (alternation, entry.name, task, arguments)
+                    for entry in self.entries
+                    if task in entry.tasks
+                )
 
     def _start(self, entry: Entry) -> Contestant:
         """The contestant, warm, with the number of threads that suits it better."""
@@ -140,14 +196,20 @@ class Bench:
             return contestant.ask("floor", repeats=1)["seconds"]
         self._check(contestant.entry.name, "round", contestant.ask("round")["check"])
         seconds = [contestant.ask("round")["seconds"] for _ in range(2)]
-        self._say(f"{contestant.entry.name}, {contestant.threads} threads or processes: a round takes {min(seconds):.2f} s")
+        self._say(
+            f"{contestant.entry.name}, {contestant.threads} threads or processes: a round "
+            f"takes {min(seconds):.2f} s"
+        )
         return min(seconds)
 
     def _check(self, name: str, task: str, value: float) -> None:
         """Whoever arrives elsewhere than we do has done other work."""
         ours = self.measured.checks.setdefault(task, value)
         if not abs(value / ours - 1) <= TOLERANCE[task]:
-            what = {"round": "update norm of the first round", "personalize": "test loss after the last epoch"}[task]
+            what = {
+                "round": "update norm of the first round",
+                "personalize": "test loss after the last epoch",
+            }[task]
             raise ContestantError(f"not the same work: {what} {value:.3g}, ours {ours:.3g}")
 
     def _measure(self, alternation: int, name: str, task: str, arguments: dict) -> None:
@@ -159,7 +221,9 @@ class Bench:
             self.running.pop(name).close()
             self._drop(name, str(error))
             return
-        self.measured.turns.append({"alternation": alternation, "name": name, "task": task} | answer)
+        self.measured.turns.append(
+            {"alternation": alternation, "name": name, "task": task} | answer
+        )
 
     def _drop(self, name: str, why: str) -> None:
         self.measured.errors[name] = why
@@ -176,10 +240,18 @@ class Bench:
 
 
 def scale(bench: Path, quick: bool) -> dict:
-    """Let ``benchmarks/scale.py``, where there is one, put its rows into ``bench``; the content of ``bench``."""
+    """Let ``benchmarks/scale.py``, where there is one, put its rows into ``bench``; the content of
+    ``bench``."""
     script = Path(__file__).parent / "scale.py"
     if script.exists():
-        command = [sys.executable, "-m", "benchmarks.scale", "--out", str(bench.absolute()), *(["--quick"] if quick else [])]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.scale",
+            "--out",
+            str(bench.absolute()),
+            *(["--quick"] if quick else []),
+        ]
         paths = os.pathsep.join([str(ROOT), str(ROOT / "src")])
         if subprocess.run(command, stdout=2, env=os.environ | {"PYTHONPATH": paths}).returncode:
             print("benchmarks.scale has failed: there are no rows of it.", file=sys.stderr)

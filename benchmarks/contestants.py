@@ -1,4 +1,5 @@
-"""Contestants as processes of their own, in their own environments: start, ask, measure memory, end."""
+"""Contestants as processes of their own, in their own environments: start, ask, measure memory,
+end."""
 
 from __future__ import annotations
 
@@ -52,9 +53,20 @@ class Contestant:
         if not Path(self.entry.python).exists():
             raise ContestantError("not installed: `make bench` sets up .venv-bench")
         # Whatever the user has set for threads would decide the result.
-        environment = {key: value for key, value in os.environ.items() if not key.startswith(("OMP_", "MKL_", "RAY_", "XLA_"))}
-        environment |= {"FLWR_TELEMETRY_ENABLED": "0", "RAY_USAGE_STATS_ENABLED": "0", "JAX_PLATFORMS": "cpu"}
-        environment |= {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]), "CUDA_VISIBLE_DEVICES": ""}
+        environment = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("OMP_", "MKL_", "RAY_", "XLA_"))
+        }
+        environment |= {
+            "FLWR_TELEMETRY_ENABLED": "0",
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "JAX_PLATFORMS": "cpu",
+        }
+        environment |= {
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]),
+            "CUDA_VISIBLE_DEVICES": "",
+        }
         self.log.parent.mkdir(parents=True, exist_ok=True)
         arguments = [self.entry.module, json.dumps(self.work.to_json()), str(self.threads)]
         with open(self.log, "w", encoding="utf-8") as errors:
@@ -65,7 +77,8 @@ class Contestant:
                 stderr=errors,
                 cwd=ROOT,
                 env=environment,
-                start_new_session=True,  # Ctrl-C is for the bench, which ends its contestants itself
+                # Ctrl-C is for the bench, which ends its contestants itself
+                start_new_session=True,
             )
         try:
             self._answer()
@@ -74,8 +87,8 @@ class Contestant:
             raise
 
     def ask(self, task: str, **arguments: int) -> dict:
-        """Do a task; the answer, with the peak memory of all of its processes meanwhile as ``peak_mib``, and as ``others`` the
-        share of the machine that went to other programs."""
+        """Do a task; the answer, with the peak memory of all of its processes meanwhile as
+        ``peak_mib``, and as ``others`` the share of the machine that went to other programs."""
         for process in self._tree():
             _reset_peak(process.pid)
         idle, own, began = psutil.cpu_times().idle, self._cpu_seconds(), time.monotonic()
@@ -104,7 +117,9 @@ class Contestant:
     def _answer(self) -> dict:
         line, end = b"", time.monotonic() + self.timeout
         while not line.endswith(b"\n"):
-            if not select.select([self.process.stdout], [], [], max(0.0, end - time.monotonic()))[0]:
+            if not select.select([self.process.stdout], [], [], max(0.0, end - time.monotonic()))[
+                0
+            ]:
                 raise ContestantError(f"no answer in {self.timeout:.0f} s")
             part = os.read(self.process.stdout.fileno(), 2**16)
             if not part:
@@ -113,11 +128,16 @@ class Contestant:
         return json.loads(line)
 
     def _explain(self) -> NoReturn:
-        """Say why there is no answer: the signal that ended the process, or the last line that it wrote."""
+        """Say why there is no answer: the signal that ended the process, or the last line that it
+        wrote."""
         code = self.process.wait(self.timeout)
         if code < 0:
             raise ContestantError(f"was ended by {signal.Signals(-code).name}")
-        lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+        lines = [
+            line.strip()
+            for line in self.log.read_text(errors="replace").splitlines()
+            if line.strip()
+        ]
         raise ContestantError(f"ended: {lines[-1] if lines else 'without a word'}"[:300])
 
     def _cpu_seconds(self) -> float:
@@ -142,12 +162,17 @@ def _reset_peak(pid: int) -> None:
 
 
 def _peak_bytes(processes: list[psutil.Process]) -> int:
-    """Peak resident memory. Files and shared memory count once, as much as the process with most of them has."""
+    """Peak resident memory. Files and shared memory count once, as much as the process with most of
+    them has."""
     own, shared = 0, {"RssFile": 0, "RssShmem": 0}
     for process in processes:
         try:
             lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
-            sizes = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines if line.startswith(("VmHWM", "Rss"))}
+            sizes = {
+                line.split(":")[0]: int(line.split()[1]) * 1024
+                for line in lines
+                if line.startswith(("VmHWM", "Rss"))
+            }
             own += sizes["VmHWM"] - sum(sizes[kind] for kind in shared)
             shared = {kind: max(size, sizes[kind]) for kind, size in shared.items()}
         except (OSError, KeyError):  # it has ended, or this is no Linux

@@ -17,7 +17,11 @@ def draw(result: dict, base: Path) -> None:
     figure, axes = plt.subplots(1, 2, figsize=(8.4, 2.9))
     panels = (
         (result, "One FedAvg round", result["floor"].get("examples_per_second")),
-        (result["personalization"], "Personalization", result["floor"].get("personalization_examples_per_second")),
+        (
+            result["personalization"],
+            "Personalization",
+            result["floor"].get("personalization_examples_per_second"),
+        ),
     )
     height = max(len(comparison["round"]) for comparison, _, _ in panels)
     for axis, (comparison, title, floor) in zip(axes, panels, strict=True):
@@ -25,7 +29,8 @@ def draw(result: dict, base: Path) -> None:
         axis.set_title(title, loc="left")
     machine = result["machine"]
     lines = [
-        "Bars: medians; points: alternations; dashed: the sum of a training step's kernels, each alone in its fastest layout.",
+        "Bars: medians; points: alternations; dashed: the sum of a training step's "
+        "kernels, each alone in its fastest layout.",
         f"{machine['processor']}, {machine['cores']} cores; {machine['date']}.",
     ]
     add_footer(figure, lines)
@@ -33,7 +38,9 @@ def draw(result: dict, base: Path) -> None:
 
 
 def _panel(axis: Axes, rows: list[dict], floor: float | None, height: int) -> None:
-    names = [row["name"] + ("" if row["dtype"] == "float32" else f", {row['dtype']}") for row in rows]
+    names = [
+        row["name"] + ("" if row["dtype"] == "float32" else f", {row['dtype']}") for row in rows
+    ]
     for y, row in enumerate(rows):
         (ours, _), (peer, marker) = SERIES[0], SERIES[1]
         if row["examples_per_second"] is None:
@@ -41,12 +48,22 @@ def _panel(axis: Axes, rows: list[dict], floor: float | None, height: int) -> No
             continue
         color = ours if row["name"] == OURS else peer
         axis.barh(y, row["examples_per_second"], color=color, height=0.65, alpha=0.75)
-        axis.scatter(row["alternations"], [y] * len(row["alternations"]), s=9, color="0.15", marker=marker, linewidth=0, zorder=3)
+        axis.scatter(
+            row["alternations"],
+            [y] * len(row["alternations"]),
+            s=9,
+            color="0.15",
+            marker=marker,
+            linewidth=0,
+            zorder=3,
+        )
         label = f"{row['examples_per_second']:,.0f}"
         axis.text(max(row["alternations"]), y, f"  {label}", va="center", fontsize=8)
     if floor:
         axis.axvline(floor, color="0.25", linestyle="--", linewidth=1)
-        axis.text(floor, -0.75, f"floor {floor:,.0f} ", ha="right", va="center", fontsize=8, color="0.25")
+        axis.text(
+            floor, -0.75, f"floor {floor:,.0f} ", ha="right", va="center", fontsize=8, color="0.25"
+        )
     axis.set_yticks(range(len(rows)), names)
     axis.set_ylim(height - 0.4, -1.05)
     axis.set_xlim(0)

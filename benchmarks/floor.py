@@ -1,8 +1,9 @@
-"""The least time that a training step can take here: each of its kernels alone, in its fastest layout, best of several runs.
+"""The least time that a training step can take here: each of its kernels alone, in its fastest
+layout, best of several runs.
 
-Inputs lie warm in the cache, nothing is between the kernels, and one process a core runs the same kernel at the same time. A
-training loop built from these kernels cannot be faster than their sum; one with fused kernels could.
-"""
+Inputs lie warm in the cache, nothing is between the kernels, and one process a core runs the same
+kernel at the same time. A training loop built from these kernels cannot be faster than their sum;
+one with fused kernels could."""
 
 from __future__ import annotations
 
@@ -25,10 +26,17 @@ Kernel = tuple[str, str, dict[str, Callable[[], object]]]
 def kernels(work: Work) -> list[Kernel]:
     """All kernels of one training step."""
     weights = [torch.from_numpy(weight) for weight in initial_weights(work)]
-    return [*_convolutions(work.batch, *weights[:4]), *_pooling(work.batch), *_dense(work.batch, *weights[4:]), *_whole(work)]
+    return [
+        *_convolutions(work.batch, *weights[:4]),
+        *_pooling(work.batch),
+        *_dense(work.batch, *weights[4:]),
+        *_whole(work),
+    ]
 
 
-def _convolutions(n: int, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor) -> Iterator[Kernel]:
+def _convolutions(
+    n: int, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor
+) -> Iterator[Kernel]:
     """Both convolutions and the ReLU between them; no gradient for the images."""
     images, hidden = torch.rand(n, 1, 28, 28), torch.rand(n, 32, 26, 26)
     grad1, grad2 = torch.randn(n, 32, 26, 26), torch.randn(n, 64, 24, 24)
@@ -49,10 +57,18 @@ def _convolutions(n: int, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2
         return {name: way(layout) for name, layout in LAYOUTS.items()}
 
     yield "convolution 1", "forward", forward(images, weight1, bias1)
-    yield "convolution 1, gradient", "training", backward(grad1, images, weight1, [False, True, True])
+    yield (
+        "convolution 1, gradient",
+        "training",
+        backward(grad1, images, weight1, [False, True, True]),
+    )
     yield from _relu("ReLU 1", hidden, grad1)
     yield "convolution 2", "forward", forward(hidden, weight2, bias2)
-    yield "convolution 2, gradients", "training", backward(grad2, hidden, weight2, [True, True, True])
+    yield (
+        "convolution 2, gradients",
+        "training",
+        backward(grad2, hidden, weight2, [True, True, True]),
+    )
 
 
 def _pooling(n: int) -> Iterator[Kernel]:
@@ -70,12 +86,18 @@ def _pooling(n: int) -> Iterator[Kernel]:
         return lambda: aten.max_pool2d_with_indices_backward(grad_, x_, *args, indices)
 
     yield "max-pool", "forward", {name: forward(layout) for name, layout in LAYOUTS.items()}
-    yield "max-pool, gradient", "training", {name: backward(layout) for name, layout in LAYOUTS.items()}
+    yield (
+        "max-pool, gradient",
+        "training",
+        {name: backward(layout) for name, layout in LAYOUTS.items()},
+    )
     yield from _relu("ReLU 2", torch.randn(n, 9216), torch.randn(n, 9216))
     yield from _dropout("dropout 1", torch.randn(n, 9216), 64)
 
 
-def _dense(n: int, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor) -> Iterator[Kernel]:
+def _dense(
+    n: int, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor
+) -> Iterator[Kernel]:
     """Both dense layers, with what is between and behind them."""
     for name, weight, bias in (("dense 1", weight1, bias1), ("dense 2", weight2, bias2)):
         x, grad = torch.randn(n, weight.shape[1]), torch.randn(n, weight.shape[0])
@@ -96,7 +118,9 @@ def _dense(n: int, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tenso
     def cross_entropy() -> Tensor:
         log_softmax = aten._log_softmax(logits, 1, False)
         loss, total = aten.nll_loss_forward(log_softmax, labels, None, 1, -100)
-        grad = aten.nll_loss_backward(torch.ones_like(loss), log_softmax, labels, None, 1, -100, total)
+        grad = aten.nll_loss_backward(
+            torch.ones_like(loss), log_softmax, labels, None, 1, -100, total
+        )
         return aten._log_softmax_backward_data(grad, log_softmax, 1, torch.float32)
 
     yield "cross-entropy and its gradient", "training", {"row-major": cross_entropy}
@@ -113,10 +137,16 @@ def _relu(name: str, x: Tensor, grad: Tensor) -> Iterator[Kernel]:
 
 def _dropout(name: str, x: Tensor, threshold: int) -> Iterator[Kernel]:
     """A random byte a value, as ``perfedavg.models`` draws them, by two generators."""
-    mersenne, chaotic, mask = torch.Generator().manual_seed(0), np.random.Generator(np.random.SFC64(0)), torch.rand_like(x)
+    mersenne, chaotic, mask = (
+        torch.Generator().manual_seed(0),
+        np.random.Generator(np.random.SFC64(0)),
+        torch.rand_like(x),
+    )
 
     def by_torch() -> Tensor:
-        words = torch.empty(x.numel() // 8, dtype=torch.int64).random_(-(2**63), None, generator=mersenne)
+        words = torch.empty(x.numel() // 8, dtype=torch.int64).random_(
+            -(2**63), None, generator=mersenne
+        )
         return torch.where(words.view(torch.uint8).view(x.shape) >= threshold, x, 0)
 
     def by_numpy() -> Tensor:
@@ -124,10 +154,18 @@ def _dropout(name: str, x: Tensor, threshold: int) -> Iterator[Kernel]:
         return torch.where(words.view(torch.uint8).view(x.shape) >= threshold, x, 0)
 
     def as_relu() -> Tensor:
-        words = torch.empty(x.numel() // 8, dtype=torch.int64).random_(-(2**63), None, generator=mersenne)
-        return aten.threshold_backward(x, words.view(torch.uint8).view(x.shape).float(), threshold - 0.5)
+        words = torch.empty(x.numel() // 8, dtype=torch.int64).random_(
+            -(2**63), None, generator=mersenne
+        )
+        return aten.threshold_backward(
+            x, words.view(torch.uint8).view(x.shape).float(), threshold - 0.5
+        )
 
-    yield f"{name}, mask and product", "training", {"torch": by_torch, "SFC64": by_numpy, "as a ReLU's gradient": as_relu}
+    yield (
+        f"{name}, mask and product",
+        "training",
+        {"torch": by_torch, "SFC64": by_numpy, "as a ReLU's gradient": as_relu},
+    )
     yield f"{name}, gradient", "training", {"any": lambda: x * mask}
 
 
@@ -137,7 +175,11 @@ def _whole(work: Work) -> Iterator[Kernel]:
     gradient = [torch.randn_like(p) for p in parameters]
     data, index = torch.rand(work.examples, 1, 28, 28), torch.randperm(work.examples)[: work.batch]
     yield "picking a batch", "training", {"any": lambda: data.index_select(0, index)}
-    yield "SGD update", "training", {"any": lambda: torch._foreach_add_(parameters, gradient, alpha=-1e-9)}
+    yield (
+        "SGD update",
+        "training",
+        {"any": lambda: torch._foreach_add_(parameters, gradient, alpha=-1e-9)},
+    )
 
 
 def best_seconds(way: Callable[[], object], repeats: int) -> float:
@@ -156,7 +198,8 @@ def best_seconds(way: Callable[[], object], repeats: int) -> float:
 
 
 def measure(work: Work, repeats: int, together: Callable[[], object] = lambda: None) -> list[dict]:
-    """Best time of every kernel in its fastest way; ``together`` waits for the other processes before each one."""
+    """Best time of every kernel in its fastest way; ``together`` waits for the other processes
+    before each one."""
     rows = []
     for name, kind, ways in kernels(work):
         times = {}
@@ -164,7 +207,9 @@ def measure(work: Work, repeats: int, together: Callable[[], object] = lambda: N
             together()
             times[layout] = best_seconds(way, repeats)
         layout = min(times, key=times.get)
-        rows.append({"kernel": name, "kind": kind, "layout": layout, "microseconds": times[layout] * 1e6})
+        rows.append(
+            {"kernel": name, "kind": kind, "layout": layout, "microseconds": times[layout] * 1e6}
+        )
     return rows
 
 
@@ -176,8 +221,12 @@ def _process(work: Work, barrier, pipe) -> None:
 
 
 def combine(work: Work, parts: list[list[dict]]) -> dict:
-    """Kernel times averaged over the processes, the seconds that a training step and a forward pass need in each one."""
-    rows = [same[0] | {"microseconds": sum(row["microseconds"] for row in same) / len(same)} for same in zip(*parts, strict=True)]
+    """Kernel times averaged over the processes, the seconds that a training step and a forward pass
+    need in each one."""
+    rows = [
+        same[0] | {"microseconds": sum(row["microseconds"] for row in same) / len(same)}
+        for same in zip(*parts, strict=True)
+    ]
     step = sum(row["microseconds"] for row in rows) * 1e-6
     forward = sum(row["microseconds"] for row in rows if row["kind"] == "forward") * 1e-6
     return {

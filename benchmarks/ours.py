@@ -1,7 +1,8 @@
-"""This project's engine at the same work: rounds by ``WorkerUpdates``, personalization by ``personalize_run``, a worker a core.
+"""This project's engine at the same work: rounds by ``WorkerUpdates``, personalization by
+``personalize_run``, a worker a core.
 
-Random clients lie in a client store, as in any experiment: those of the rounds first, behind them those to personalize.
-"""
+Random clients lie in a client store, as in any experiment: those of the rounds first, behind them
+those to personalize."""
 
 from __future__ import annotations
 
@@ -12,17 +13,27 @@ from time import perf_counter
 
 import torch
 
-from benchmarks.work import CLASSES, Work, initial_weights, personal_data, personalization_result, round_result, train_data
+from benchmarks.work import (
+    CLASSES,
+    Work,
+    initial_weights,
+    personal_data,
+    personalization_result,
+    round_result,
+    train_data,
+)
 from perfedavg.algorithms.federated import CohortClient, FederatedRun, ServerState
-from perfedavg.algorithms.workers import WorkerUpdates
+from perfedavg.algorithms.server_settings import ServerSGD
+from perfedavg.algorithms.spec import ClientTraining, RunSpec
 from perfedavg.data.store import ClientExamples, ClientStore, write_store
-from perfedavg.job import prepare_process
+from perfedavg.execution.workers import WorkerUpdates
 from perfedavg.models import MODELS
-from perfedavg.personalize import personalize_run
-from perfedavg.pool import Pool
-from perfedavg.settings import ClientTraining, Personalization, RunSpec, ServerSGD
-from perfedavg.training.checkpoints import save_tensors
-from perfedavg.training.local import to_examples
+from perfedavg.models.steps import to_examples
+from perfedavg.personalization.evaluate import personalize_run
+from perfedavg.personalization.settings import Personalization
+from perfedavg.runtime.job import prepare_process
+from perfedavg.runtime.pool import Pool
+from perfedavg.storage.checkpoints import save_tensors
 
 MODELS_BY_DTYPE = {"float32": "cnn_emnist", "bfloat16": "cnn_emnist_bf16"}
 
@@ -48,7 +59,9 @@ def run_spec(work: Work, dtype: str = "float32") -> RunSpec:
 
 def cohort_client(work: Work, client: int) -> CohortClient:
     """A round's client, which a worker finds in the store by its position."""
-    return CohortClient(str(client), lambda: to_examples(MODELS["cnn_emnist"], *train_data(work, client)), client)
+    return CohortClient(
+        str(client), lambda: to_examples(MODELS["cnn_emnist"], *train_data(work, client)), client
+    )
 
 
 def _store(work: Work, folder: Path) -> ClientStore:
@@ -74,25 +87,40 @@ class Ours:
         self.client_updates = WorkerUpdates(self.pool, self.store)
         initial = [torch.from_numpy(weight) for weight in initial_weights(work)]
         self.state = ServerState(initial, self.run.servers[0].init(initial))
-        save_tensors(Path(self._folder.name) / "round_1.safetensors", self.run.model.named(initial), {})
+        save_tensors(
+            Path(self._folder.name) / "round_1.safetensors", self.run.model.named(initial), {}
+        )
 
     def round(self) -> dict[str, float]:
         """One timed round; the global model moves on."""
         began = perf_counter()
         self.rounds += 1
         cohort = [cohort_client(self.work, i) for i in range(self.work.clients)]
-        self.state, diagnostics = self.run.round(self.state, self.rounds, cohort, self.client_updates)
+        self.state, diagnostics = self.run.round(
+            self.state, self.rounds, cohort, self.client_updates
+        )
         return round_result(self.work, began, diagnostics.update_norm)
 
     def personalize(self, part: int) -> dict[str, float]:
         """Personalize one part of the clients, timed, from the initial weights."""
-        settings = Personalization(lr=self.work.lr, batch_size=self.work.batch, epochs=self.work.epochs)
-        positions = [self.work.clients + i for i in self.work.part(part)]
+        settings = Personalization(
+            lr=self.work.lr, batch_size=self.work.batch, epochs=self.work.epochs
+        )
+        positions = [self.work.clients + i for i in self.work.study(part)]
         began = perf_counter()
         rows = personalize_run(
-            self.run.spec, self._folder.name, self.store, {1: positions}, "evaluation", settings, (1,), self.pool
+            self.run.spec,
+            self._folder.name,
+            self.store,
+            {1: positions},
+            "evaluation",
+            settings,
+            (1,),
+            self.pool,
         )
-        return personalization_result(self.work, began, part, rows.loc[rows["epoch"] == self.work.epochs, "loss"].tolist())
+        return personalization_result(
+            self.work, began, part, rows.loc[rows["epoch"] == self.work.epochs, "loss"].tolist()
+        )
 
     def close(self) -> None:
         """End the processes."""

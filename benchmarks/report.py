@@ -1,8 +1,7 @@
 """From turns to ``bench.json``, its table and its figure.
 
-A rate is the median over alternations. Ratios are taken within each alternation first, since the machine drifts, and their
-median is reported; the best peer is the one with the highest rate.
-"""
+A rate is the median over alternations. Ratios are taken within each alternation first, since the
+machine drifts, and their median is reported; the best peer is the one with the highest rate."""
 
 from __future__ import annotations
 
@@ -13,7 +12,7 @@ from statistics import median
 
 from benchmarks.contestants import Entry
 from benchmarks.work import Work, part_sizes
-from perfedavg.files import write_json, write_text
+from perfedavg.storage.files import write_json, write_text
 
 OURS = "perfedavg"
 OURS_BF16 = "perfedavg bf16"
@@ -22,7 +21,8 @@ FLOOR = "floor"
 
 @dataclass
 class Measured:
-    """What the bench has seen: a dict a turn (``alternation, name, task`` and the contestant's answer), and why who is out."""
+    """What the bench has seen: a dict a turn (``alternation, name, task`` and the contestant's
+    answer), and why who is out."""
 
     turns: list[dict] = field(default_factory=list)
     threads: dict[str, int] = field(default_factory=dict)
@@ -35,7 +35,10 @@ class Measured:
 
     def rates(self, name: str, task: str) -> dict[int, float]:
         """Examples per second by alternation."""
-        return {alternation: turn["examples"] / turn["seconds"] for alternation, turn in self.of(name, task).items()}
+        return {
+            alternation: turn["examples"] / turn["seconds"]
+            for alternation, turn in self.of(name, task).items()
+        }
 
 
 def summarize(measured: Measured, entries: Sequence[Entry], work: Work, machine: dict) -> dict:
@@ -45,16 +48,24 @@ def summarize(measured: Measured, entries: Sequence[Entry], work: Work, machine:
         **_comparison(measured, entries, "round", floors["round"]),
         "personalization": _comparison(measured, entries, "personalize", floors["personalize"]),
         "floor": _floor(measured, floors),
-        "machine": machine | {"others": round(max((turn["others"] for turn in measured.turns), default=0.0), 3)},
+        "machine": machine
+        | {"others": round(max((turn["others"] for turn in measured.turns), default=0.0), 3)},
         "work": work.to_json(),
     }
 
 
-def _comparison(measured: Measured, entries: Sequence[Entry], task: str, floor: dict[int, float]) -> dict:
+def _comparison(
+    measured: Measured, entries: Sequence[Entry], task: str, floor: dict[int, float]
+) -> dict:
     rows = [_row(measured, entry, task) for entry in entries if task in entry.tasks]
-    peers = [row for row in rows if row["name"] not in (OURS, OURS_BF16) and row["examples_per_second"]]
+    peers = [
+        row for row in rows if row["name"] not in (OURS, OURS_BF16) and row["examples_per_second"]
+    ]
     best = max(peers, key=lambda row: row["examples_per_second"], default=None)
-    ours, bf16, theirs = (measured.rates(name, task) if name else {} for name in (OURS, OURS_BF16, best and best["name"]))
+    ours, bf16, theirs = (
+        measured.rates(name, task) if name else {}
+        for name in (OURS, OURS_BF16, best and best["name"])
+    )
     return {
         "round": rows,
         "ratio_to_best_peer": _median_ratio(ours, theirs),
@@ -81,12 +92,15 @@ def _row(measured: Measured, entry: Entry, task: str) -> dict:
 
 def _median_ratio(ours: dict[int, float], others: dict[int, float]) -> float | None:
     """Median of the ratios within alternations that both took part in."""
-    ratios = [ours[alternation] / others[alternation] for alternation in ours if alternation in others]
+    ratios = [
+        ours[alternation] / others[alternation] for alternation in ours if alternation in others
+    ]
     return round(median(ratios), 3) if ratios else None
 
 
 def floor_rates(measured: Measured, work: Work, task: str) -> dict[int, float]:
-    """Examples per second, by alternation, of a program that spends its time in the kernels alone, on all cores."""
+    """Examples per second, by alternation, of a program that spends its time in the kernels alone,
+    on all cores."""
     rates = {}
     for alternation, turn in measured.of(FLOOR, "floor").items():
         cores = turn["examples"] / work.batch
@@ -94,7 +108,9 @@ def floor_rates(measured: Measured, work: Work, task: str) -> dict[int, float]:
             rates[alternation] = cores * work.batch / turn["step_seconds"]
         else:
             train, test = part_sizes(work, alternation)
-            seconds = (train * turn["step_seconds"] + test * turn["forward_seconds"]) / work.batch / cores
+            seconds = (
+                (train * turn["step_seconds"] + test * turn["forward_seconds"]) / work.batch / cores
+            )
             rates[alternation] = train / seconds
     return rates
 
@@ -116,7 +132,8 @@ def _floor(measured: Measured, floors: dict[str, dict[int, float]]) -> dict:
 
 
 def write(result: dict, folder: Path) -> None:
-    """``bench.json``, ``bench.md``, ``bench.png`` (and as PDF and SVG), each whole or not at all."""
+    """``bench.json``, ``bench.md``, ``bench.png`` (and as PDF and SVG), each whole or not at
+    all."""
     from benchmarks.figure import draw
 
     write_json(folder / "bench.json", result)
@@ -130,27 +147,38 @@ def as_markdown(result: dict) -> str:
     lines = [
         "# Speed and memory",
         "",
-        f"{machine['processor']}, {machine['cores']} cores, Python {machine['python']}, {machine['date']}, commit "
-        f"{machine['commit'][:12]}. Other programs took up to {machine['others']:.0%} of the machine. Rates: train "
-        "examples a second, medians over alternations, the range in brackets. Peak memory: of all of a contestant's processes, "
+        f"{machine['processor']}, {machine['cores']} cores, Python {machine['python']}, "
+        f"{machine['date']}, commit "
+        f"{machine['commit'][:12]}. Other programs took up to {machine['others']:.0%} of "
+        f"the machine. Rates: train "
+        "examples a second, medians over alternations, the range in brackets. Peak "
+        "memory: of all of a contestant's processes, "
         "what they share counted once.",
         "",
-        f"## One FedAvg round: {work['clients']} clients × {work['examples']} examples, batch {work['batch']}, one local epoch",
+        f"## One FedAvg round: {work['clients']} clients × {work['examples']} examples, "
+        f"batch {work['batch']}, one local epoch",
         "",
         *_table(result, result["floor"].get("examples_per_second")),
         "",
-        f"## Personalization: {work['personalized']} clients over {work['epochs']} epochs, test accuracy after each",
+        f"## Personalization: {work['personalized']} clients over {work['epochs']} epochs, "
+        f"test accuracy after each",
         "",
-        *_table(result["personalization"], result["floor"].get("personalization_examples_per_second")),
+        *_table(
+            result["personalization"], result["floor"].get("personalization_examples_per_second")
+        ),
     ]
     if "kernels" in result["floor"]:
         lines += [
             "",
-            f"## The floor: kernels of a training step of {work['batch']} examples, each alone, on all cores at once",
+            f"## The floor: kernels of a training step of {work['batch']} examples, each "
+            f"alone, on all cores at once",
             "",
             "| kernel | fastest | µs |",
             "|---|---|---:|",
-            *(f"| {row['kernel']} | {row['layout']} | {row['microseconds']:,.0f} |" for row in result["floor"]["kernels"]),
+            *(
+                f"| {row['kernel']} | {row['layout']} | {row['microseconds']:,.0f} |"
+                for row in result["floor"]["kernels"]
+            ),
             f"| **all** | | {result['floor']['step_milliseconds'] * 1e3:,.0f} |",
         ]
     if result["scale"]:
@@ -159,19 +187,35 @@ def as_markdown(result: dict) -> str:
 
 
 def _plain_table(rows: list[dict]) -> list[str]:
-    body = [" | ".join(f"{value:,}" if isinstance(value, int) else f"{value:,.4g}" for value in row.values()) for row in rows]
-    return ["| " + " | ".join(rows[0]) + " |", "|" + "---:|" * len(rows[0]), *(f"| {cells} |" for cells in body)]
+    body = [
+        " | ".join(
+            f"{value:,}" if isinstance(value, int) else f"{value:,.4g}" for value in row.values()
+        )
+        for row in rows
+    ]
+    return [
+        "| " + " | ".join(rows[0]) + " |",
+        "|" + "---:|" * len(rows[0]),
+        *(f"| {cells} |" for cells in body),
+    ]
 
 
 def _table(comparison: dict, floor: float | None) -> list[str]:
-    lines = ["| | dtype | processes or threads | examples/s | peak MiB |", "|---|---|---:|---:|---:|"]
+    lines = [
+        "| | dtype | processes or threads | examples/s | peak MiB |",
+        "|---|---|---:|---:|---:|",
+    ]
     for row in comparison["round"]:
         if row["examples_per_second"] is None:
-            lines.append(f"| {row['name']} | {row['dtype']} | | {row.get('error', 'not measured')} | |")
+            lines.append(
+                f"| {row['name']} | {row['dtype']} | | {row.get('error', 'not measured')} | |"
+            )
             continue
         low, high = min(row["alternations"]), max(row["alternations"])
         rate = f"{row['examples_per_second']:,.0f} ({low:,.0f} to {high:,.0f})"
-        lines.append(f"| {row['name']} | {row['dtype']} | {row['threads']} | {rate} | {row['peak_mib']:,} |")
+        lines.append(
+            f"| {row['name']} | {row['dtype']} | {row['threads']} | {rate} | {row['peak_mib']:,} |"
+        )
     if floor:
         lines.append(f"| floor | float32 | | {floor:,.0f} | |")
     if comparison["best_peer"]:

@@ -1,8 +1,9 @@
 """How the project scales with the number of clients: store, opening, a round, memory.
 
-For each population a client store of random images is built by the project's own writer, split by its own splitter, and
-FedAvg is trained on it by its own loop. Each step is a fresh process, so that memory is that step's own. Populations take
-turns in training and rounds of all turns count, so that a machine that drifts slows all of them alike.
+For each population a client store of random images is built by the project's own writer, split by
+its own splitter, and FedAvg is trained on it by its own loop. Each step is a fresh process, so that
+memory is that step's own. Populations take turns in training and rounds of all turns count, so that
+a machine that drifts slows all of them alike.
 
     python benchmarks/scale.py                      # 400, 3,400, 100,000 and 1,000,000 clients
     python benchmarks/scale.py --sizes 400 100000
@@ -29,7 +30,8 @@ import numpy as np
 SIZES = (400, 3_400, 100_000, 1_000_000)
 QUICK_SIZES = (100, 400)
 FEWEST, MOST = 3, 8
-"""Examples a client, train and test together: uniform, so that every population's rounds cost the same."""
+"""Examples a client, train and test together: uniform, so that every population's rounds cost the
+same."""
 BYTES_PER_CLIENT = 5_000  # on disk
 FEWEST_WRITTEN = 20_000  # clients, for a time that can be measured
 CLASSES, COHORT, HELD_OUT = 62, 20, 20
@@ -48,12 +50,15 @@ COLUMNS = (
 )
 
 
-def scale_rows(sizes: Sequence[int], folder: str | Path, turns: int = TURNS, rounds: int = ROUNDS) -> list[dict[str, Any]]:
+def scale_rows(
+    sizes: Sequence[int], folder: str | Path, turns: int = TURNS, rounds: int = ROUNDS
+) -> list[dict[str, Any]]:
     """One row a population: ``COLUMNS``.
 
     Args:
         sizes: numbers of clients, each above ``2 * COHORT + HELD_OUT``.
-        folder: scratch for the stores, some 5 kB a client; whatever is written there is removed again.
+        folder: scratch for the stores, some 5 kB a client; whatever is written there is removed
+            again.
         turns: fresh training processes a population.
         rounds: measured rounds a turn, behind ``WARM_UP`` rounds.
     """
@@ -68,16 +73,20 @@ def scale_rows(sizes: Sequence[int], folder: str | Path, turns: int = TURNS, rou
             for size in sizes if turn % 2 == 0 else reversed(sizes):
                 trained[size].append(_step("train", stores[size], rounds=rounds))
         for size, parts in trained.items():
-            rows[size]["seconds_per_round"] = float(np.median(np.concatenate([part["seconds"] for part in parts])))
+            rows[size]["seconds_per_round"] = float(
+                np.median(np.concatenate([part["seconds"] for part in parts]))
+            )
             rows[size]["open_seconds"] = float(np.median([part["open_seconds"] for part in parts]))
-            rows[size] |= {name: max(part[name] for part in parts) for name in ("rss_mib", "peak_mib")}
+            rows[size] |= {
+                name: max(part[name] for part in parts) for name in ("rss_mib", "peak_mib")
+            }
     return [{"clients": size} | {name: rows[size][name] for name in COLUMNS[1:]} for size in sizes]
 
 
 def random_clients(clients: int) -> Iterator[Any]:
     """Clients with a few random images each, one at a time, and a progress line."""
     from perfedavg.data.store import ClientExamples
-    from perfedavg.job import Progress
+    from perfedavg.runtime.job import Progress
 
     rng = np.random.default_rng(0)
     pool = rng.integers(0, 256, (4_096, 28, 28), dtype=np.uint8)
@@ -85,7 +94,10 @@ def random_clients(clients: int) -> Iterator[Any]:
     for start in range(0, clients, 1_000):
         count = min(1_000, clients - start)
         sizes = rng.integers(FEWEST, MOST + 1, count)
-        images, labels = rng.integers(0, len(pool), (count, MOST)), rng.integers(0, CLASSES, (count, MOST))
+        images, labels = (
+            rng.integers(0, len(pool), (count, MOST)),
+            rng.integers(0, CLASSES, (count, MOST)),
+        )
         for i, n in enumerate(sizes.tolist()):
             x, y = pool[images[i, :n]], labels[i, :n]
             yield ClientExamples(f"client{start + i:09d}", x[:-1], y[:-1], x[-1:], y[-1:])
@@ -107,7 +119,11 @@ def build(store: Path, clients: int) -> dict[str, Any]:
     written = ClientStore(store)
     examples = int(written.column("num_train").sum() + written.column("num_test").sum())
     store_bytes = sum(file.stat().st_size for file in store.iterdir())
-    return {"store_examples_per_second": examples / seconds, "build_peak_mib": peak, "store_mib": store_bytes / 2**20}
+    return {
+        "store_examples_per_second": examples / seconds,
+        "build_peak_mib": peak,
+        "store_mib": store_bytes / 2**20,
+    }
 
 
 def split(store: Path, clients: int) -> dict[str, Any]:
@@ -117,7 +133,10 @@ def split(store: Path, clients: int) -> dict[str, Any]:
 
     began = time.perf_counter()
     ids = ClientStore(store).client_ids()
-    write_split(store / "split.csv", split_clients(ids, "shuffled", clients - 2 * HELD_OUT, HELD_OUT, seed=0))
+    write_split(
+        store / "split.csv",
+        split_clients(ids, "shuffled", clients - 2 * HELD_OUT, HELD_OUT, seed=0),
+    )
     return {"split_seconds": time.perf_counter() - began, "split_peak_mib": peak_mib()}
 
 
@@ -127,11 +146,11 @@ def train(store: Path, rounds: int) -> dict[str, Any]:
     import psutil
     import torch
 
-    from perfedavg.algorithms.run import train_runs
+    from perfedavg.algorithms.spec import RunSpec
     from perfedavg.data.splits import read_group
     from perfedavg.data.store import ClientStore
-    from perfedavg.settings import RunSpec
-    from perfedavg.tables import TRAINING, VALIDATION
+    from perfedavg.storage.tables import TRAINING, VALIDATION
+    from perfedavg.training.federated import train_runs
 
     torch.set_num_threads(1)
     spec = RunSpec(
@@ -155,18 +174,27 @@ def train(store: Path, rounds: int) -> dict[str, Any]:
     open_seconds = time.perf_counter() - began
     groups = [read_group(store / "split.csv", group) for group in (TRAINING, VALIDATION)]
     with TemporaryDirectory(dir=store) as folder:
-        train_runs([spec], opened, *groups, runs_folder=f"{folder}/runs", resume_folder=f"{folder}/resume")
+        train_runs(
+            [spec], opened, *groups, runs_folder=f"{folder}/runs", resume_folder=f"{folder}/resume"
+        )
         rss = psutil.Process().memory_info().rss / 2**20
         timings = pd.read_parquet(f"{folder}/runs/scale/timings.parquet")
     seconds = timings.loc[timings["round"] > WARM_UP, "seconds"].tolist()
-    return {"seconds": seconds, "open_seconds": open_seconds, "rss_mib": rss, "peak_mib": peak_mib()}
+    return {
+        "seconds": seconds,
+        "open_seconds": open_seconds,
+        "rss_mib": rss,
+        "peak_mib": peak_mib(),
+    }
 
 
 def peak_mib() -> float:
     """The most memory that this process has held resident."""
     status = Path("/proc/self/status")
     if status.exists():  # getrusage would count what the parent held when it started this process
-        kib = next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        kib = next(
+            line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM")
+        )
         return int(kib) / 2**10
     import resource
 
@@ -178,7 +206,13 @@ STEPS = {"build": build, "split": split, "train": train}
 
 def _step(name: str, store: Path, **arguments: int) -> dict[str, Any]:
     """Run one of ``STEPS`` in a process of its own."""
-    call = [sys.executable, __file__, "--step", name, json.dumps({"store": str(store), **arguments})]
+    call = [
+        sys.executable,
+        __file__,
+        "--step",
+        name,
+        json.dumps({"store": str(store), **arguments}),
+    ]
     done = subprocess.run(call, stdout=subprocess.PIPE, text=True)
     if done.returncode:
         raise SystemExit(f"Error: the step {name!r} failed, see above.")
@@ -189,7 +223,10 @@ def _check_room(sizes: Sequence[int], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     needed, free = sum(sizes) * BYTES_PER_CLIENT, shutil.disk_usage(folder).free
     if needed > free:
-        raise SystemExit(f"Error: the stores need {needed / 1e9:.1f} GB in {folder}, {free / 1e9:.1f} GB are free; see --folder.")
+        raise SystemExit(
+            f"Error: the stores need {needed / 1e9:.1f} GB in {folder}, {free / 1e9:.1f} "
+            f"GB are free; see --folder."
+        )
     if min(sizes) < 2 * COHORT + HELD_OUT:
         raise SystemExit(f"Error: a population needs at least {2 * COHORT + HELD_OUT} clients.")
 
@@ -199,33 +236,67 @@ def print_table(rows: Sequence[dict[str, Any]]) -> None:
     from tabulate import tabulate
 
     print(
-        tabulate([[f"{row[name]:,.4g}" if name != "clients" else f"{row[name]:,}" for name in COLUMNS] for row in rows], COLUMNS)
+        tabulate(
+            [
+                [f"{row[name]:,.4g}" if name != "clients" else f"{row[name]:,}" for name in COLUMNS]
+                for row in rows
+            ],
+            COLUMNS,
+        )
     )
     for row in rows[1:]:
-        time_ratio, memory = row["seconds_per_round"] / rows[0]["seconds_per_round"], row["rss_mib"] - rows[0]["rss_mib"]
+        time_ratio, memory = (
+            row["seconds_per_round"] / rows[0]["seconds_per_round"],
+            row["rss_mib"] - rows[0]["rss_mib"],
+        )
         print(
-            f"{row['clients']:,} clients against {rows[0]['clients']:,}: a round {time_ratio:.3f} times, memory {memory:+.0f} MiB"
+            f"{row['clients']:,} clients against {rows[0]['clients']:,}: a round "
+            f"{time_ratio:.3f} times, memory {memory:+.0f} MiB"
         )
 
 
 def write_rows(rows: Sequence[dict[str, Any]], path: Path) -> None:
     """Put the rows under ``scale`` in a JSON file, whatever else it holds."""
-    from perfedavg.files import read_json, write_json
+    from perfedavg.storage.files import read_json, write_json
 
     write_json(path, (read_json(path) if path.exists() else {}) | {"scale": rows})
 
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="numbers of clients (default: %(default)s)")
-    parser.add_argument(
-        "--folder", default=os.environ.get("TMPDIR", "/tmp"), help="scratch for the stores (default: %(default)s)"
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", type=Path, default=Path("results/bench/bench.json"), help="JSON (default: %(default)s)")
-    parser.add_argument("--turns", type=int, default=TURNS, help="training processes a population (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="measured rounds a turn (default: %(default)s)")
-    parser.add_argument("--quick", action="store_true", help=f"sizes {QUICK_SIZES}, one turn, 2 rounds")
+    parser.add_argument(
+        "--sizes",
+        type=int,
+        nargs="+",
+        default=SIZES,
+        help="numbers of clients (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--folder",
+        default=os.environ.get("TMPDIR", "/tmp"),
+        help="scratch for the stores (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("results/bench/bench.json"),
+        help="JSON (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--turns",
+        type=int,
+        default=TURNS,
+        help="training processes a population (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=ROUNDS, help="measured rounds a turn (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help=f"sizes {QUICK_SIZES}, one turn, 2 rounds"
+    )
     parser.add_argument("--step", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
@@ -233,7 +304,11 @@ def main() -> None:
         name, values = arguments.step[0], json.loads(arguments.step[1])
         print(json.dumps(STEPS[name](Path(values.pop("store")), **values)))
         return
-    sizes, turns, rounds = (QUICK_SIZES, 1, 2) if arguments.quick else (arguments.sizes, arguments.turns, arguments.rounds)
+    sizes, turns, rounds = (
+        (QUICK_SIZES, 1, 2)
+        if arguments.quick
+        else (arguments.sizes, arguments.turns, arguments.rounds)
+    )
     rows = scale_rows(sizes, arguments.folder, turns, rounds)
     print_table(rows)
     write_rows(rows, arguments.out)

@@ -1,8 +1,9 @@
-"""A contestant as a process: ``python -m benchmarks.serve MODULE WORK THREADS`` answers one line of JSON per line of JSON.
+"""A contestant as a process: ``python -m benchmarks.serve MODULE WORK THREADS`` answers one line of
+JSON per line of JSON.
 
-It reads ``{"task": name, ...arguments}`` from standard input and writes what the task returns; what libraries print goes to
-standard error. All contestants stay alive and warm while they take turns, so that start-up and compilation count for nobody.
-"""
+It reads ``{"task": name, ...arguments}`` from standard input and writes what the task returns; what
+libraries print goes to standard error. All contestants stay alive and warm while they take turns,
+so that start-up and compilation count for nobody."""
 
 from __future__ import annotations
 

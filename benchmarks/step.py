@@ -1,8 +1,8 @@
 """Where the time of one training step goes, line by line: `python -m benchmarks.step`.
 
-Times every statement of the hand-written gradient (`perfedavg.models.gradients`) inside whole training steps, on batches of 20
-random examples with dropout, one torch thread. Run two at once to see what the cores take from each other.
-"""
+Times every statement of the hand-written gradient (`perfedavg.models.gradients`) inside whole
+training steps, on batches of 20 random examples with dropout, one torch thread. Run two at once to
+see what the cores take from each other."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from time import perf_counter
 
 import torch
 
-from perfedavg.job import prepare_process
 from perfedavg.models import MODELS, gradients
 from perfedavg.randomness import torch_stream
+from perfedavg.runtime.job import prepare_process
 
 BATCH, EXAMPLES, STEPS = 20, 200, 150
 
@@ -28,32 +28,42 @@ def timed(function_name: str, seconds: list[list[float]], lines: list[str]):
         in_body = in_body or line.startswith("    n")
         open_brackets += sum(line.count(c) for c in "([") - sum(line.count(c) for c in ")]")
         statement = line.strip()
-        if in_body and not open_brackets and statement and not statement.startswith(("return", "#")) and statement[-1] != ":":
+        if (
+            in_body
+            and not open_brackets
+            and statement
+            and not statement.startswith(("return", "#"))
+            and statement[-1] != ":"
+        ):
             out.append(f"{line[: -len(line.lstrip())]}_note({len(lines)})")
             lines.append(statement)
             seconds.append([])
     last = perf_counter()
 
-    def note(position: int) -> None:
+    def caveat(position: int) -> None:
         nonlocal last
         now = perf_counter()
         seconds[position].append(now - last)
         last = perf_counter()
 
-    namespace = vars(gradients) | {"_note": note}
+    namespace = vars(gradients) | {"_note": caveat}
     exec("\n".join(out), namespace)
-    return namespace[function_name], note
+    return namespace[function_name], caveat
 
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.step", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--model", choices=MODELS, default="cnn_emnist", help="the network (default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.step", description=__doc__.split("\n\n")[0]
+    )
+    parser.add_argument(
+        "--model", choices=MODELS, default="cnn_emnist", help="the network (default: %(default)s)"
+    )
     name = parser.parse_args().model
     prepare_process()
     model, precision = MODELS[name], {"compute": torch.bfloat16} if name.endswith("_bf16") else {}
     seconds, lines = [[]], ["(picking the batch, and what is between two steps)"]
-    gradient, note = timed(name.removesuffix("_bf16"), seconds, lines)
+    gradient, caveat = timed(name.removesuffix("_bf16"), seconds, lines)
     parameters, draws = model.init(torch_stream(0, "step")), torch_stream(1, "step")
     x, y = model.prepare(torch.rand(EXAMPLES, 28, 28)), torch.randint(62, (EXAMPLES,))
     seconds.append([])
@@ -64,16 +74,19 @@ def main() -> None:
             began = perf_counter()
             chosen = torch.randperm(EXAMPLES)[:BATCH]
             features, labels = x.index_select(0, chosen), y.index_select(0, chosen)
-            note(0)
+            caveat(0)
             changes, _ = gradient(parameters, features, labels, draws, **precision)
             torch._foreach_add_(parameters, changes, alpha=-1e-6)
-            note(len(lines) - 1)
+            caveat(len(lines) - 1)
             whole.append(perf_counter() - began)
     print("   best  median  of microseconds")
     for line, times in zip(lines, seconds, strict=True):
         if times:
             print(f"{min(times) * 1e6:7.0f} {median(times) * 1e6:7.0f}  {line[:110]}")
-    print(f"{min(whole) * 1e6:7.0f} {median(whole) * 1e6:7.0f}  the whole step of {name}, {BATCH} examples")
+    print(
+        f"{min(whole) * 1e6:7.0f} {median(whole) * 1e6:7.0f}  the whole step of {name}, "
+        f"{BATCH} examples"
+    )
 
 
 if __name__ == "__main__":

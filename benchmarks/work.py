@@ -1,4 +1,5 @@
-"""The work that every contestant does: random clients, initial weights. Plain numpy, since every environment imports it."""
+"""The work that every contestant does: random clients, initial weights. Plain numpy, since every
+environment imports it."""
 
 from __future__ import annotations
 
@@ -8,18 +9,28 @@ from time import perf_counter
 import numpy as np
 
 CLASSES = 62
-SHAPES = ((32, 1, 3, 3), (32,), (64, 32, 3, 3), (64,), (128, 9216), (128,), (CLASSES, 128), (CLASSES,))
-"""The weights and biases of the 1,206,590-parameter CNN, layer by layer, in torch's order of dimensions."""
+SHAPES = (
+    (32, 1, 3, 3),
+    (32,),
+    (64, 32, 3, 3),
+    (64,),
+    (128, 9216),
+    (128,),
+    (CLASSES, 128),
+    (CLASSES,),
+)
+"""The weights and biases of the 1,206,590-parameter CNN, layer by layer, in torch's order of
+dimensions."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """How much there is to do. A round is one local epoch of ``clients`` clients with ``examples`` train examples each.
+    """How much there is to do. A round is one local epoch of ``clients`` clients with ``examples``
+    train examples each.
 
-    Personalization takes ``personalized`` clients of 80 to 180 train examples, and a fifth as many test examples, through
-    ``epochs`` epochs, with an evaluation before the first and after each one. They are measured in ``parts`` equal parts, one an
-    alternation.
-    """
+    Personalization takes ``personalized`` clients of 80 to 180 train examples, and a fifth as many
+    test examples, through ``epochs`` epochs, with an evaluation before the first and after each
+    one. They are measured in ``parts`` equal parts, one an alternation."""
 
     clients: int = 20
     examples: int = 180
@@ -62,7 +73,7 @@ def personal_data(work: Work, client: int) -> tuple[Data, Data]:
 
 def part_sizes(work: Work, part: int) -> tuple[int, int]:
     """Train examples that personalizing a part goes through, and test examples."""
-    sizes = [[len(data[1]) for data in personal_data(work, client)] for client in work.part(part)]
+    sizes = [[len(data[1]) for data in personal_data(work, client)] for client in work.study(part)]
     train, test = np.sum(sizes, axis=0).tolist()
     return train * work.epochs, test * (work.epochs + 1)
 
@@ -82,13 +93,15 @@ def initial_weights(work: Work) -> list[np.ndarray]:
     weights = []
     for shape in SHAPES:
         fan = sum(shape[:2]) * int(np.prod(shape[2:])) if len(shape) > 1 else 1
-        weights.append((rng.uniform(-1, 1, shape) * (6 / fan) ** 0.5 * (len(shape) > 1)).astype(np.float32))
+        weights.append(
+            (rng.uniform(-1, 1, shape) * (6 / fan) ** 0.5 * (len(shape) > 1)).astype(np.float32)
+        )
     return weights
 
 
 def round_result(work: Work, began: float, update_norm: float) -> dict[str, float]:
-    """What a round's task answers. ``update_norm`` is the L2 norm of the averaged delta: contestants whose norms of the first
-    round differ did not do the same work."""
+    """What a round's task answers. ``update_norm`` is the L2 norm of the averaged delta:
+    contestants whose norms of the first round differ did not do the same work."""
     return {
         "seconds": perf_counter() - began,
         "examples": work.clients * work.examples,
@@ -96,7 +109,14 @@ def round_result(work: Work, began: float, update_norm: float) -> dict[str, floa
     }
 
 
-def personalization_result(work: Work, began: float, part: int, losses: list[float]) -> dict[str, float]:
-    """What a personalization task answers: train examples seen, and the clients' mean test loss after the last epoch."""
+def personalization_result(
+    work: Work, began: float, part: int, losses: list[float]
+) -> dict[str, float]:
+    """What a personalization task answers: train examples seen, and the clients' mean test loss
+    after the last epoch."""
     seconds = perf_counter() - began
-    return {"seconds": seconds, "examples": part_sizes(work, part)[0], "check": float(np.mean(losses))}
+    return {
+        "seconds": seconds,
+        "examples": part_sizes(work, part)[0],
+        "check": float(np.mean(losses)),
+    }

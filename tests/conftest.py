@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from perfedavg.algorithms.spec import RunSpec
 from perfedavg.data.store import ClientExamples, ClientStore, write_store
 from perfedavg.models import Model
-from perfedavg.settings import RunSpec
 
 
 @pytest.fixture(autouse=True)
@@ -54,5 +54,7 @@ def make_client(number, n_train=7, n_test=4, dtype=np.uint8):
 @pytest.fixture
 def store(tmp_path):
     """Twelve clients of different sizes."""
-    write_store(tmp_path / "store", [make_client(i, n_train=3 + i) for i in range(12)], num_classes=62)
+    write_store(
+        tmp_path / "store", [make_client(i, n_train=3 + i) for i in range(12)], num_classes=62
+    )
     return ClientStore(tmp_path / "store")

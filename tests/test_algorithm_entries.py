@@ -1,22 +1,23 @@
-"""The algorithm comparison's runs: work, server rates and rounds against numbers worked out by hand."""
+"""The algorithm comparison's runs: work, server rates and rounds against numbers worked out by
+hand."""
 
 from pathlib import Path
 
 import pytest
 import yaml
 
-from perfedavg.algorithm_entries import (
+from perfedavg.algorithms.client import ALGORITHMS
+from perfedavg.config.experiment import load_config
+from perfedavg.planning.comparison_runs import (
     algorithm_runs,
     compared_rounds,
     entries,
     evaluated_rounds,
     gradient_budget,
-    in_between,
+    interpolation,
     settings_of_entries,
 )
-from perfedavg.algorithms.client import ALGORITHMS
-from perfedavg.config import load_config
-from perfedavg.errors import PerfedavgError
+from perfedavg.runtime.errors import PerfedavgError
 
 TINY = Path(__file__).parent / "workflow/tiny.yaml"
 SCHEDULE = [
@@ -28,7 +29,13 @@ SCHEDULE = [
 def config(**changes):
     """M = 2, 10 rounds, K = 3: a budget of 60 gradient evaluations, 30 a client."""
     raw = yaml.safe_load(TINY.read_text())
-    block = {"clients_per_round": 2, "rounds": 10, "local_steps": 3, "every": 4, "relative_rates": [0.5, 2.0]}
+    block = {
+        "clients_per_round": 2,
+        "rounds": 10,
+        "local_steps": 3,
+        "every": 4,
+        "server_lr_factors": [0.5, 2.0],
+    }
     return load_config(raw | {"seeds": [0, 7], "algorithms": block | changes})
 
 
@@ -52,7 +59,10 @@ def rates_of(*stages, **changes):
         ({"algorithm": "maml"}, [1.5, 6.0]),
         ({"algorithm": "weighted", "weights": [1, -0.5, 0]}, [1.0, 4.0]),  # 3 / 1.5
         ({"algorithm": "fedavg", "local_epochs": 2}, [0.5, 2.0]),
-        ({"algorithm": "fedsgd", "server": {"optimizer": "adam", "lr": 0.01}}, [0.005, 0.02]),  # its own, by the factor alone
+        (
+            {"algorithm": "fedsgd", "server": {"optimizer": "adam", "lr": 0.01}},
+            [0.005, 0.02],
+        ),  # its own, by the factor alone
     ],
 )
 def test_server_rates_make_up_for_the_weights(stage, expected):
@@ -76,7 +86,11 @@ def test_total_weights_are_those_of_the_algorithms():
         ([{"algorithm": "weighted", "weights": [1, 0.5]}], (4, 8, 10, 15), [10, 15]),
         ([{"algorithm": "fedavg", "local_epochs": 1}], (4, 8, 10), [4, 8, 10]),  # the data decide
         (SCHEDULE, (4, 8, 10), [8, 10]),  # 6 * 4, then (30 - 24) / 3 more
-        ([{**SCHEDULE[0], "local_steps": 6}, SCHEDULE[1]], (4, 8, 10), [10]),  # spent before the last stage
+        (
+            [{**SCHEDULE[0], "local_steps": 6}, SCHEDULE[1]],
+            (4, 8, 10),
+            [10],
+        ),  # spent before the last stage
         (
             [{"algorithm": "fedavg", "local_epochs": 1, "rounds": 8}, SCHEDULE[1]],
             (4, 8, 10),
@@ -90,7 +104,9 @@ def test_rounds_at_equal_gradient_evaluations(stages, evaluated, compared):
     assert evaluated_rounds(block, stages) == evaluated
     assert compared_rounds(block, stages) == compared
     assert gradient_budget(block) == 60
-    assert {run.rounds for run in algorithm_runs(entry(*block.model_dump()["entries"]["x"]))} == {max(evaluated)}
+    assert {run.rounds for run in algorithm_runs(entry(*block.model_dump()["entries"]["x"]))} == {
+        max(evaluated)
+    }
 
 
 def test_a_hessian_vector_product_counts_as_the_config_says():
@@ -105,18 +121,33 @@ def test_local_training_is_the_comparison_s_own_if_it_has_one():
 
 def test_a_schedule_is_one_run_whose_stages_follow_each_other():
     run = algorithm_runs(entry(*SCHEDULE))[0]
-    assert (run.run_id, run.part, run.algorithm, run.local_steps, run.rounds) == ("x.x0.5-s0", "algorithms", "fedavg", 4, 10)
+    assert (run.run_id, run.study, run.algorithm, run.local_steps, run.rounds) == (
+        "x.x0.5-s0",
+        "algorithms",
+        "fedavg",
+        4,
+        10,
+    )
     (later,) = run.then
-    assert (later.first_round, later.algorithm, later.local_steps, later.server.optimizer) == (7, "reptile", 3, "adam")
+    assert (later.first_round, later.algorithm, later.local_steps, later.server.optimizer) == (
+        7,
+        "reptile",
+        3,
+        "adam",
+    )
     assert [run.stage_of(n) for n in (1, 6, 7, 10)] == [0, 0, 1, 1]
 
 
-def test_weights_in_between_share_their_ends_with_the_named_algorithms():
+def test_weights_interpolation_share_their_ends_with_the_named_algorithms():
     block = config(
-        entries={"sgd": [{"algorithm": "fedsgd"}], "rep": [{"algorithm": "reptile"}], "again": [{"algorithm": "reptile"}]},
-        in_between=[0, 0.5, 1, 2],
+        entries={
+            "sgd": [{"algorithm": "fedsgd"}],
+            "rep": [{"algorithm": "reptile"}],
+            "again": [{"algorithm": "reptile"}],
+        },
+        interpolation=[0, 0.5, 1, 2],
     ).algorithms
-    names = {(point["family"], point["rate"]): point["entry"] for point in in_between(block)}
+    names = {(point["family"], point["rate"]): point["entry"] for point in interpolation(block)}
     assert names == {
         ("rest", 0): "sgd", ("rest", 0.5): "rest.0.5", ("rest", 1): "rep", ("rest", 2): "rest.2",
         ("powers", 0): "sgd", ("powers", 0.5): "powers.0.5", ("powers", 1): "rep", ("powers", 2): "powers.2",
@@ -125,27 +156,44 @@ def test_weights_in_between_share_their_ends_with_the_named_algorithms():
     assert found["rest.0.5"][0].weights == (1, 0.5, 0.5)
     assert found["powers.2"][0].weights == (1, 2, 4)
     assert settings_of_entries(block)["rest.2"] == ["rest.2.x0.5", "rest.2.x2"]
-    alone = config(entries={"m": [{"algorithm": "maml"}]}, in_between=[0, 1]).algorithms
-    assert {p["entry"] for p in in_between(alone)} == {"rest.0", "rest.1"}, "no named algorithm there: runs of their own, once"
+    alone = config(entries={"m": [{"algorithm": "maml"}]}, interpolation=[0, 1]).algorithms
+    assert {p["entry"] for p in interpolation(alone)} == {"rest.0", "rest.1"}, (
+        "no named algorithm there: runs of their own, once"
+    )
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"entries": {"x": [{"algorithm": "fedsgd"}, {"algorithm": "reptile"}]}}, "all stages but the last need rounds"),
-        ({"entries": {"x": [{"algorithm": "fedsgd", "rounds": 3}]}}, "the last stage takes the rounds that are left"),
-        ({"entries": {"x": [{"algorithm": "fedsgd", "rounds": 10}, {"algorithm": "reptile"}]}}, "leave no round of 10"),
+        (
+            {"entries": {"x": [{"algorithm": "fedsgd"}, {"algorithm": "reptile"}]}},
+            "all stages but the last need rounds",
+        ),
+        (
+            {"entries": {"x": [{"algorithm": "fedsgd", "rounds": 3}]}},
+            "the last stage takes the rounds that are left",
+        ),
+        (
+            {"entries": {"x": [{"algorithm": "fedsgd", "rounds": 10}, {"algorithm": "reptile"}]}},
+            "leave no round of 10",
+        ),
         ({"entries": {"x": [{"algorithm": "fomaml", "local_epochs": 2}]}}, "counts local_steps"),
-        ({"entries": {"x": [{"algorithm": "maml", "local_step": 2}]}}, "did you mean `local_steps`?"),
+        (
+            {"entries": {"x": [{"algorithm": "maml", "local_step": 2}]}},
+            "did you mean `local_steps`?",
+        ),
         ({"entries": {"X y": [{"algorithm": "maml"}]}}, "algorithms.entries"),
         ({"entries": {"x": []}}, "algorithms.entries.x"),
         ({"entries": {"x": [{"algorithm": "mmal"}]}}, "'fedsgd'"),
         ({"every": 11}, "every (11) is above rounds (10)"),
         ({"clients_per_round": 99}, "algorithms.clients_per_round: 99 clients a round, but"),
-        ({"in_between": [0.5, 0.50000001]}, "in_between: 0.5 is given twice"),
-        ({"relative_rates": [1, 1.0000001]}, "relative_rates: 1 is given twice"),
-        ({"in_between": [1e200]}, "less than or equal to 100"),
-        ({"entries": {"x": [{"algorithm": "weighted", "weights": [1e300]}]}}, "less than or equal to 1000000"),
+        ({"interpolation": [0.5, 0.50000001]}, "interpolation: 0.5 is given twice"),
+        ({"server_lr_factors": [1, 1.0000001]}, "server_lr_factors: 1 is given twice"),
+        ({"interpolation": [1e200]}, "less than or equal to 100"),
+        (
+            {"entries": {"x": [{"algorithm": "weighted", "weights": [1e300]}]}},
+            "less than or equal to 1000000",
+        ),
     ],
 )
 def test_impossible_comparisons_are_refused(changes, message):

@@ -1,4 +1,5 @@
-"""A config error is one sentence with the key's path; every shipped config is valid; generated files are in sync."""
+"""A config error is one sentence with the key's path; every shipped config is valid; generated
+files are in sync."""
 
 from pathlib import Path
 
@@ -6,10 +7,10 @@ import pytest
 import yaml
 
 from perfedavg.analysis.comparison import KINDS
-from perfedavg.config import json_schema, load_config
-from perfedavg.config_docs import config_readme
-from perfedavg.errors import PerfedavgError
-from perfedavg.experiment import baseline_runs, reptile_kinds, stage1_runs, stage2_runs
+from perfedavg.config.docs import config_readme
+from perfedavg.config.experiment import json_schema, load_config
+from perfedavg.planning.runs import baseline_runs, reptile_kinds, stage1_runs, stage2_runs
+from perfedavg.runtime.errors import PerfedavgError
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = [*sorted((ROOT / "config").glob("*.yaml")), ROOT / "tests/workflow/tiny.yaml"]
@@ -41,48 +42,98 @@ def test_shipped_configs_are_valid(path):
     ("path", "value", "sentence"),
     [
         ("fedrated", {}, "Config key `fedrated` is unknown; did you mean `federated`?"),
-        ("federated.client.learning_rat", 1, "`federated.client.learning_rat` is unknown; valid keys here: batch_size,"),
-        ("federated.client.batchsize", 1, "Config key `federated.client.batchsize` is unknown; did you mean `batch_size`?"),
-        ("federated.server.momentun", 0.9, "Config key `federated.server.momentun` is unknown; did you mean `momentum`?"),
-        ("federated.server.optimizer", "sdg", "Config key `federated.server.optimizer` is \"sdg\"; use one of 'sgd', 'adam'"),
-        ("federated.server.optimizer", None, "Config key `federated.server.optimizer` is missing; use one of"),
-        ("federated.rounds", "many", 'Config key `federated.rounds` is "many", but input should be a valid integer'),
-        ("federated.rounds", 40.5, "Config key `federated.rounds` is 40.5, but input should be a valid integer"),
-        ("evaluation.personalize_every", 100, "evaluation.personalize_every (100) is above federated.rounds (40)"),
-        ("federated.rounds", True, "Config key `federated.rounds` is true, but input should be a valid integer"),
-        ("federated.client.lr", float("inf"), "`federated.client.lr` is Infinity, but input should be a finite number"),
+        ("federated.client.learning_rat", 1, "`federated.client.learning_rat` is unknown; valid "
+            "keys here: "
+            "batch_size,"),
+        ("federated.client.batchsize", 1, "Config key `federated.client.batchsize` is unknown; did "
+            "you mean "
+            "`batch_size`?"),
+        ("federated.server.momentun", 0.9, "Config key `federated.server.momentun` is unknown; did "
+            "you mean "
+            "`momentum`?"),
+        ("federated.server.optimizer", "sdg", "Config key `federated.server.optimizer` is \"sdg\"; "
+            "use one of "
+            "'sgd', 'adam'"),
+        ("federated.server.optimizer", None, "Config key `federated.server.optimizer` is missing; "
+            "use one of"),
+        ("federated.rounds", "many", 'Config key `federated.rounds` is "many", but input '
+            'should be a '
+            'valid integer'),
+        ("federated.rounds", 40.5, "Config key `federated.rounds` is 40.5, but input should be a "
+            "valid integer"),
+        ("evaluation.personalize_every", 100, "evaluation.personalize_every (100) is above "
+            "federated.rounds (40)"),
+        ("federated.rounds", True, "Config key `federated.rounds` is true, but input should be a "
+            "valid integer"),
+        ("federated.client.lr", float("inf"), "`federated.client.lr` is Infinity, but input "
+            "should be a "
+            "finite number"),
         ("federated", 3, "Config key `federated` is 3, but it should be a block of keys"),
         ("seeds", 3, "Config key `seeds` is 3, but it should be a list"),
-        ("experiment", "data", "experiment: results/data/ holds the client stores; choose another name"),
-        ("evaluation.intermediate_clients", 51, "intermediate_clients: 51 clients, but there are only 50 evaluation clients"),
-        ("federated.rounds", 0, "Config key `federated.rounds` is 0, but input should be greater than 0"),
-        ("federated.clients_per_round", [5, "x"], 'Config key `federated.clients_per_round[1]` is "x", but'),
-        ("federated.local_steps", [3], "give exactly one of local_epochs and local_steps (both are given)"),
-        ("federated.local_epochs", None, "give exactly one of local_epochs and local_steps (neither is given)"),
-        ("federated.clients_per_round", [500], "500 clients a round, but split.training_clients is only 200"),
+        ("experiment", "data", "experiment: results/data/ holds the client stores; choose "
+            "another name"),
+        ("evaluation.intermediate_clients", 51, "intermediate_clients: 51 clients, but there "
+            "are only 50 "
+            "evaluation clients"),
+        ("federated.rounds", 0, "Config key `federated.rounds` is 0, but input should be "
+            "greater than 0"),
+        ("federated.clients_per_round", [5, "x"], 'Config key `federated.clients_per_round[1]` '
+            'is "x", but'),
+        ("federated.local_steps", [3], "give exactly one of local_epochs and local_steps (both "
+            "are given)"),
+        ("federated.local_epochs", None, "give exactly one of local_epochs and local_steps "
+            "(neither "
+            "is given)"),
+        ("federated.clients_per_round", [500], "500 clients a round, but split.training_clients "
+            "is only 200"),
         ("split.validation_clients", 80, "leave no evaluation client of data.writers = 280"),
         ("evaluation.every", 41, "evaluation.every (41) is above federated.rounds (40)"),
-        ("evaluation.personalize_every", 7, "personalize_every (7) must be a multiple of every (5)"),
-        ("personalization.shown_epochs", [11], "personalization.shown_epochs: 11 is above personalization.epochs (10)"),
+        ("evaluation.personalize_every", 7, "personalize_every (7) must be a multiple of "
+            "every (5)"),
+        ("personalization.shown_epochs", [11], "personalization.shown_epochs: 11 is above "
+            "personalization.epochs (10)"),
         ("seeds", [1, 1], "seeds: 1 is given twice"),
         ("model", None, "Config key `model` is missing; add it."),
-        ("data.dataset", "emnist", "Config key `data.dataset` is \"emnist\"; use one of 'glyphs62', 'emnist62'."),
+        ("data.dataset", "emnist", "Config key `data.dataset` is \"emnist\"; use one of "
+            "'glyphs62', "
+            "'emnist62'."),
         ("experiment", "a b", "Config key `experiment` is"),
-        ("reference.local_work", 3, "reference: its clients_per_round and local_work must be values of the grid"),
+        ("reference.local_work", 3, "reference: its clients_per_round and local_work must "
+            "be values "
+            "of the grid"),
         ("reference", None, "Config key `reference` is missing; add it."),
-        ("stage2.control_work", 10, "stage2.control_work (10) must be below reference.local_work (10)"),
+        ("stage2.control_work", 10, "stage2.control_work (10) must be below "
+            "reference.local_work (10)"),
         ("stage2.every", 21, "stage2.every (21) is above stage2.rounds (10)"),
-        ("stage2.servers", [{"optimizer": "adam"}] * 2, "stage2.servers: adam-lr0.001-b0.9 is given twice"),
-        ("centralized.passes", 0, "Config key `centralized.passes` is 0, but input should be greater than 0"),
+        ("stage2.servers", [{"optimizer": "adam"}] * 2, "stage2.servers: adam-lr0.001-b0.9 is "
+            "given twice"),
+        ("centralized.passes", 0, "Config key `centralized.passes` is 0, but input should be "
+            "greater than 0"),
         ("data", {"dataset": "emnist62", "sha256": "abc"}, "Config key `data.sha256` is \"abc\", but"),
-        ("data", {"dataset": "emnist62", "archiv": "a"}, "Config key `data.archiv` is unknown; did you mean `archive`?"),
-        ("data.archive", "a", "Config key `data.archive` is unknown; valid keys here: dataset, median_examples, seed, writers."),
-        ("data.dataset", None, "Config key `data.dataset` is missing; use one of 'glyphs62', 'emnist62'."),
-        ("stage2.servers", [{"optimizer": "adam", "lrr": 1}], "`stage2.servers[0].lrr` is unknown; did you mean `lr`?"),
-        ("data", {"dataset": "emnist62", "archive": "s3://b/x"}, "`data.archive` is \"s3://b/x\", but it should be a path"),
-        ("backend", {"device": "cuda"}, "Config block `backend` is impossible: `loop` computes on the CPU; device cuda needs"),
-        ("backend", {"kind": "bached"}, "Config key `backend.kind` is \"bached\", but input should be 'loop' or 'batched'."),
-        ("target_accuracy", 80, "Config key `target_accuracy` is 80, but input should be less than or equal to 1"),
+        ("data", {"dataset": "emnist62", "archiv": "a"}, "Config key `data.archiv` is unknown; did "
+            "you mean "
+            "`archive`?"),
+        ("data.archive", "a", "Config key `data.archive` is unknown; valid keys here: dataset, "
+            "median_examples, seed, writers."),
+        ("data.dataset", None, "Config key `data.dataset` is missing; use one of 'glyphs62', "
+            "'emnist62'."),
+        ("stage2.servers", [{"optimizer": "adam", "lrr": 1}], "`stage2.servers[0].lrr` is "
+            "unknown; did you "
+            "mean `lr`?"),
+        ("data", {"dataset": "emnist62", "archive": "s3://b/x"}, "`data.archive` is \"s3://b/x\", but "
+            "it should "
+            "be a path"),
+        ("backend", {"device": "cuda"}, "Config block `backend` is impossible: `loop` "
+            "computes on the "
+            "CPU; device "
+            "cuda needs"),
+        ("backend", {"kind": "bached"}, "Config key `backend.kind` is \"bached\", but input "
+            "should be "
+            "'loop' or "
+            "'batched'."),
+        ("target_accuracy", 80, "Config key `target_accuracy` is 80, but input should be "
+            "less than or "
+            "equal to 1"),
     ],
 )  # fmt: skip
 def test_config_errors_are_one_sentence_with_the_path(path, value, sentence):
@@ -98,11 +149,20 @@ def test_values_from_the_command_line_arrive_as_text():
     """Snakemake reads the inside of `--config 'seeds=[0]'` as text."""
     config = change("seeds", ["0", "7"])
     config["reference"] = {"clients_per_round": "5", "local_work": "3"}
-    config["federated"] |= {"local_epochs": "null", "local_steps": ["3"], "pack": "false", "client": {"lr": "1e-3"}}
+    config["federated"] |= {
+        "local_epochs": "null",
+        "local_steps": ["3"],
+        "pack": "false",
+        "client": {"lr": "1e-3"},
+    }
     loaded = load_config(config)
     assert loaded.seeds == (0, 7)
     assert loaded.federated.local_epochs is None
-    assert (loaded.federated.local_steps, loaded.federated.pack, loaded.federated.client.lr) == ((3,), False, 0.001)
+    assert (loaded.federated.local_steps, loaded.federated.pack, loaded.federated.client.lr) == (
+        (3,),
+        False,
+        0.001,
+    )
 
 
 def test_runs_are_the_grid_and_names_are_unique():
@@ -137,7 +197,11 @@ def test_local_steps_make_runs_of_steps():
 
 def test_stage2_starts_from_the_reference_and_changes_one_thing_a_control():
     config = load_config(raw())
-    runs = {run.setting.removeprefix("fedavg-m20-e10."): run for run in stage2_runs(config) if run.seed == 1}
+    runs = {
+        run.setting.removeprefix("fedavg-m20-e10."): run
+        for run in stage2_runs(config)
+        if run.seed == 1
+    }
     assert list(runs)[:2] == ["reptile-k10-adam-lr0.001-b0.9", "reptile-k10-adam-lr0.003-b0.9"]
     assert list(runs)[-3:] == ["continued", "e2", "rate-div10"]
     parent = next(run for run in stage1_runs(config) if run.run_id == "fedavg-m20-e10-s1")
@@ -146,7 +210,7 @@ def test_stage2_starts_from_the_reference_and_changes_one_thing_a_control():
     names = [
         "run_id",
         "setting",
-        "part",
+        "study",
         "stage",
         "parent_run_id",
         "parent_rounds",
@@ -155,29 +219,55 @@ def test_stage2_starts_from_the_reference_and_changes_one_thing_a_control():
         "evaluated_rounds",
     ]
     for name, run in runs.items():
-        assert (run.parent_run_id, run.parent_rounds, run.stage, run.rounds) == (parent.run_id, 40, 2, 50)
+        assert (run.parent_run_id, run.parent_rounds, run.stage, run.rounds) == (
+            parent.run_id,
+            40,
+            2,
+            50,
+        )
         assert run.evaluated_rounds == (45, 50)
-        different = {key for key in type(run).model_fields if getattr(run, key) != getattr(parent, key)} - set(names)
+        different = {
+            key for key in type(run).model_fields if getattr(run, key) != getattr(parent, key)
+        } - set(names)
         if name in changed:
             assert different == changed[name]
             assert run.keeps_server_state
         else:
-            assert (run.algorithm, run.local_steps, run.local_epochs, run.keeps_server_state) == ("reptile", 10, None, False)
+            assert (run.algorithm, run.local_steps, run.local_epochs, run.keeps_server_state) == (
+                "reptile",
+                10,
+                None,
+                False,
+            )
         assert not different & same
     assert runs["rate-div10"].client.lr == pytest.approx(0.005)
-    assert {kind: len(settings) for kind, settings in reptile_kinds(config).items()} == {"adam": 2, "sgd": 1, "momentum": 1}
+    assert {kind: len(settings) for kind, settings in reptile_kinds(config).items()} == {
+        "adam": 2,
+        "sgd": 1,
+        "momentum": 1,
+    }
 
 
 def test_baselines_are_runs_of_every_seed():
     config = load_config(raw())
     assert [run.run_id for run in baseline_runs(config)] == [
-        f"{name}-s{seed}" for name in ("centralized-best", "centralized-matched", "local-only") for seed in (0, 1, 2)
+        f"{name}-s{seed}"
+        for name in ("centralized-best", "centralized-matched", "local-only")
+        for seed in (0, 1, 2)
     ]
-    bare = load_config({key: value for key, value in raw().items() if key not in ("stage2", "centralized", "local_only")})
+    bare = load_config(
+        {
+            key: value
+            for key, value in raw().items()
+            if key not in ("stage2", "centralized", "local_only")
+        }
+    )
     assert baseline_runs(bare) == stage2_runs(bare) == []
     assert reptile_kinds(bare) == {}
 
 
 def test_generated_files_are_in_sync():
-    assert (ROOT / "workflow/schemas/config.schema.json").read_text() == json_schema(), "run `make schema`"
+    assert (ROOT / "workflow/schemas/config.schema.json").read_text() == json_schema(), (
+        "run `make schema`"
+    )
     assert (ROOT / "config/README.md").read_text() == config_readme(), "run `make schema`"

@@ -9,7 +9,7 @@ import pytest
 
 STOPPED = """
 import os, signal, sys, time
-from perfedavg.job import job
+from perfedavg.runtime.job import job
 with job(sys.argv[1]):
     try:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -20,7 +20,7 @@ with job(sys.argv[1]):
 """
 PAGE_FAULTS = """
 import resource, sys
-from perfedavg.job import prepare_process
+from perfedavg.runtime.job import prepare_process
 if sys.argv[1] == "prepared":
     prepare_process()
 for step in range(4):
@@ -34,7 +34,11 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
 def test_a_step_takes_no_memory_anew_that_the_last_one_has_freed():
     plain, prepared = (
-        int(subprocess.run([sys.executable, "-c", PAGE_FAULTS, how], capture_output=True, text=True, check=True).stdout)
+        int(
+            subprocess.run(
+                [sys.executable, "-c", PAGE_FAULTS, how], capture_output=True, text=True, check=True
+            ).stdout
+        )
         for how in ("plain", "prepared")
     )
     assert plain > 1000, "else this test shows nothing"
@@ -42,5 +46,10 @@ def test_a_step_takes_no_memory_anew_that_the_last_one_has_freed():
 
 
 def test_a_step_that_is_told_to_stop_twice_saves_and_goes(tmp_path):
-    run = subprocess.run([sys.executable, "-c", STOPPED, str(tmp_path / "log")], capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, "-c", STOPPED, str(tmp_path / "log")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (run.stdout, run.returncode) == ("saved\n", 128 + signal.SIGTERM)

@@ -37,7 +37,10 @@ def test_logits_and_gradients_equal_torch_s_layers(name):
             own.add_(torch.rand(own.shape, dtype=torch.float64) * 0.01)  # biases away from zero
             theirs.copy_(own)
     images = torch.rand(6, 28, 28, dtype=torch.float64)
-    logits, expected = model.logits(parameters, model.prepare(images), None), reference(images[:, None])
+    logits, expected = (
+        model.logits(parameters, model.prepare(images), None),
+        reference(images[:, None]),
+    )
     torch.testing.assert_close(logits, expected, rtol=1e-10, atol=1e-12)
     weights = torch.rand_like(logits)
     gradients = torch.autograd.grad((logits * weights).sum(), parameters)
@@ -52,7 +55,10 @@ def test_the_backward_pass_by_hand_equals_autograd(name, dropout, batch):
     """In float64; the same dropout draws, and as many of them."""
     model = MODELS[name]
     parameters = [p.double() + 0.01 for p in model.init(torch_stream(0, "test"))]
-    features, labels = model.prepare(torch.rand(batch, 28, 28, dtype=torch.float64)), torch.randint(62, (batch,))
+    features, labels = (
+        model.prepare(torch.rand(batch, 28, 28, dtype=torch.float64)),
+        torch.randint(62, (batch,)),
+    )
     hand, auto = (torch_stream(1, "dropout") if dropout else None for _ in range(2))
     leaves = [p.clone().requires_grad_() for p in parameters]
     expected_loss = nn.functional.cross_entropy(model.logits(leaves, features, auto), labels)
@@ -61,24 +67,32 @@ def test_the_backward_pass_by_hand_equals_autograd(name, dropout, batch):
     gradient, loss = model.gradient(parameters, features, labels, hand)
     torch.testing.assert_close(loss, expected_loss.detach(), rtol=1e-12, atol=0)
     torch.testing.assert_close(gradient, list(expected), rtol=1e-9, atol=1e-13)
-    assert all(torch.equal(p, q) for p, q in zip((*parameters, features), before, strict=True)), "nothing given is changed"
+    assert all(torch.equal(p, q) for p, q in zip((*parameters, features), before, strict=True)), (
+        "nothing given is changed"
+    )
     assert not dropout or torch.equal(hand.get_state(), auto.get_state())
 
 
 # bfloat16 keeps 8 bits: 0.4 % a rounding, which also turns some ties of the max-pool.
-@pytest.mark.parametrize(("name", "tolerance"), [("cnn_small", 1e-5), ("cnn_emnist", 1e-5), ("cnn_emnist_bf16", 0.1)])
+@pytest.mark.parametrize(
+    ("name", "tolerance"), [("cnn_small", 1e-5), ("cnn_emnist", 1e-5), ("cnn_emnist_bf16", 0.1)]
+)
 def test_kernels_in_less_precision_equal_float64_up_to_rounding(name, tolerance):
     """They are others: oneDNN's, which know no float64."""
     model = MODELS[name]
     parameters = [p + 0.01 for p in model.init(torch_stream(0, "test"))]
     features, labels = model.prepare(torch.rand(20, 28, 28)), torch.randint(62, (20,))
     gradient, loss = model.gradient(parameters, features, labels, torch_stream(1, "dropout"))
-    exact = model.gradient([p.double() for p in parameters], features.double(), labels, torch_stream(1, "dropout"))
+    exact = model.gradient(
+        [p.double() for p in parameters], features.double(), labels, torch_stream(1, "dropout")
+    )
     assert loss.item() == pytest.approx(exact[1].item(), rel=max(1e-5, tolerance / 100))
     for single, double in zip(gradient, exact[0], strict=True):
         assert single.dtype == torch.float32
         assert (single - double).norm() < tolerance * double.norm()
-    assert tolerance < 1e-3 or any((a - b).norm() > 1e-3 * b.norm() for a, b in zip(gradient, exact[0], strict=True))
+    assert tolerance < 1e-3 or any(
+        (a - b).norm() > 1e-3 * b.norm() for a, b in zip(gradient, exact[0], strict=True)
+    )
 
 
 @pytest.mark.parametrize(("name", "count"), [("cnn_emnist", 1_206_590), ("cnn_small", 36_862)])
@@ -113,13 +127,16 @@ def test_dropout_is_on_with_a_generator_only_and_unbiased():
     again = model.logits(parameters, x, torch_stream(0, "dropout"))
     assert torch.equal(dropped, again)
     assert dropped.std(0).min() > 0, "every example has its own mask"
-    # The same masks, drawn by hand, on torch's layers: one byte a value, kept from 256 * p on, channels last.
+    # The same masks, drawn by hand, on torch's layers: one byte a value, kept from 256 * p on,
+    # channels last.
     generator, layers = torch_stream(0, "dropout"), REFERENCES["cnn_emnist"]()
     with torch.no_grad():
         for own, theirs in zip(parameters, layers.parameters(), strict=True):
             theirs.copy_(own)
         h = layers[:5](x)
-        mask = random_bytes(h.numel(), generator).reshape(300, 12, 12, 64).transpose(0, 3, 1, 2) >= 64
+        mask = (
+            random_bytes(h.numel(), generator).reshape(300, 12, 12, 64).transpose(0, 3, 1, 2) >= 64
+        )
         assert mask.mean() == pytest.approx(0.75, abs=0.002)
         h = layers[5:8](h * torch.from_numpy(mask) / 0.75)
         mask = random_bytes(h.numel(), generator).reshape(h.shape) >= 128
@@ -129,7 +146,11 @@ def test_dropout_is_on_with_a_generator_only_and_unbiased():
 
 def random_bytes(count, generator):
     """All 256 values alike, eight of them from each 64-bit draw."""
-    words = torch.empty(count // 8, dtype=torch.int64).random_(-(2**63), None, generator=generator).numpy()
+    words = (
+        torch.empty(count // 8, dtype=torch.int64)
+        .random_(-(2**63), None, generator=generator)
+        .numpy()
+    )
     values = words.view(np.uint8)
     assert np.bincount(values, minlength=256).min() > 0
     return values

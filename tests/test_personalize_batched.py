@@ -5,12 +5,14 @@ import pandas as pd
 import pytest
 import torch
 
+from perfedavg.algorithms.spec import Backend
+from perfedavg.execution.fine_tuning import fine_tune_clients
 from perfedavg.models import MODELS
-from perfedavg.personalize import fine_tune, personalize_run
-from perfedavg.personalize_batched import fine_tune_clients
+from perfedavg.models.steps import Examples, to_examples
+from perfedavg.personalization.evaluate import personalize_run
+from perfedavg.personalization.fine_tuning import fine_tune
+from perfedavg.personalization.settings import Personalization
 from perfedavg.randomness import torch_stream
-from perfedavg.settings import Backend, Personalization
-from perfedavg.training.local import Examples, to_examples
 from tests.conftest import make_client, make_spec
 
 CPU = torch.device("cpu")
@@ -26,10 +28,17 @@ def make_clients(model, dtype):
         return Examples(own.features.to(dtype), own.labels)
 
     clients = [make_client(i, n_train=n, n_test=t) for i, (n, t) in enumerate(SIZES)]
-    return [(examples(c.train_x, c.train_y), examples(c.test_x, c.test_y), (0, "test", 3, c.client_id)) for c in clients]
+    return [
+        (examples(c.train_x, c.train_y), examples(c.test_x, c.test_y), (0, "test", 3, c.client_id))
+        for c in clients
+    ]
 
 
-WAYS = [("cnn_small", layers, optimizer) for layers in ("all", "last", "all_but_last") for optimizer in ("sgd", "adam")]
+WAYS = [
+    ("cnn_small", layers, optimizer)
+    for layers in ("all", "last", "all_but_last")
+    for optimizer in ("sgd", "adam")
+]
 
 
 @pytest.mark.parametrize(("name", "layers", "optimizer"), [*WAYS, ("cnn_emnist", "all", "sgd")])
@@ -38,10 +47,14 @@ def test_many_at_once_give_what_each_gives_alone(name, layers, optimizer):
     model = MODELS[name]
     parameters = [p.double() for p in model.init(torch_stream(0, "x"))]
     clients = make_clients(model, torch.float64)
-    settings = Personalization(layers=layers, optimizer=optimizer, lr={"sgd": 0.1, "adam": 0.002}[optimizer], batch_size=5)
+    settings = Personalization(
+        layers=layers, optimizer=optimizer, lr={"sgd": 0.1, "adam": 0.002}[optimizer], batch_size=5
+    )
     before = [p.clone() for p in parameters]
     got = fine_tune_clients(model, parameters, clients, settings, 2, CPU)
-    expected = [fine_tune(model, parameters, train, test, settings, key, 2) for train, test, key in clients]
+    expected = [
+        fine_tune(model, parameters, train, test, settings, key, 2) for train, test, key in clients
+    ]
     np.testing.assert_allclose(got, expected, rtol=1e-10)
     assert np.isnan(got[2]).all()
     assert len(set(got[0][:, 1])) == 3
@@ -55,7 +68,9 @@ def test_clients_without_train_examples_keep_the_initial_model(epochs):
     model = MODELS["cnn_small"]
     parameters, clients = model.init(torch_stream(0, "x")), make_clients(model, torch.float32)
     got = fine_tune_clients(model, parameters, clients[1:2], Personalization(), epochs, CPU)
-    expected = fine_tune(model, parameters, *clients[1][:2], Personalization(), clients[1][2], epochs)
+    expected = fine_tune(
+        model, parameters, *clients[1][:2], Personalization(), clients[1][2], epochs
+    )
     np.testing.assert_allclose(got[0], expected, rtol=1e-6)
     assert got[0].shape == (epochs + 1, 2)
 
@@ -71,15 +86,19 @@ def test_a_client_that_blows_up_predicts_nothing_and_harms_nobody():
     got = fine_tune_clients(model, parameters, clients, settings, 1, CPU)
     assert got[4][1, 0] == 0
     assert np.isnan(got[4][1, 1])
-    np.testing.assert_allclose(got[0], fine_tune(model, parameters, *clients[0][:2], settings, clients[0][2], 1), rtol=1e-5)
+    np.testing.assert_allclose(
+        got[0], fine_tune(model, parameters, *clients[0][:2], settings, clients[0][2], 1), rtol=1e-5
+    )
 
 
 def test_rows_of_a_run_follow_the_loop_s(store, monkeypatch):
     """In groups of two clients."""
-    monkeypatch.setattr("perfedavg.personalize.AT_ONCE", 2)
+    monkeypatch.setattr("perfedavg.personalization.evaluate.AT_ONCE", 2)
     settings, at = Personalization(lr=0.1, batch_size=5, epochs=2), {0: [7, 9, 8]}
     loop, batched = (
-        personalize_run(make_spec(), None, store, at, "evaluation", settings, [0], backend=Backend(kind=kind))
+        personalize_run(
+            make_spec(), None, store, at, "evaluation", settings, [0], backend=Backend(kind=kind)
+        )
         for kind in ("loop", "batched")
     )
     pd.testing.assert_frame_equal(batched.drop(columns="loss"), loop.drop(columns="loss"))

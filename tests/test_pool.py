@@ -1,4 +1,5 @@
-"""Worker processes: results in order, errors that name the task, and nobody left behind, however the owner ends."""
+"""Worker processes: results in order, errors that name the task, and nobody left behind, however
+the owner ends."""
 
 import os
 import signal
@@ -11,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from perfedavg.errors import PerfedavgError
-from perfedavg.pool import Pool
+from perfedavg.runtime.errors import PerfedavgError
+from perfedavg.runtime.pool import Pool
 
 NAMES = [f"client c{n}" for n in range(9)]
 
@@ -65,7 +66,9 @@ def test_results_are_in_the_order_of_the_tasks_and_of_several_processes(children
         assert sorted(done) == list(range(9))
         assert {pid for pid, _ in results} <= {child.pid for child in children()}
         assert len(children()) == 2
-        assert run(pool, partial(process_and_product, 2), [5])[0][1] == 10, "another function, fewer tasks than workers"
+        assert run(pool, partial(process_and_product, 2), [5])[0][1] == 10, (
+            "another function, fewer tasks than workers"
+        )
         assert len({pid for pid, _ in run(pool, sleep_and_say_when, [0.1, 0.1])}) == 2
     assert children() == []
 
@@ -121,7 +124,9 @@ def test_a_worker_that_died_between_two_calls_is_an_error(children):
             child.kill()
             while child.status() != psutil.STATUS_ZOMBIE:
                 time.sleep(0.01)
-        with pytest.raises(PerfedavgError, match="client c0: its worker process was ended by SIGKILL"):
+        with pytest.raises(
+            PerfedavgError, match="client c0: its worker process was ended by SIGKILL"
+        ):
             run(pool, partial(fail, "none"), [1, 2])
         assert children() == []
 
@@ -137,7 +142,7 @@ def test_an_interrupt_leaves_no_process(children):
 
 
 OWNER = """
-from perfedavg.pool import Pool
+from perfedavg.runtime.pool import Pool
 from tests.test_pool import sleep_and_say_when
 with Pool(2) as pool:
     print("ready", flush=True)

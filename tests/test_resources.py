@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import yaml
 
-from perfedavg.calibration import calibrate
-from perfedavg.config import load_config
+from perfedavg.config.experiment import load_config
 from perfedavg.data.glyphs62 import glyphs62_clients
 from perfedavg.data.sizes import DataSize, declared_size
-from perfedavg.errors import PerfedavgError
 from perfedavg.models import MODELS
-from perfedavg.resources import LIMIT, PARAMETERS, SHORTEST_MINUTES, needs
-from perfedavg.work import EVALUATE, Activity, Counting
+from perfedavg.planning.calibration import calibrate
+from perfedavg.planning.limits import LIMIT, PARAMETERS, SHORTEST_MINUTES, needs
+from perfedavg.planning.workload import EVALUATE, Activity, Counting
+from perfedavg.runtime.errors import PerfedavgError
 
 ROOT = Path(__file__).parents[1]
 TINY = yaml.safe_load((ROOT / "tests/workflow/tiny.yaml").read_text())
@@ -24,25 +24,33 @@ ONE = {"clients": "4", "seed": "0"}
 
 
 def counting(data=DATA, **changes):
-    merged = {key: TINY.get(key, {}) | value if isinstance(value, dict) else value for key, value in changes.items()}
+    merged = {
+        key: TINY.get(key, {}) | value if isinstance(value, dict) else value
+        for key, value in changes.items()
+    }
     return Counting(load_config(TINY | merged), data)
 
 
 def test_the_work_of_a_training_job_is_what_one_counts_by_hand():
-    # 4 rounds of 4 clients, 1 and 2 epochs of 10 examples; 3 validation clients with 3 test examples after rounds 2 and 4.
+    # 4 rounds of 4 clients, 1 and 2 epochs of 10 examples; 3 validation clients with 3 test
+    # examples after rounds 2 and 4.
     expected = {Activity("train", "", 5): 4 * 4 * (1 + 2) * 10, EVALUATE: 2 * 2 * 3 * 3}
     assert counting().of_job("train_fedavg", ONE) == expected
     everything = counting().of_job("train_fedavg", {})
     assert everything[EVALUATE] == 8 * 2 * 3 * 3, "of all runs: (M, E, seed)"
-    # Entries: fedsgd, fedavg(E=1), maml(K=2), fomaml(2) then reptile(2), and two in-between families of 2 weights; 2 rates.
+    # Entries: fedsgd, fedavg(E=1), maml(K=2), fomaml(2) then reptile(2), and two in-between
+    # families of 2 weights; 2 rates.
     of_maml = counting().of_job("train_algorithms", {"setting": "maml.x1", "seed": "0"})
     rounds = max(run.rounds for run in counting().entries if run.run_id == "maml.x1-s0")
     assert of_maml[Activity("train", "maml", 5)] == rounds * 2 * (2 + 1) * 5
 
 
 def test_the_work_of_a_fine_tuning_job_is_what_one_counts_by_hand():
-    # 5 evaluation clients in the last round, 2 of them in the one before; 3 validation clients in the last; 2 epochs; 2 runs.
-    assert counting().of_job("personalize", ONE) == {Activity("fine-tune", "full", 5): 2 * (5 + 3 + 2) * 2 * 10}
+    # 5 evaluation clients in the last round, 2 of them in the one before; 3 validation clients in
+    # the last; 2 epochs; 2 runs.
+    assert counting().of_job("personalize", ONE) == {
+        Activity("fine-tune", "full", 5): 2 * (5 + 3 + 2) * 2 * 10
+    }
     centralized = counting().of_job("train_centralized", {"seed": "0"})
     assert centralized[Activity("centralized", "", 5)] == 3 * 8 * 10
     assert counting().of_job("table1", {}) == {}
@@ -71,12 +79,16 @@ def test_only_jobs_on_the_back_end_take_a_gpu():
 
 
 def test_sizes_that_are_declared_twice_agree():
-    assert {name: sum(map(prod, model.shapes.values())) for name, model in MODELS.items()} == PARAMETERS
+    assert {
+        name: sum(map(prod, model.shapes.values())) for name, model in MODELS.items()
+    } == PARAMETERS
     data = load_config(TINY).data
     drawn = list(glyphs62_clients(data.seed, 100, data.median_examples))
     declared = declared_size(data)
     assert declared.clients == data.writers
-    assert declared.train == pytest.approx(np.mean([len(client.train_y) for client in drawn]), rel=0.1)
+    assert declared.train == pytest.approx(
+        np.mean([len(client.train_y) for client in drawn]), rel=0.1
+    )
 
 
 def test_every_rule_declares_what_it_needs():
@@ -91,7 +103,11 @@ def test_every_rule_declares_what_it_needs():
 
 def test_the_batched_back_end_is_one_process_whatever_the_workers():
     def of(**changes):
-        return needs(counting(federated={"rounds": 400_000}, backend={"kind": "batched"}, **changes), "train_fedavg", ONE)
+        return needs(
+            counting(federated={"rounds": 400_000}, backend={"kind": "batched"}, **changes),
+            "train_fedavg",
+            ONE,
+        )
 
     assert of(workers=4) == of(workers=1)
 

@@ -6,19 +6,27 @@ import pandas as pd
 import psutil
 import pytest
 
-from perfedavg.algorithms import run as run_module
 from perfedavg.algorithms.federated import FederatedRun
-from perfedavg.algorithms.run import train_runs
 from perfedavg.data.store import ClientStore, write_store
-from perfedavg.errors import PerfedavgError
-from perfedavg.personalize import personalize_run, rounds_looked_at
-from perfedavg.pool import Pool
-from perfedavg.settings import Personalization
+from perfedavg.personalization.evaluate import personalize_run
+from perfedavg.personalization.schedule import evaluated_clients
+from perfedavg.personalization.settings import Personalization
+from perfedavg.runtime.errors import PerfedavgError
+from perfedavg.runtime.pool import Pool
+from perfedavg.training import federated as run_module
+from perfedavg.training.federated import train_runs
 from tests.algorithms.test_run import files, later
 from tests.conftest import make_client, make_spec
 
 FEDAVG = make_spec(model="cnn_emnist", clients_per_round=4, local_epochs=2)
-MAML = make_spec(run_id="maml-s0", algorithm="maml", local_epochs=None, local_steps=2, model="cnn_emnist", clients_per_round=5)
+MAML = make_spec(
+    run_id="maml-s0",
+    algorithm="maml",
+    local_epochs=None,
+    local_steps=2,
+    model="cnn_emnist",
+    clients_per_round=5,
+)
 STAGE2 = later(
     FEDAVG, algorithm="reptile", local_epochs=None, local_steps=2, server={"optimizer": "adam"}, model="cnn_emnist",
     clients_per_round=4,
@@ -96,7 +104,9 @@ def test_an_error_in_a_worker_names_the_client_and_leaves_no_process(tmp_path):
         with pytest.raises(PerfedavgError, match=f"^fedavg-m2-e1-s0, round 1, {why}"):
             train(store, tmp_path, [spec], pool)
         with pytest.raises(PerfedavgError, match=f"^fedavg-m2-e1-s0, round 0, {why}"):
-            personalize_run(spec, None, store, {0: [2, 3]}, "evaluation", Personalization(epochs=1), [0], pool)
+            personalize_run(
+                spec, None, store, {0: [2, 3]}, "evaluation", Personalization(epochs=1), [0], pool
+            )
         assert set(psutil.Process().children()) <= before
     assert not (tmp_path / "runs").exists()
 
@@ -105,13 +115,18 @@ def test_any_number_of_workers_gives_the_same_rows(store, tmp_path, pools):
     spec = make_spec(rounds=6, evaluated_rounds=[2, 4, 6])
     train(store, tmp_path, [spec])
     settings = Personalization(lr=0.1, batch_size=5, epochs=2)
-    at = rounds_looked_at([9, 5, 6, 11, 8], spec.evaluated_rounds, spec.rounds, 2, split_seed=42)
+    at = evaluated_clients([9, 5, 6, 11, 8], spec.evaluated_rounds, spec.rounds, 2, split_seed=42)
 
     def rows(pool):
         checkpoints = tmp_path / "runs" / spec.run_id / "checkpoints"
-        parts = [(checkpoints, at, [4, 6]), (None, {0: [9, 5, 8]}, [0]), (tmp_path / "none", at, [6])]
+        parts = [
+            (checkpoints, at, [4, 6]),
+            (None, {0: [9, 5, 8]}, [0]),
+            (tmp_path / "none", at, [6]),
+        ]
         return [
-            personalize_run(spec, folder, store, looked, "evaluation", settings, last, pool) for folder, looked, last in parts
+            personalize_run(spec, folder, store, looked, "evaluation", settings, last, pool)
+            for folder, looked, last in parts
         ]
 
     expected = rows(None)

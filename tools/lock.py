@@ -1,4 +1,5 @@
-"""Resolve pyproject.toml in a fresh environment and write requirements.lock and environment.yml from what came out."""
+"""Resolve pyproject.toml in a fresh environment and write requirements.lock and environment.yml
+from what came out."""
 
 import subprocess
 import sys
@@ -29,8 +30,14 @@ def main() -> None:
         venv.create(folder, with_pip=True)
         pip = [f"{folder}/bin/python", "-m", "pip"]
         subprocess.run([*pip, "install", "--quiet", f"{ROOT}[dev]"], check=True)
-        frozen = subprocess.run([*pip, "freeze"], check=True, capture_output=True, text=True).stdout.splitlines()
-    pins = [line.split("+")[0] for line in frozen if "==" in line and not line.lower().startswith(MACHINE_SPECIFIC)]
+        frozen = subprocess.run(
+            [*pip, "freeze"], check=True, capture_output=True, text=True
+        ).stdout.splitlines()
+    pins = [
+        line.split("+")[0]
+        for line in frozen
+        if "==" in line and not line.lower().startswith(MACHINE_SPECIFIC)
+    ]
     if not pins:
         sys.exit("pip froze nothing; requirements.lock is left as it was.")
     (ROOT / "requirements.lock").write_text(HEAD + "".join(f"{pin}\n" for pin in pins))

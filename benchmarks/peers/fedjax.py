@@ -20,7 +20,9 @@ def start(work: Work, threads: int, serve: Callable) -> None:
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     import jax
 
-    jax.tree_map = jax.tree_util.tree_map  # jax has dropped what fedjax's last release of 2023 calls
+    jax.tree_map = (
+        jax.tree_util.tree_map
+    )  # jax has dropped what fedjax's last release of 2023 calls
     import fedjax
     from fedjax.algorithms import fed_avg
 
@@ -34,12 +36,22 @@ def start(work: Work, threads: int, serve: Callable) -> None:
     names = model.init(jax.random.PRNGKey(0))
     weights = _to_haiku(initial_weights(work))
     order = sorted(names, key=lambda name: ("linear" in name, len(name), name))
-    params = {name: dict(zip(("w", "b"), weights[2 * i : 2 * i + 2], strict=True)) for i, name in enumerate(order)}
+    params = {
+        name: dict(zip(("w", "b"), weights[2 * i : 2 * i + 2], strict=True))
+        for i, name in enumerate(order)
+    }
     assert jax.tree_util.tree_map(np.shape, params) == jax.tree_util.tree_map(np.shape, dict(names))
     clients = []
     for i in range(work.clients):
         images, labels = train_data(work, i)
-        clients.append((i, fedjax.ClientDataset({"x": features(images)[..., None], "y": labels.astype(np.int32)})))
+        clients.append(
+            (
+                i,
+                fedjax.ClientDataset(
+                    {"x": features(images)[..., None], "y": labels.astype(np.int32)}
+                ),
+            )
+        )
     state, rounds = algorithm.init(jax.tree_util.tree_map(jax.numpy.asarray, params)), 0
 
     def one_round() -> dict[str, float]:
@@ -47,7 +59,9 @@ def start(work: Work, threads: int, serve: Callable) -> None:
         before, rounds = state.params, rounds + 1
         began = perf_counter()
         keys = jax.random.split(jax.random.PRNGKey(rounds), work.clients)
-        state, _ = algorithm.apply(state, [(i, data, key) for (i, data), key in zip(clients, keys, strict=True)])
+        state, _ = algorithm.apply(
+            state, [(i, data, key) for (i, data), key in zip(clients, keys, strict=True)]
+        )
         jax.block_until_ready(state.params)
         result = round_result(work, began, 0)
         delta = jax.tree_util.tree_map(lambda a, b: a - b, before, state.params)
@@ -60,4 +74,13 @@ def _to_haiku(weights: list[np.ndarray]) -> list[np.ndarray]:
     """From torch's order of dimensions to haiku's, images channels-last."""
     conv1, bias1, conv2, bias2, dense1, bias3, dense2, bias4 = weights
     dense1 = dense1.reshape(128, 64, 12, 12).transpose(2, 3, 1, 0).reshape(9216, 128)
-    return [conv1.transpose(2, 3, 1, 0), bias1, conv2.transpose(2, 3, 1, 0), bias2, dense1, bias3, dense2.T, bias4]
+    return [
+        conv1.transpose(2, 3, 1, 0),
+        bias1,
+        conv2.transpose(2, 3, 1, 0),
+        bias2,
+        dense1,
+        bias3,
+        dense2.T,
+        bias4,
+    ]

@@ -1,8 +1,9 @@
-"""Flower's FedAvg strategy with its Ray simulation: a server app, a client app, actors of ``threads`` cores each.
+"""Flower's FedAvg strategy with its Ray simulation: a server app, a client app, actors of
+``threads`` cores each.
 
-Clients train as in the plain loop. The server app does what the strategy does in a round, without the evaluation; to
-personalize, it sends evaluation messages, and clients fine-tune before they answer.
-"""
+Clients train as in the plain loop. The server app does what the strategy does in a round, without
+the evaluation; to personalize, it sends evaluation messages, and clients fine-tune before they
+answer."""
 
 from __future__ import annotations
 
@@ -43,19 +44,29 @@ def _client_app(work: Work, threads: int) -> ClientApp:
     @app.train()
     def train(message: Message, context: Context) -> Message:
         torch.set_num_threads(threads)
-        model, data = _model(work, message), _clients(work).train[context.node_config["partition-id"]]
+        model, data = (
+            _model(work, message),
+            _clients(work).train[context.node_config["partition-id"]],
+        )
         optimizer = torch.optim.SGD(model.parameters(), work.lr)
         train_epoch(model, optimizer, DataLoader(data, work.batch, shuffle=True))
-        content = {"arrays": ArrayRecord(model.state_dict()), "metrics": MetricRecord({"num-examples": len(data)})}
+        content = {
+            "arrays": ArrayRecord(model.state_dict()),
+            "metrics": MetricRecord({"num-examples": len(data)}),
+        }
         return Message(RecordDict(content), reply_to=message)
 
     @app.evaluate()
     def fine_tune(message: Message, context: Context) -> Message:
         torch.set_num_threads(threads)
-        client = work.part(message.content["config"]["part"])[context.node_config["partition-id"]]
+        client = work.study(message.content["config"]["study"])[context.node_config["partition-id"]]
         train, held_out = _clients(work).personal[client]
         curve = personalize(_model(work, message), train, held_out, work)
-        metrics = {"num-examples": 1, "loss": curve[-1][1], "accuracies": [accuracy for accuracy, _ in curve]}
+        metrics = {
+            "num-examples": 1,
+            "loss": curve[-1][1],
+            "accuracies": [accuracy for accuracy, _ in curve],
+        }
         return Message(RecordDict({"metrics": MetricRecord(metrics)}), reply_to=message)
 
     return app
@@ -71,7 +82,11 @@ def start(work: Work, threads: int, serve: Callable) -> None:
 
     @server.main()
     def main(grid: Grid, context: Context) -> None:
-        strategy = FedAvg(min_train_nodes=work.clients, min_evaluate_nodes=work.clients, min_available_nodes=work.clients)
+        strategy = FedAvg(
+            min_train_nodes=work.clients,
+            min_evaluate_nodes=work.clients,
+            min_available_nodes=work.clients,
+        )
         arrays, rounds = ArrayRecord(make_cnn(initial_weights(work)).state_dict()), 0
 
         def one_round() -> dict[str, float]:
@@ -79,16 +94,22 @@ def start(work: Work, threads: int, serve: Callable) -> None:
             rounds += 1
             before = arrays.to_torch_state_dict()
             began = perf_counter()
-            replies = grid.send_and_receive(strategy.configure_train(rounds, arrays, ConfigRecord(), grid))
+            replies = grid.send_and_receive(
+                strategy.configure_train(rounds, arrays, ConfigRecord(), grid)
+            )
             arrays, _ = strategy.aggregate_train(rounds, replies)
             result = round_result(work, began, 0)
             after = arrays.to_torch_state_dict()
-            return result | {"check": sum((after[k] - before[k]).square().sum().item() for k in before) ** 0.5}
+            return result | {
+                "check": sum((after[k] - before[k]).square().sum().item() for k in before) ** 0.5
+            }
 
         def personalize_part(part: int) -> dict[str, float]:
             initial = ArrayRecord(make_cnn(initial_weights(work)).state_dict())
             began = perf_counter()
-            replies = grid.send_and_receive(strategy.configure_evaluate(1, initial, ConfigRecord({"part": part}), grid))
+            replies = grid.send_and_receive(
+                strategy.configure_evaluate(1, initial, ConfigRecord({"study": part}), grid)
+            )
             metrics = strategy.aggregate_evaluate(1, replies)
             return personalization_result(work, began, part, [metrics["loss"]])
 
@@ -102,6 +123,8 @@ def start(work: Work, threads: int, serve: Callable) -> None:
         "client_resources": {"num_cpus": threads, "num_gpus": 0.0},
         "init_args": {"num_cpus": cores, "include_dashboard": False, "log_to_driver": False},
     }
-    run_simulation(server, _client_app(work, threads), num_supernodes=work.clients, backend_config=backend)
+    run_simulation(
+        server, _client_app(work, threads), num_supernodes=work.clients, backend_config=backend
+    )
     if failures:
         raise failures[0]

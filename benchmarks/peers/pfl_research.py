@@ -1,8 +1,7 @@
 """pfl-research's own FedAvg with its ``SimulatedBackend`` and ``PyTorchModel``, one process.
 
-Its personalized algorithms evaluate before and after all of the training only; :class:`_Personalization` evaluates after every
-epoch, with pfl's own training and evaluation.
-"""
+Its personalized algorithms evaluate before and after all of the training only;
+:class:`_Personalization` evaluates after every epoch, with pfl's own training and evaluation."""
 
 from __future__ import annotations
 
@@ -66,7 +65,9 @@ class _Personalization(FederatedAveraging):
         self._initial_model_state = model.get_parameters(self._initial_model_state)
         metrics = model.evaluate(held_out, eval_params=whole)
         for _ in range(self.epochs):
-            FrameworkBridgeFactory.sgd_bridge().do_sgd(model, user_dataset, central_context.model_train_params)
+            FrameworkBridgeFactory.sgd_bridge().do_sgd(
+                model, user_dataset, central_context.model_train_params
+            )
             metrics = model.evaluate(held_out, eval_params=whole)
         self.last_losses.append(metrics["loss"].overall_value)
         model.set_parameters(self._initial_model_state)
@@ -80,11 +81,15 @@ class Pfl:
         self.work = work
         self.model = self._model()
         ids = [str(i) for i in range(work.clients)]
-        data = {i: PyTorchTensorDataset(to_tensors(train_data(work, int(i))), user_id=i) for i in ids}
+        data = {
+            i: PyTorchTensorDataset(to_tensors(train_data(work, int(i))), user_id=i) for i in ids
+        }
         self.backend = self._backend(data, ids)
         self.algorithm = FederatedAveraging()
         self.iteration = 1  # pfl evaluates in iteration 0, which is not asked for
-        self.training = NNTrainHyperParams(local_batch_size=work.batch, local_num_epochs=1, local_learning_rate=work.lr)
+        self.training = NNTrainHyperParams(
+            local_batch_size=work.batch, local_num_epochs=1, local_learning_rate=work.lr
+        )
         self.evaluation = NNEvalHyperParams(local_batch_size=None)
         self.tests, self.personal = {}, {}
         for i in range(work.personalized):
@@ -101,13 +106,23 @@ class Pfl:
         users = FederatedDataset(data.__getitem__, cycle(ids).__next__)
         return SimulatedBackend(users, users, postprocessors=[WeightByDatapoints()])
 
-    def _run(self, algorithm: FederatedAveraging, backend: SimulatedBackend, model: PyTorchModel, cohort: int) -> None:
+    def _run(
+        self,
+        algorithm: FederatedAveraging,
+        backend: SimulatedBackend,
+        model: PyTorchModel,
+        cohort: int,
+    ) -> None:
         """One iteration of ``algorithm.run``, without its callbacks."""
         params = NNAlgorithmParams(self.iteration + 1, self.iteration + 1, cohort, None)
-        contexts, model, _ = algorithm.get_next_central_contexts(model, self.iteration, params, self.training, self.evaluation)
+        contexts, model, _ = algorithm.get_next_central_contexts(
+            model, self.iteration, params, self.training, self.evaluation
+        )
         statistics, metrics = backend.gather_results(model, algorithm, central_context=contexts[0])
         if statistics is not None:
-            algorithm.process_aggregated_statistics_from_all_contexts(((contexts[0], statistics),), metrics, model)
+            algorithm.process_aggregated_statistics_from_all_contexts(
+                ((contexts[0], statistics),), metrics, model
+            )
         self.iteration += 1
 
     def round(self) -> dict[str, float]:
@@ -121,8 +136,11 @@ class Pfl:
 
     def personalize(self, part: int) -> dict[str, float]:
         """Personalize one part of the clients, timed, from the initial weights."""
-        model, ids = self._model(), [str(i) for i in self.work.part(part)]
-        backend, algorithm = self._backend(self.personal, ids), _Personalization(self.tests, self.work.epochs)
+        model, ids = self._model(), [str(i) for i in self.work.study(part)]
+        backend, algorithm = (
+            self._backend(self.personal, ids),
+            _Personalization(self.tests, self.work.epochs),
+        )
         began = perf_counter()
         self._run(algorithm, backend, model, len(ids))
         return personalization_result(self.work, began, part, algorithm.last_losses)

@@ -1,4 +1,5 @@
-"""The loop that most federated-learning code bases write: a torch module, a ``DataLoader`` and an optimizer a client.
+"""The loop that most federated-learning code bases write: a torch module, a ``DataLoader`` and an
+optimizer a client.
 
 Client after client trains a copy of the global model; the server averages their state dicts.
 """
@@ -53,7 +54,9 @@ def to_tensors(data: Data) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(features(data[0]))[:, None], torch.from_numpy(data[1])
 
 
-def train_epoch(model: nn.Module, optimizer: torch.optim.Optimizer, batches: Iterable[list[Tensor]]) -> None:
+def train_epoch(
+    model: nn.Module, optimizer: torch.optim.Optimizer, batches: Iterable[list[Tensor]]
+) -> None:
     """One local epoch."""
     loss_function = nn.CrossEntropyLoss()
     model.train()
@@ -92,20 +95,28 @@ class PlainLoop:
         self.work = work
         self.model = make_cnn(initial_weights(work), dropout)
         self.train = [TensorDataset(*to_tensors(train_data(work, i))) for i in range(work.clients)]
-        self.personal = [tuple(map(to_tensors, personal_data(work, i))) for i in range(work.personalized)]
+        self.personal = [
+            tuple(map(to_tensors, personal_data(work, i))) for i in range(work.personalized)
+        ]
 
-    def average_delta(self, loader: Callable[[int, TensorDataset], DataLoader] | None = None) -> dict[str, Tensor]:
-        """One round's averaged delta; ``loader`` gives a client's batches, a shuffled epoch by default."""
+    def average_delta(
+        self, loader: Callable[[int, TensorDataset], DataLoader] | None = None
+    ) -> dict[str, Tensor]:
+        """One round's averaged delta; ``loader`` gives a client's batches, a shuffled epoch by
+        default."""
         counts, states = [], []
         for client, data in enumerate(self.train):
             local = copy.deepcopy(self.model)
-            batches = loader(client, data) if loader else DataLoader(data, self.work.batch, shuffle=True)
+            batches = (
+                loader(client, data) if loader else DataLoader(data, self.work.batch, shuffle=True)
+            )
             train_epoch(local, torch.optim.SGD(local.parameters(), self.work.lr), batches)
             counts.append(len(data))
             states.append(local.state_dict())
         start = self.model.state_dict()
         return {
-            name: start[name] - sum(state[name] * (n / sum(counts)) for n, state in zip(counts, states, strict=True))
+            name: start[name]
+            - sum(state[name] * (n / sum(counts)) for n, state in zip(counts, states, strict=True))
             for name in start
         }
 
@@ -113,7 +124,9 @@ class PlainLoop:
         """One timed round; the global model moves on."""
         began = perf_counter()
         delta = self.average_delta()
-        self.model.load_state_dict({name: value - delta[name] for name, value in self.model.state_dict().items()})
+        self.model.load_state_dict(
+            {name: value - delta[name] for name, value in self.model.state_dict().items()}
+        )
         norm = sum(d.square().sum().item() for d in delta.values()) ** 0.5
         return round_result(self.work, began, norm)
 
@@ -121,7 +134,10 @@ class PlainLoop:
         """Personalize one part of the clients, timed, from the initial weights."""
         initial = make_cnn(initial_weights(self.work))
         began = perf_counter()
-        curves = [personalize(copy.deepcopy(initial), *self.personal[i], self.work) for i in self.work.part(part)]
+        curves = [
+            personalize(copy.deepcopy(initial), *self.personal[i], self.work)
+            for i in self.work.study(part)
+        ]
         return personalization_result(self.work, began, part, [curve[-1][1] for curve in curves])
 
 

@@ -1,9 +1,9 @@
 """Where every algorithm ends on quadratics, whose fixed points have closed forms.
 
-Client i's loss is (theta - c_i)^T A_i (theta - c_i) / 2, the same for each of its examples. A local step multiplies theta - c_i
-by B_i = I - beta A_i, so a client's delta is M_i (theta - c_i), M_i a polynomial of A_i that tells the algorithms apart, and
-rounds end where sum_i M_i (theta - c_i) = 0: at (sum_i M_i)^-1 sum_i M_i c_i.
-"""
+Client i's loss is (theta - c_i)^T A_i (theta - c_i) / 2, the same for each of its examples. A local
+step multiplies theta - c_i by B_i = I - beta A_i, so a client's delta is M_i (theta - c_i), M_i a
+polynomial of A_i that tells the algorithms apart, and rounds end where sum_i M_i (theta - c_i) = 0:
+at (sum_i M_i)^-1 sum_i M_i c_i."""
 
 from itertools import combinations
 
@@ -14,8 +14,8 @@ from numpy.linalg import matrix_power, norm, solve
 
 from perfedavg.algorithms.federated import CohortClient, FederatedRun, ServerState
 from perfedavg.models import Model
-from perfedavg.training import local
-from perfedavg.training.local import Examples
+from perfedavg.models import steps as local
+from perfedavg.models.steps import Examples
 from tests.conftest import make_spec
 
 BETA, K, EPOCHS, SIZES = 0.25, 3, 2, (1, 2, 2, 3)
@@ -32,13 +32,17 @@ def make_clients():
 
 
 CLIENTS = list(make_clients())
-# Two parameters, so that a Hessian has blocks off its diagonal. An example's features are its client's A and c.
-MODEL = Model(shapes={"first": (2,), "last": (1,)}, prepare=lambda images: images, logits=lambda *_: None)
+# Two parameters, so that a Hessian has blocks off its diagonal. An example's features are its
+# client's A and c.
+MODEL = Model(
+    shapes={"first": (2,), "last": (1,)}, prepare=lambda images: images, logits=lambda *_: None
+)
 
 
 @pytest.fixture
 def quadratic(monkeypatch):
-    """In place of the cross-entropy; walks, Hessian-vector products, averages and server steps stay the package's."""
+    """In place of the cross-entropy; walks, Hessian-vector products, averages and server steps stay
+    the package's."""
 
     def loss(model, parameters, examples, batch, dropout):
         rows = examples.features[torch.from_numpy(batch)]
@@ -66,8 +70,14 @@ CASES = {
     "reptile": ({"local_steps": K}, lambda a, n: np.eye(3) - walked(a, K)),
     "fomaml": ({"local_steps": K}, lambda a, n: BETA * a @ walked(a, K)),
     "maml": ({"local_steps": K}, lambda a, n: BETA * walked(a, K) @ a @ walked(a, K)),
-    "maml_printed": ({"local_steps": K}, lambda a, n: BETA * (np.eye(3) - BETA * K * a) @ a @ walked(a, K)),
-    "weighted": ({"weights": WEIGHTS}, lambda a, n: BETA * sum(w * a @ walked(a, j) for j, w in enumerate(WEIGHTS))),
+    "maml_printed": (
+        {"local_steps": K},
+        lambda a, n: BETA * (np.eye(3) - BETA * K * a) @ a @ walked(a, K),
+    ),
+    "weighted": (
+        {"weights": WEIGHTS},
+        lambda a, n: BETA * sum(w * a @ walked(a, j) for j, w in enumerate(WEIGHTS)),
+    ),
 }
 
 
@@ -77,7 +87,9 @@ def matrices(case):
 
 
 def fixed_point(case):
-    return solve(sum(matrices(case)), sum(m @ c for m, (_, c) in zip(matrices(case), CLIENTS, strict=True)))
+    return solve(
+        sum(matrices(case)), sum(m @ c for m, (_, c) in zip(matrices(case), CLIENTS, strict=True))
+    )
 
 
 def make_run(case, server_lr):
@@ -86,28 +98,40 @@ def make_run(case, server_lr):
     run = FederatedRun(make_spec(algorithm=case.split()[0], server=server, **work))
     run.model = MODEL
     rows = [torch.from_numpy(np.column_stack(client)) for client in CLIENTS]
-    examples = [Examples(row.expand(n, 3, 4), torch.zeros(n, dtype=torch.int64)) for row, n in zip(rows, SIZES, strict=True)]
+    examples = [
+        Examples(row.expand(n, 3, 4), torch.zeros(n, dtype=torch.int64))
+        for row, n in zip(rows, SIZES, strict=True)
+    ]
     start = list(torch.ones(3, dtype=torch.float64).split([2, 1]))
-    return run, ServerState(start, run.servers[0].init(start)), [CohortClient(str(i), e) for i, e in enumerate(examples)]
+    return (
+        run,
+        ServerState(start, run.servers[0].init(start)),
+        [CohortClient(str(i), e) for i, e in enumerate(examples)],
+    )
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_round_moves_by_the_mean_of_the_clients_matrices_times_their_distances(quadratic, case):
     run, state, cohort = make_run(case, server_lr=1.0)
     after, _ = run.round(state, 1, cohort)
-    way = np.mean([m @ (np.ones(3) - c) for m, (_, c) in zip(matrices(case), CLIENTS, strict=True)], axis=0)
+    way = np.mean(
+        [m @ (np.ones(3) - c) for m, (_, c) in zip(matrices(case), CLIENTS, strict=True)], axis=0
+    )
     np.testing.assert_allclose(torch.cat(after.parameters).numpy(), np.ones(3) - way, rtol=1e-12)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_rounds_end_at_the_fixed_point(quadratic, case):
-    # With this server rate every round takes the largest of the remaining distance's three components away.
+    # With this server rate every round takes the largest of the remaining distance's three
+    # components away.
     run, state, cohort = make_run(case, server_lr=1 / norm(np.mean(matrices(case), axis=0), 2))
     for number in range(1, 101):
         state, diagnostics = run.round(state, number, cohort)
         if diagnostics.update_norm < 1e-12:
             break
-    np.testing.assert_allclose(torch.cat(state.parameters).numpy(), fixed_point(case), rtol=0, atol=1e-9)
+    np.testing.assert_allclose(
+        torch.cat(state.parameters).numpy(), fixed_point(case), rtol=0, atol=1e-9
+    )
 
 
 def test_the_fixed_points_tell_the_algorithms_apart():

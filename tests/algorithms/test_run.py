@@ -9,18 +9,18 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from perfedavg.algorithms import run as run_module
 from perfedavg.algorithms.federated import FederatedRun
-from perfedavg.algorithms.run import train_runs
 from perfedavg.analysis.selection import select
-from perfedavg.baselines.centralized import CentralizedRun
-from perfedavg.baselines.settings import Centralized
-from perfedavg.baselines.stopping import choose_passes
 from perfedavg.data.store import ClientStore, write_store
-from perfedavg.files import read_json
-from perfedavg.personalize import personalize_run
-from perfedavg.settings import Personalization
-from perfedavg.training.checkpoints import load_tensors
+from perfedavg.personalization.evaluate import personalize_run
+from perfedavg.personalization.settings import Personalization
+from perfedavg.storage.checkpoints import load_tensors
+from perfedavg.storage.files import read_json
+from perfedavg.training import federated as run_module
+from perfedavg.training.centralized import CentralizedRun
+from perfedavg.training.federated import train_runs
+from perfedavg.training.settings import Centralized
+from perfedavg.training.stopping import choose_passes
 from tests.conftest import make_client, make_spec
 
 TRAINING, VALIDATION, EVALUATION = [0, 1, 2, 3, 4], [5, 6, 7], [8, 9, 10, 11]
@@ -66,7 +66,9 @@ def test_the_next_cohort_is_read_while_one_trains(store, tmp_path, monkeypatch):
     monkeypatch.setattr(ClientStore, "prefetch", lambda self, indices: calls.append(list(indices)))
     original = FederatedRun.round
     monkeypatch.setattr(
-        FederatedRun, "round", lambda *args: calls.append(sorted(c.client_id for c in args[3])) or original(*args)
+        FederatedRun,
+        "round",
+        lambda *args: calls.append(sorted(c.client_id for c in args[3])) or original(*args),
     )
     train(store, tmp_path, [make_spec()])
     fetched, trained = calls[0::2], calls[1::2]
@@ -74,14 +76,23 @@ def test_the_next_cohort_is_read_while_one_trains(store, tmp_path, monkeypatch):
 
 
 def test_an_interrupted_run_goes_on_to_the_same_bytes(store, tmp_path, monkeypatch, caplog):
-    specs = [make_spec(), make_spec(run_id="fedavg-m2-e2-s0", local_epochs=2, server={"optimizer": "adam", "lr": 0.01})]
+    specs = [
+        make_spec(),
+        make_spec(
+            run_id="fedavg-m2-e2-s0", local_epochs=2, server={"optimizer": "adam", "lr": 0.01}
+        ),
+    ]
     train(store, tmp_path / "whole", specs)
     rounds_played = []
     original = FederatedRun.round
 
     def round_that_dies(self, state, number, *rest):
         rounds_played.append((self.spec.run_id, number))
-        if rounds_played.count(("fedavg-m2-e2-s0", 3)) == 1 and number == 3 and self.spec.run_id == "fedavg-m2-e2-s0":
+        if (
+            rounds_played.count(("fedavg-m2-e2-s0", 3)) == 1
+            and number == 3
+            and self.spec.run_id == "fedavg-m2-e2-s0"
+        ):
             raise KeyboardInterrupt
         return original(self, state, number, *rest)
 
@@ -94,13 +105,17 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(store, tmp_path, monkeypat
     monkeypatch.setattr(FederatedRun, "round", original)
     with caplog.at_level("INFO", logger="perfedavg"):
         train(store, tmp_path / "stopped", specs)
-    assert "fedavg-m2-e1-s0 goes on after round 3" in caplog.text, "a finished run of the job is not trained again"
+    assert "fedavg-m2-e1-s0 goes on after round 3" in caplog.text, (
+        "a finished run of the job is not trained again"
+    )
     assert "fedavg-m2-e2-s0 goes on after round 2" in caplog.text
     assert files(tmp_path / "stopped/runs") == files(tmp_path / "whole/runs")
 
 
 @pytest.mark.parametrize("where", ["_is_finite", "save_tensors", "round"])
-def test_wherever_a_run_is_told_to_stop_the_rounds_before_are_kept(store, tmp_path, monkeypatch, caplog, where):
+def test_wherever_a_run_is_told_to_stop_the_rounds_before_are_kept(
+    store, tmp_path, monkeypatch, caplog, where
+):
     """In round 2's training, its check for finite numbers, or as its checkpoint is written."""
     spec = make_spec(evaluated_rounds=(2, 3))
     train(store, tmp_path / "whole", [spec])
@@ -123,7 +138,9 @@ def test_wherever_a_run_is_told_to_stop_the_rounds_before_are_kept(store, tmp_pa
 
 
 def test_a_saved_state_of_another_config_starts_anew(store, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(shutil, "rmtree", lambda *args, **kwargs: None)  # keep the state of the first run
+    monkeypatch.setattr(
+        shutil, "rmtree", lambda *args, **kwargs: None
+    )  # keep the state of the first run
     train(store, tmp_path, [make_spec()])
     monkeypatch.undo()
     changed = make_spec(client={"lr": 0.2, "batch_size": 5})
@@ -151,17 +168,25 @@ def interrupted(store, folder, training, monkeypatch):
 
 
 @pytest.mark.parametrize("change", ["training clients", "data"])
-def test_a_saved_state_of_other_clients_or_data_starts_anew(store, tmp_path, monkeypatch, caplog, change):
+def test_a_saved_state_of_other_clients_or_data_starts_anew(
+    store, tmp_path, monkeypatch, caplog, change
+):
     interrupted(store, tmp_path, [0, 1, 2], monkeypatch)
     training = [0, 1, 2]
     if change == "training clients":
         training = [6, 7, 8]
     else:
-        write_store(tmp_path / "other", [make_client(i + 50, n_train=3 + i) for i in range(12)], num_classes=62)
+        write_store(
+            tmp_path / "other",
+            [make_client(i + 50, n_train=3 + i) for i in range(12)],
+            num_classes=62,
+        )
         store = ClientStore(tmp_path / "other")
     with caplog.at_level("INFO", logger="perfedavg"):
         for folder in (tmp_path, tmp_path / "fresh"):
-            train_runs([make_spec()], store, training, VALIDATION, folder / "runs", folder / "resume")
+            train_runs(
+                [make_spec()], store, training, VALIDATION, folder / "runs", folder / "resume"
+            )
     assert "starts anew" in caplog.text
     assert files(tmp_path / "runs") == files(tmp_path / "fresh/runs")
 
@@ -171,12 +196,17 @@ def test_training_uses_the_train_split_of_training_clients_alone(tmp_path):
     models = []
     for name, other in (("a", 0), ("b", 100)):
         clients = [make_client(i) for i in TRAINING]
-        clients = [replace(c, test_x=255 - c.test_x, test_y=(c.test_y + 1) % 62) if other else c for c in clients]
+        clients = [
+            replace(c, test_x=255 - c.test_x, test_y=(c.test_y + 1) % 62) if other else c
+            for c in clients
+        ]
         clients += [make_client(i + other) for i in [*VALIDATION, *EVALUATION]]
         clients = [replace(c, client_id=f"c{i:02d}") for i, c in enumerate(clients)]
         write_store(tmp_path / name, clients, num_classes=62)
         train(ClientStore(tmp_path / name), tmp_path / f"{name}-out", [make_spec()])
-        models.append(load_tensors(tmp_path / f"{name}-out/runs/fedavg-m2-e1-s0/model.safetensors")[0])
+        models.append(
+            load_tensors(tmp_path / f"{name}-out/runs/fedavg-m2-e1-s0/model.safetensors")[0]
+        )
     assert all((models[0][key] == models[1][key]).all() for key in models[0])
 
 
@@ -190,7 +220,12 @@ def test_a_model_that_overflows_in_the_server_step_has_diverged(store, tmp_path)
 
 
 def test_a_diverging_run_ends_as_diverged_and_keeps_its_last_finite_model(store, tmp_path):
-    spec = make_spec(client={"lr": 1e30, "batch_size": 5}, rounds=6, evaluated_rounds=[1, 6], server={"optimizer": "sgd"})
+    spec = make_spec(
+        client={"lr": 1e30, "batch_size": 5},
+        rounds=6,
+        evaluated_rounds=[1, 6],
+        server={"optimizer": "sgd"},
+    )
     train(store, tmp_path, [spec])
     folder = tmp_path / "runs" / spec.run_id
     status = read_json(folder / "run.json")["status"]
@@ -200,13 +235,19 @@ def test_a_diverging_run_ends_as_diverged_and_keeps_its_last_finite_model(store,
     model, _ = load_tensors(folder / "model.safetensors")
     assert all(tensor.isfinite().all() for tensor in model.values())
     settings = Personalization(epochs=2)
-    rows = personalize_run(spec, folder / "checkpoints", store, {6: VALIDATION}, "validation", settings, [6])
+    rows = personalize_run(
+        spec, folder / "checkpoints", store, {6: VALIDATION}, "validation", settings, [6]
+    )
     assert len(rows) == 0
-    assert select(rows, [spec.model_dump()], {})["settings"]["fedavg-m2-e1"]["headline_epoch"] is None
+    assert (
+        select(rows, [spec.model_dump()], {})["settings"]["fedavg-m2-e1"]["selected_epoch"] is None
+    )
 
 
 def test_evaluation_clients_filled_with_nan_leave_training_and_selection_unchanged(tmp_path):
-    write_store(tmp_path / "clean", [make_client(i, dtype=np.float32) for i in range(12)], num_classes=62)
+    write_store(
+        tmp_path / "clean", [make_client(i, dtype=np.float32) for i in range(12)], num_classes=62
+    )
     poison(tmp_path / "clean", tmp_path / "poisoned", EVALUATION)
     assert np.isnan(ClientStore(tmp_path / "poisoned").client(9).train_x).all()
     assert np.isfinite(ClientStore(tmp_path / "poisoned").client(7).train_x).all()
@@ -216,9 +257,20 @@ def test_evaluation_clients_filled_with_nan_leave_training_and_selection_unchang
         train(store, tmp_path / f"{name}-out", [spec])
         checkpoints = tmp_path / f"{name}-out/runs" / spec.run_id / "checkpoints"
         settings = Personalization(epochs=3)
-        validation = personalize_run(spec, checkpoints, store, {3: VALIDATION}, "validation", settings, [3])
+        validation = personalize_run(
+            spec, checkpoints, store, {3: VALIDATION}, "validation", settings, [3]
+        )
         chosen = select(validation, [spec.model_dump()], {})
-        central = CentralizedRun("c-s0", "cnn_small", 0, Centralized(passes=2), store, TRAINING, VALIDATION, tmp_path / name)
+        central = CentralizedRun(
+            "c-s0",
+            "cnn_small",
+            0,
+            Centralized(passes=2),
+            store,
+            TRAINING,
+            VALIDATION,
+            tmp_path / name,
+        )
         central.train()
         stops = choose_passes(pd.DataFrame(central.rows), validation, 3)
         results[name] = files(tmp_path / f"{name}-out"), json.dumps([chosen, central.rows, stops])
@@ -226,14 +278,17 @@ def test_evaluation_clients_filled_with_nan_leave_training_and_selection_unchang
 
 
 def poison(source, target, clients):
-    """Copy a store; the copy's examples of ``clients`` are NaN. Its client table, and with it the data hash, stay."""
+    """Copy a store; the copy's examples of ``clients`` are NaN. Its client table, and with it the
+    data hash, stay."""
     shutil.copytree(source, target)
     store = ClientStore(source)
     batch = pa.ipc.open_file(str(source / "examples.arrow")).read_all().to_batches()[0]
     x = batch.column("x").values.to_numpy().reshape(len(batch), -1).copy()
     for index in clients:
         first = store.column("offset")[index]
-        x[first : first + store.column("num_train")[index] + store.column("num_test")[index]] = np.nan
+        x[first : first + store.column("num_train")[index] + store.column("num_test")[index]] = (
+            np.nan
+        )
     column = pa.FixedSizeListArray.from_arrays(pa.array(x.reshape(-1)), x.shape[1])
     with pa.ipc.new_file(str(target / "examples.arrow"), batch.schema) as file:
         file.write_batch(pa.record_batch([column, batch.column("y")], schema=batch.schema))
@@ -265,7 +320,10 @@ def test_a_stage_that_changes_nothing_equals_one_long_run(store, tmp_path):
     train(store, tmp_path / "fresh", [parent])
     train(store, tmp_path / "fresh", [fresh])
     other = load_tensors(tmp_path / "fresh/runs/later-s0/model.safetensors")[0]
-    assert any((other[name] != expected).any() for name, expected in load_tensors(long / "model.safetensors")[0].items())
+    assert any(
+        (other[name] != expected).any()
+        for name, expected in load_tensors(long / "model.safetensors")[0].items()
+    )
 
 
 def test_a_stage_behind_a_diverged_one_is_diverged(store, tmp_path):
@@ -279,8 +337,13 @@ def test_a_stage_behind_a_diverged_one_is_diverged(store, tmp_path):
 
 
 def test_a_saved_state_of_another_parent_starts_anew(store, tmp_path, monkeypatch):
-    monkeypatch.setattr(run_module.shutil, "rmtree", lambda *_, **__: None)  # keeps the resume folder
-    parent, child = make_spec(), later(make_spec(), algorithm="reptile", local_epochs=None, local_steps=2)
+    monkeypatch.setattr(
+        run_module.shutil, "rmtree", lambda *_, **__: None
+    )  # keeps the resume folder
+    parent, child = (
+        make_spec(),
+        later(make_spec(), algorithm="reptile", local_epochs=None, local_steps=2),
+    )
     train(store, tmp_path, [parent])
     train(store, tmp_path, [child])
     first = (tmp_path / "runs/later-s0/model.safetensors").read_bytes()

@@ -1,14 +1,15 @@
-"""Schedules: runs of several stages are the stages one after another, also where a run is interrupted; what a stage may hold."""
+"""Schedules: runs of several stages are the stages one after another, also where a run is
+interrupted; what a stage may hold."""
 
 import pandas as pd
 import pytest
 import torch
 
-from perfedavg.algorithms import run as run_module
 from perfedavg.algorithms.federated import CohortClient, FederatedRun, ServerState
-from perfedavg.settings import LaterStage, LocalWork, Stage
-from perfedavg.training.checkpoints import load_tensors
-from perfedavg.training.local import to_examples
+from perfedavg.algorithms.spec import LaterStage, LocalTraining, Stage
+from perfedavg.models.steps import to_examples
+from perfedavg.storage.checkpoints import load_tensors
+from perfedavg.training import federated as run_module
 from tests.algorithms.test_run import files, train
 from tests.conftest import make_client, make_spec
 
@@ -29,7 +30,14 @@ FOMAML = {
 
 def schedule(*later, **changes):
     """Two rounds of FedAvg(1) with momentum, then the later stages; five rounds in all."""
-    return make_spec(run_id="schedule-s0", setting="schedule", rounds=5, evaluated_rounds=[1, 2, 3, 4, 5], then=later, **changes)
+    return make_spec(
+        run_id="schedule-s0",
+        setting="schedule",
+        rounds=5,
+        evaluated_rounds=[1, 2, 3, 4, 5],
+        then=later,
+        **changes,
+    )
 
 
 PERSONALIZED_FEDAVG = schedule({**REPTILE, "first_round": 3})
@@ -49,21 +57,35 @@ def rounds_of(folder, run_id):
 
 
 def test_a_schedule_is_its_stages_one_after_another(store, tmp_path):
-    """Bit by bit a plain run of the first stage, and a run of the second one that has the first as its parent."""
+    """Bit by bit a plain run of the first stage, and a run of the second one that has the first as
+    its parent."""
     first = make_spec(rounds=2, evaluated_rounds=[1, 2])
     second = make_spec(
-        run_id="later-s0", stage=2, parent_run_id=first.run_id, parent_rounds=2, rounds=5, evaluated_rounds=[3, 4, 5], **REPTILE
+        run_id="later-s0",
+        stage=2,
+        parent_run_id=first.run_id,
+        parent_rounds=2,
+        rounds=5,
+        evaluated_rounds=[3, 4, 5],
+        **REPTILE,
     )
     for spec in (PERSONALIZED_FEDAVG, first, second):
         train(store, tmp_path, [spec])
     for number in range(1, 6):
         checkpoint = f"checkpoints/round_{number}.safetensors"
         separate = first if number <= 2 else second
-        assert_equal(tensors(tmp_path, "schedule-s0", checkpoint), tensors(tmp_path, separate.run_id, checkpoint))
+        assert_equal(
+            tensors(tmp_path, "schedule-s0", checkpoint),
+            tensors(tmp_path, separate.run_id, checkpoint),
+        )
     for file in ("model.safetensors", "server.safetensors"):
         assert_equal(tensors(tmp_path, "schedule-s0", file), tensors(tmp_path, "later-s0", file))
-    separate = pd.concat([rounds_of(tmp_path, spec.run_id) for spec in (first, second)], ignore_index=True)
-    pd.testing.assert_frame_equal(rounds_of(tmp_path, "schedule-s0").drop(columns="run_id"), separate.drop(columns="run_id"))
+    separate = pd.concat(
+        [rounds_of(tmp_path, spec.run_id) for spec in (first, second)], ignore_index=True
+    )
+    pd.testing.assert_frame_equal(
+        rounds_of(tmp_path, "schedule-s0").drop(columns="run_id"), separate.drop(columns="run_id")
+    )
 
 
 def test_the_rounds_table_tells_the_stages_apart(store, tmp_path):
@@ -72,7 +94,9 @@ def test_the_rounds_table_tells_the_stages_apart(store, tmp_path):
     rounds = rounds_of(tmp_path, spec.run_id)
     assert rounds["round"].tolist() == [1, 2, 3, 4, 5]
     assert rounds["stage"].tolist() == [1, 1, 2, 2, 3]
-    assert rounds.gradient_evaluations[2:].tolist() == [4, 4, 4], "two clients with two gradients each"
+    assert rounds.gradient_evaluations[2:].tolist() == [4, 4, 4], (
+        "two clients with two gradients each"
+    )
 
 
 def cohort_of(model, sizes):
@@ -82,21 +106,33 @@ def cohort_of(model, sizes):
 
 def test_a_server_optimizer_starts_fresh_with_its_stage_alone_even_if_it_is_the_one_before_again():
     same = make_spec().model_dump(include={"algorithm", "local_epochs", "client", "server"})
-    plain, staged = FederatedRun(make_spec()), FederatedRun(make_spec(then=[{**same, "first_round": 2}]))
+    plain, staged = (
+        FederatedRun(make_spec()),
+        FederatedRun(make_spec(then=[{**same, "first_round": 2}])),
+    )
     cohort = cohort_of(plain.model, [5, 8])
     first, _ = plain.round(plain.init(), 1, cohort)
     expected = ServerState(first.parameters, plain.servers[0].init(first.parameters))
     got = first
     for number in (2, 3):
-        (got, _), (expected, _) = staged.round(got, number, cohort), plain.round(expected, number, cohort)
-        for one, other in zip([*got.parameters, *got.optimizer], [*expected.parameters, *expected.optimizer], strict=True):
+        (got, _), (expected, _) = (
+            staged.round(got, number, cohort),
+            plain.round(expected, number, cohort),
+        )
+        for one, other in zip(
+            [*got.parameters, *got.optimizer],
+            [*expected.parameters, *expected.optimizer],
+            strict=True,
+        ):
             assert torch.equal(one, other)
     kept, _ = plain.round(first, 2, cohort)
     assert not torch.equal(kept.parameters[0], staged.round(first, 2, cohort)[0].parameters[0])
 
 
 @pytest.mark.parametrize("last_saved", [1, 2, 3, 4])
-def test_a_schedule_that_was_interrupted_goes_on_to_the_same_bytes(store, tmp_path, monkeypatch, caplog, last_saved):
+def test_a_schedule_that_was_interrupted_goes_on_to_the_same_bytes(
+    store, tmp_path, monkeypatch, caplog, last_saved
+):
     train(store, tmp_path / "whole", [PERSONALIZED_FEDAVG])
     monkeypatch.setattr(run_module, "SAVE_EVERY_SECONDS", 0.0)
     original = FederatedRun.round
@@ -130,25 +166,50 @@ def test_a_schedule_that_was_interrupted_goes_on_to_the_same_bytes(store, tmp_pa
     ids=lambda value: value["algorithm"] if isinstance(value, dict) else "",
 )
 def test_what_a_client_computes_in_a_round(work, gradients, products):
-    """The same for both clients of the cohort, although one has fewer examples than the steps need."""
+    """The same for both clients of the cohort, although one has fewer examples than the steps
+    need."""
     run = FederatedRun(make_spec(**{"local_epochs": None} | work))
     _, diagnostics = run.round(run.init(), 1, cohort_of(run.model, [3, 40]))
-    assert (diagnostics.gradient_evaluations, diagnostics.hessian_vector_products) == (2 * gradients, 2 * products)
+    assert (diagnostics.gradient_evaluations, diagnostics.hessian_vector_products) == (
+        2 * gradients,
+        2 * products,
+    )
 
 
 @pytest.mark.parametrize(
     ("work", "message"),
     [
-        ({"algorithm": "weighted"}, "`weights` belong to the algorithm `weighted`, which needs them"),
-        ({"algorithm": "fedavg", "weights": [1, 1]}, "`weights` belong to the algorithm `weighted`"),
+        (
+            {"algorithm": "weighted"},
+            "`weights` belong to the algorithm `weighted`, which needs them",
+        ),
+        (
+            {"algorithm": "fedavg", "weights": [1, 1]},
+            "`weights` belong to the algorithm `weighted`",
+        ),
         ({"algorithm": "weighted", "weights": []}, "weights"),
         ({"algorithm": "weighted", "weights": [0, 0]}, "one of the weights must not be 0"),
         ({"algorithm": "weighted", "weights": [1, float("nan")]}, "finite"),
-        ({"algorithm": "weighted", "weights": [1], "local_steps": 1}, "`weighted` takes neither local_epochs nor local_steps"),
-        ({"algorithm": "fedsgd", "local_steps": 1}, "`fedsgd` takes neither local_epochs nor local_steps"),
-        ({"algorithm": "fedsgd", "local_epochs": 1}, "`fedsgd` takes neither local_epochs nor local_steps"),
-        ({"algorithm": "fedavg", "local_steps": 1, "local_epochs": 1}, "give only one of local_epochs and local_steps"),
-        ({"algorithm": "fomaml", "local_epochs": 1}, "`fomaml` counts local_steps, not local_epochs"),
+        (
+            {"algorithm": "weighted", "weights": [1], "local_steps": 1},
+            "`weighted` takes neither local_epochs nor local_steps",
+        ),
+        (
+            {"algorithm": "fedsgd", "local_steps": 1},
+            "`fedsgd` takes neither local_epochs nor local_steps",
+        ),
+        (
+            {"algorithm": "fedsgd", "local_epochs": 1},
+            "`fedsgd` takes neither local_epochs nor local_steps",
+        ),
+        (
+            {"algorithm": "fedavg", "local_steps": 1, "local_epochs": 1},
+            "give only one of local_epochs and local_steps",
+        ),
+        (
+            {"algorithm": "fomaml", "local_epochs": 1},
+            "`fomaml` counts local_steps, not local_epochs",
+        ),
         ({"algorithm": "maml", "local_epochs": 1}, "`maml` counts local_steps, not local_epochs"),
         ({"algorithm": "maml", "local_steps": 0}, "greater than 0"),
         ({"algorithm": "adamml"}, "algorithm"),
@@ -157,12 +218,12 @@ def test_what_a_client_computes_in_a_round(work, gradients, products):
 )
 def test_local_work_that_makes_no_sense_is_refused(work, message):
     with pytest.raises(ValueError, match=message):
-        LocalWork(**work)
+        LocalTraining(**work)
 
 
 @pytest.mark.parametrize("algorithm", ["fedavg", "reptile", "fomaml", "maml", "maml_printed"])
 def test_a_stage_needs_an_amount_of_work_that_its_local_work_may_leave_open(algorithm):
-    work = LocalWork(algorithm=algorithm)
+    work = LocalTraining(algorithm=algorithm)
     with pytest.raises(ValueError, match=f"`{algorithm}` needs local_steps or local_epochs"):
         Stage(**work.model_dump(), client={}, server={"optimizer": "sgd"})
 

@@ -1,4 +1,5 @@
-"""The theory experiment: the identity in float64, its controls, and the whole row by brute force."""
+"""The theory experiment: the identity in float64, its controls, and the whole row by brute
+force."""
 
 import numpy as np
 import pandas as pd
@@ -6,13 +7,20 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from perfedavg.algorithms import theory
-from perfedavg.algorithms.run import train_runs
-from perfedavg.algorithms.theory import COMPARED, FULL_BATCH, MINI_BATCH, compare, make_cohort, measure_theory
 from perfedavg.data.store import ClientStore, write_store
 from perfedavg.models import MODELS
 from perfedavg.randomness import stream, torch_stream
-from perfedavg.training.checkpoints import load_tensors
+from perfedavg.storage.checkpoints import load_tensors
+from perfedavg.training import theory
+from perfedavg.training.federated import train_runs
+from perfedavg.training.theory import (
+    COMPARED,
+    FULL_BATCH,
+    MINI_BATCH,
+    compare,
+    make_cohort,
+    measure_theory,
+)
 from tests.conftest import make_client, make_spec
 
 TRAINING = list(range(9))
@@ -27,8 +35,13 @@ def trained(store, tmp_path):
 
 def measure(folder, store, spec=None, rounds=(2, 3), max_steps=3, clients=3, name="out"):
     spec = spec or make_spec()
-    checkpoints, path = folder / "runs" / spec.run_id / "checkpoints", folder / name / "theory.parquet"
-    measure_theory(spec, checkpoints, store, TRAINING, max_steps, clients, rounds, path, folder / "resume")
+    checkpoints, path = (
+        folder / "runs" / spec.run_id / "checkpoints",
+        folder / name / "theory.parquet",
+    )
+    measure_theory(
+        spec, checkpoints, store, TRAINING, max_steps, clients, rounds, path, folder / "resume"
+    )
     return pd.read_parquet(path)
 
 
@@ -47,7 +60,9 @@ def test_the_identity_holds_to_rounding_and_the_controls_are_far_from_it(trained
 
 
 def test_the_identity_holds_with_dropout(tmp_path):
-    write_store(tmp_path / "store", [make_client(i, n_train=3 + i) for i in range(6)], num_classes=62)
+    write_store(
+        tmp_path / "store", [make_client(i, n_train=3 + i) for i in range(6)], num_classes=62
+    )
     spec = make_spec(model="cnn_emnist")
     parameters = MODELS["cnn_emnist"].init(torch_stream(0, "x"))
     for batches in (FULL_BATCH, MINI_BATCH):
@@ -61,7 +76,8 @@ def test_the_identity_holds_with_dropout(tmp_path):
 
 @pytest.mark.parametrize("batches", [FULL_BATCH, MINI_BATCH])
 def test_a_row_by_brute_force(trained, store, batches):
-    """K = 2 at round 3: flat vectors, whole Hessians of two directions by plain autograd, no code of the package's training."""
+    """K = 2 at round 3: flat vectors, whole Hessians of two directions by plain autograd, no code
+    of the package's training."""
     row = measure(trained, store).query("round == 3 and k == 2 and batches == @batches").iloc[0]
     model = MODELS["cnn_small"]
     tensors, _ = load_tensors(trained / "runs/fedavg-m2-e1-s0/checkpoints/round_3.safetensors")
@@ -78,7 +94,9 @@ def test_a_row_by_brute_force(trained, store, batches):
 
         def loss(theta, batch, x=x, y=y):
             parts = torch.split(theta, [int(np.prod(s)) for s in shapes])
-            logits = model.logits([p.view(s) for p, s in zip(parts, shapes, strict=True)], x[batch], None)
+            logits = model.logits(
+                [p.view(s) for p, s in zip(parts, shapes, strict=True)], x[batch], None
+            )
             return F.cross_entropy(logits, y[batch])
 
         def gradient(theta, batch, loss=loss):
@@ -108,15 +126,29 @@ def test_a_row_by_brute_force(trained, store, batches):
         end = start
         for batch in epochs:
             end = end - LR * gradient(end, batch)
-        own = {"fedsgd": g1, "fomaml": g3, "maml_printed": printed, "maml": maml, "reptile": g1 + g2}
+        own = {
+            "fedsgd": g1,
+            "fomaml": g3,
+            "maml_printed": printed,
+            "maml": maml,
+            "reptile": g1 + g2,
+        }
         for name, g in own.items():
             expected[name] += LR * g / 3
         expected["fedavg"] += (start - end) * n / total
-        equal, by_examples, fomaml1 = equal + (g1 + g2) / 3, by_examples + (g1 + g2) * n / total, fomaml1 + g2 / 3
+        equal, by_examples, fomaml1 = (
+            equal + (g1 + g2) / 3,
+            by_examples + (g1 + g2) * n / total,
+            fomaml1 + g2 / 3,
+        )
     for a, b in theory.PAIRS:
         va, vb = expected[a].numpy(), expected[b].numpy()
-        assert row[f"cos_{a}_{b}"] == pytest.approx(va @ vb / np.sqrt((va @ va) * (vb @ vb)), rel=1e-9), (a, b)
-        assert row[f"norm_ratio_{a}_{b}"] == pytest.approx(np.sqrt(va @ va) / np.sqrt(vb @ vb), rel=1e-9), (a, b)
+        assert row[f"cos_{a}_{b}"] == pytest.approx(
+            va @ vb / np.sqrt((va @ va) * (vb @ vb)), rel=1e-9
+        ), (a, b)
+        assert row[f"norm_ratio_{a}_{b}"] == pytest.approx(
+            np.sqrt(va @ va) / np.sqrt(vb @ vb), rel=1e-9
+        ), (a, b)
     right = expected["fedsgd"] / LR + fomaml1
     unequal = (by_examples - right).norm() / by_examples.norm()
     assert row.residual_unequal_weights == pytest.approx(unequal.item(), rel=1e-9)
@@ -124,7 +156,9 @@ def test_a_row_by_brute_force(trained, store, batches):
 
 def test_one_epoch_of_full_batches_is_one_step_and_both_kinds_see_one_cohort(store):
     spec = make_spec()
-    full, mini = (make_cohort(spec, 3, store, TRAINING, 4, batches, 3) for batches in (FULL_BATCH, MINI_BATCH))
+    full, mini = (
+        make_cohort(spec, 3, store, TRAINING, 4, batches, 3) for batches in (FULL_BATCH, MINI_BATCH)
+    )
     assert [c.key for c in full] == [c.key for c in mini]
     assert len({c.key for c in full}) == 4
     for c in full:
@@ -134,7 +168,9 @@ def test_one_epoch_of_full_batches_is_one_step_and_both_kinds_see_one_cohort(sto
     for c in mini:
         assert len(c.batches) == len(c.others) == 4
         assert any(not np.array_equal(a, b) for a, b in zip(c.batches, c.others, strict=True))
-        assert [sum(map(len, epoch)) for epoch in c.epochs] == [n * len(c.examples) for n in (1, 2, 3)]
+        assert [sum(map(len, epoch)) for epoch in c.epochs] == [
+            n * len(c.examples) for n in (1, 2, 3)
+        ]
     other_round = make_cohort(spec, 2, store, TRAINING, 4, FULL_BATCH, 3)
     assert [c.key[3] for c in other_round] != [c.key[3] for c in full]
 
@@ -155,7 +191,9 @@ def test_an_interrupted_measurement_goes_on_and_gives_the_same_bytes(trained, st
     assert not (trained / "stopped").exists()
     measure(trained, store, name="stopped")
     assert len(calls) == 3 + 2, "two of the four parts were kept"
-    assert (trained / "stopped/theory.parquet").read_bytes() == (trained / "whole/theory.parquet").read_bytes()
+    assert (trained / "stopped/theory.parquet").read_bytes() == (
+        trained / "whole/theory.parquet"
+    ).read_bytes()
 
 
 def test_parts_of_another_model_or_cohort_are_measured_anew(trained, store, monkeypatch):
@@ -163,7 +201,10 @@ def test_parts_of_another_model_or_cohort_are_measured_anew(trained, store, monk
     first = measure(trained, store, rounds=(2,))
     checkpoints = trained / "runs/fedavg-m2-e1-s0/checkpoints"
     (checkpoints / "round_3.safetensors").replace(checkpoints / "round_2.safetensors")
-    other_model, other_cohort = measure(trained, store, rounds=(2,)), measure(trained, store, rounds=(2,), clients=4)
+    other_model, other_cohort = (
+        measure(trained, store, rounds=(2,)),
+        measure(trained, store, rounds=(2,), clients=4),
+    )
     assert not np.isclose(first.cos_fomaml_maml, other_model.cos_fomaml_maml).any()
     assert not np.isclose(other_cohort.cos_fomaml_maml, other_model.cos_fomaml_maml).any()
 
@@ -182,8 +223,13 @@ def test_a_run_that_diverged_gives_no_rows_where_its_models_are_missing(trained,
 
 
 def test_updates_of_norm_zero_have_no_direction():
-    zero, one = torch.zeros(3, dtype=torch.float64), torch.tensor([3.0, 4.0, 0.0], dtype=torch.float64)
+    zero, one = (
+        torch.zeros(3, dtype=torch.float64),
+        torch.tensor([3.0, 4.0, 0.0], dtype=torch.float64),
+    )
     vectors = dict.fromkeys(COMPARED, one) | {"maml": zero}
     found = theory._angles_and_lengths(vectors)
-    assert np.isnan([found["cos_fomaml_maml"], found["norm_ratio_fomaml_maml"], theory._relative(one, zero)]).all()
+    assert np.isnan(
+        [found["cos_fomaml_maml"], found["norm_ratio_fomaml_maml"], theory._relative(one, zero)]
+    ).all()
     assert (found["cos_fedsgd_fomaml"], found["norm_ratio_fedsgd_fomaml"]) == (1, 1)

@@ -1,16 +1,17 @@
-"""Small hand-made results: two settings, two seeds, two evaluation clients; accuracies chosen so that means are plain."""
+"""Small hand-made results: two settings, two seeds, two evaluation clients; accuracies chosen so
+that means are plain."""
 
 import numpy as np
 import pandas as pd
 
-from perfedavg.data.notes import SYNTHETIC
+from perfedavg.data.caveats import SYNTHETIC
 
 RUNS = pd.DataFrame(
     {
         "run_id": ["fedavg-m5-e2-s0", "fedavg-m5-e2-s1", "fedavg-m5-e10-s0", "fedavg-m5-e10-s1"],
         "dataset": "glyphs62",
         "split": "sorted",
-        "part": "grid",
+        "study": "grid",
         "algorithm": "fedavg",
         "stage": 1,
         "parent_run_id": None,
@@ -23,7 +24,7 @@ RUNS = pd.DataFrame(
         "seed": [0, 1, 0, 1],
         "rounds": 20,
         "status": ["finished", "finished", "finished", "diverged at round 12"],
-        "note": SYNTHETIC,
+        "caveat": SYNTHETIC,
     }
 )
 
@@ -35,18 +36,32 @@ ACCURACY = {
     "fedavg-m5-e10-s1": {10: (0.25, 0.30, 0.30)},
 }
 SELECTION = {
-    "settings": {"fedavg-m5-e2": {"headline_epoch": 1}, "fedavg-m5-e10": {"headline_epoch": 2}},
+    "settings": {"fedavg-m5-e2": {"selected_epoch": 1}, "fedavg-m5-e10": {"selected_epoch": 2}},
     "reptile": {},
 }
 
 
 def rows(group="evaluation"):
-    """``personalization`` rows: client A is 0.1 above the mean, client B, with nine times the data, 0.1 below."""
+    """``personalization`` rows: client A is 0.1 above the mean, client B, with nine times the data,
+    0.1 below."""
     out = []
     for run_id, rounds in ACCURACY.items():
         for number, accuracies in rounds.items():
             for epoch, accuracy in enumerate(accuracies):
                 for client, num_test, sign in (("A", 10, 1), ("B", 90, -1)):
-                    out.append((run_id, number, client, group, num_test, epoch, accuracy + 0.1 * sign))
-    frame = pd.DataFrame(out, columns=["run_id", "round", "client_id", "client_group", "num_test", "epoch", "accuracy"])
-    return frame.assign(algorithm="fedavg", stage=1, seed=0, num_train=5, strategy="full", fine_tune_lr=0.1, loss=np.nan)
+                    out.append(
+                        (run_id, number, client, group, num_test, epoch, accuracy + 0.1 * sign)
+                    )
+    frame = pd.DataFrame(
+        out,
+        columns=["run_id", "round", "client_id", "client_group", "num_test", "epoch", "accuracy"],
+    )
+    return frame.assign(
+        algorithm="fedavg",
+        stage=1,
+        seed=0,
+        num_train=5,
+        strategy="full",
+        fine_tune_lr=0.1,
+        loss=np.nan,
+    )

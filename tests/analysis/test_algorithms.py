@@ -1,4 +1,5 @@
-"""The algorithm comparison: which rounds are compared, what is chosen on validation clients, the table's numbers by hand."""
+"""The algorithm comparison: which rounds are compared, what is chosen on validation clients, the
+table's numbers by hand."""
 
 import numpy as np
 import pandas as pd
@@ -6,9 +7,15 @@ import pytest
 
 from perfedavg.analysis.algorithms import algorithms_table, caption, points, readable
 from perfedavg.analysis.figures.algorithms import algorithms_figure
-from perfedavg.analysis.figures.in_between import in_between_data, in_between_figure
-from perfedavg.analysis.rates import EQUAL_GRADIENTS, EQUAL_ROUNDS, choose_rates, costs, rounds_compared
-from perfedavg.errors import PerfedavgError
+from perfedavg.analysis.figures.interpolation import interpolation_data, interpolation_figure
+from perfedavg.analysis.rates import (
+    EQUAL_GRADIENTS,
+    EQUAL_ROUNDS,
+    choose_rates,
+    costs,
+    rounds_compared,
+)
+from perfedavg.runtime.errors import PerfedavgError
 from tests.analysis.frames import RUNS
 
 ENTRIES = {"a": ["a.x1", "a.x2"], "m": ["m.x1"]}
@@ -32,27 +39,47 @@ def rows(accuracies, group):
         for epoch, accuracy in enumerate(curve)
         for client, sign in (("A", 1), ("B", -1))
     ]
-    return pd.DataFrame(out, columns=["run_id", "round", "client_id", "client_group", "num_test", "epoch", "accuracy"])
+    return pd.DataFrame(
+        out,
+        columns=["run_id", "round", "client_id", "client_group", "num_test", "epoch", "accuracy"],
+    )
 
 
 def spent():
-    """Two clients a round: `a` takes one gradient each, `m` three and one Hessian-vector product."""
+    """Two clients a round: `a` takes one gradient each, `m` three and one Hessian-vector
+    product."""
     out = []
     for run_id in VALIDATION:
         gradients, products = (2, 0) if run_id.startswith("a") else (6, 2)
         out += [(run_id, n, gradients, products, 10, 30) for n in range(1, 5)]
-    columns = ["run_id", "round", "gradient_evaluations", "hessian_vector_products", "bytes_up", "bytes_down"]
-    return costs(pd.DataFrame(out, columns=columns).sample(frac=1, random_state=0), hessian_vector_product=2)
+    columns = [
+        "run_id",
+        "round",
+        "gradient_evaluations",
+        "hessian_vector_products",
+        "bytes_up",
+        "bytes_down",
+    ]
+    return costs(
+        pd.DataFrame(out, columns=columns).sample(frac=1, random_state=0), hessian_vector_product=2
+    )
 
 
 def chosen(validation=VALIDATION, group="validation", budget=10):
-    return choose_rates(rows(validation, group), spent(), ENTRIES, COMPARED, [0, 1], rounds=2, budget=budget)
+    return choose_rates(
+        rows(validation, group), spent(), ENTRIES, COMPARED, [0, 1], rounds=2, budget=budget
+    )
 
 
 def runs_table():
     one = RUNS.iloc[0]
     settings = [run_id.rsplit("-s", 1) for run_id in VALIDATION]
-    return pd.DataFrame([{**one, "run_id": f"{s}-s{seed}", "seed": int(seed), "part": "algorithms"} for s, seed in settings])
+    return pd.DataFrame(
+        [
+            {**one, "run_id": f"{s}-s{seed}", "seed": int(seed), "study": "comparison"}
+            for s, seed in settings
+        ]
+    )
 
 
 def test_costs_are_summed_over_the_rounds():
@@ -69,18 +96,24 @@ def test_costs_are_summed_over_the_rounds():
 def test_rates_and_epochs_are_chosen_for_each_way_to_compare():
     found = chosen()["entries"]
     # Round 2: a.x1 has mean curve (.1, .3, .3): .3 at epoch 1; a.x2 has .4 at epoch 2.
-    assert found["a"][EQUAL_ROUNDS] == {"setting": "a.x2", "headline_epoch": 2}
-    # 10 gradients: `a` is at round 4 by then (8), where a.x1 has (.5, .6, .65); `m` at round 1 (6 + 2 * 2).
-    assert found["a"][EQUAL_GRADIENTS] == {"setting": "a.x1", "headline_epoch": 2}
-    assert found["m"][EQUAL_ROUNDS]["headline_epoch"] == 1
-    assert found["m"][EQUAL_GRADIENTS]["headline_epoch"] == 2
+    assert found["a"][EQUAL_ROUNDS] == {"setting": "a.x2", "selected_epoch": 2}
+    # 10 gradients: `a` is at round 4 by then (8), where a.x1 has (.5, .6, .65); `m` at round 1 (6 +
+    # 2 * 2).
+    assert found["a"][EQUAL_GRADIENTS] == {"setting": "a.x1", "selected_epoch": 2}
+    assert found["m"][EQUAL_ROUNDS]["selected_epoch"] == 1
+    assert found["m"][EQUAL_GRADIENTS]["selected_epoch"] == 2
 
 
 def test_an_entry_that_is_too_expensive_is_not_compared():
     found = chosen(budget=9)["entries"]
     assert found["m"][EQUAL_GRADIENTS] is None
-    table = algorithms_table(rows(VALIDATION, "evaluation"), runs_table(), spent(), chosen(budget=9), [1, 2], 0.3, [1, 2])
-    assert table.groupby("basis").entry.apply(list).to_dict() == {EQUAL_ROUNDS: ["a", "m"], EQUAL_GRADIENTS: ["a"]}
+    table = algorithms_table(
+        rows(VALIDATION, "evaluation"), runs_table(), spent(), chosen(budget=9), [1, 2], 0.3, [1, 2]
+    )
+    assert table.groupby("basis").entry.apply(list).to_dict() == {
+        EQUAL_ROUNDS: ["a", "m"],
+        EQUAL_GRADIENTS: ["a"],
+    }
 
 
 def test_a_rate_at_which_a_run_diverged_is_not_chosen():
@@ -89,13 +122,18 @@ def test_a_rate_at_which_a_run_diverged_is_not_chosen():
 
 
 def test_a_run_that_diverged_behind_an_earlier_compared_round_counts_as_diverged():
-    """`a.x1-s0` dies after round 2: at equal gradients it is compared at round 4, not at 2, where it was still alive."""
+    """`a.x1-s0` dies after round 2: at equal gradients it is compared at round 4, not at 2, where
+    it was still alive."""
     dead = spent().drop([("a.x1-s0", 3), ("a.x1-s0", 4)])
     assert rounds_compared(["a.x1-s0"], dead, EQUAL_GRADIENTS, 2, 10, [2, 4]) == {"a.x1-s0": 4}
     alive = {**VALIDATION, "a.x1-s0": {2: VALIDATION["a.x1-s0"][2]}}
-    found = choose_rates(rows(alive, "validation"), dead, ENTRIES, COMPARED, [0, 1], rounds=2, budget=10)
+    found = choose_rates(
+        rows(alive, "validation"), dead, ENTRIES, COMPARED, [0, 1], rounds=2, budget=10
+    )
     assert found["entries"]["a"][EQUAL_GRADIENTS]["setting"] == "a.x2"
-    table = algorithms_table(evaluation().query("run_id != 'a.x2-s0'"), runs_table(), spent(), found, [1, 2], 0.3, [1, 2])
+    table = algorithms_table(
+        evaluation().query("run_id != 'a.x2-s0'"), runs_table(), spent(), found, [1, 2], 0.3, [1, 2]
+    )
     row = table.set_index(["entry", "basis"]).loc[("a", EQUAL_ROUNDS)]
     assert (row.num_seeds, row.num_diverged, row.initial_never) == (2, 1, 1)
 
@@ -106,7 +144,8 @@ def test_rates_are_not_chosen_on_evaluation_clients():
 
 
 def evaluation():
-    """Two evaluation clients, also looked at between the compared rounds: round 3 of `a` is within the budget, and no choice."""
+    """Two evaluation clients, also looked at between the compared rounds: round 3 of `a` is within
+    the budget, and no choice."""
     accuracies = {
         "a.x2-s0": {1: (0.1, 0.1, 0.3), 2: (0.3, 0.3, 0.2)},
         "a.x2-s1": {1: (0.4, 0.1, 0.1), 2: (0.1, 0.1, 0.4)},
@@ -119,13 +158,22 @@ def evaluation():
 
 
 def test_the_table_by_hand():
-    table = algorithms_table(evaluation(), runs_table(), spent(), chosen(), [1, 2], 0.3, [1, 2]).set_index(["entry", "basis"])
+    table = algorithms_table(
+        evaluation(), runs_table(), spent(), chosen(), [1, 2], 0.3, [1, 2]
+    ).set_index(["entry", "basis"])
     a = table.loc[("a", EQUAL_ROUNDS)]
-    assert (a.setting, a.relative_rate, a.rate_at_edge, a["rounds"], a.gradient_evaluations) == ("a.x2", 2, "highest", 2, 4)
+    assert (a.setting, a.server_lr_factor, a.rate_at_edge, a["rounds"], a.gradient_evaluations) == (
+        "a.x2",
+        2,
+        "highest",
+        2,
+        4,
+    )
     assert (a.initial_mean, a.personalized_mean) == (pytest.approx(0.2), pytest.approx(0.3))
     assert a.initial_std == pytest.approx(np.std([0.3, 0.1], ddof=1))
     assert a.hurt_share == 0.5, "both clients of seed 0: 0.3 to 0.2"
-    # Initial: seed 0 at round 2, seed 1 at round 1. Personalized (epoch 2): seed 0 at round 1, seed 1 at round 2.
+    # Initial: seed 0 at round 2, seed 1 at round 1. Personalized (epoch 2): seed 0 at round 1, seed
+    # 1 at round 2.
     assert (a.rounds_to_target_initial, a.rounds_to_target_personalized) == (1.5, 1.5)
     assert a.megabytes == pytest.approx(80 / 1e6)
     b = table.loc[("a", EQUAL_GRADIENTS)]
@@ -137,7 +185,10 @@ def test_the_table_by_hand():
     assert np.isnan(m.rounds_to_target_initial)
     shown = readable(table.reset_index())
     assert shown.iloc[0]["server rate"] == "1 (×2, highest tried)"
-    assert shown[shown["compared at"] == EQUAL_GRADIENTS]["rounds to 0.3, initial"].tolist() == ["", ""]
+    assert shown[shown["compared at"] == EQUAL_GRADIENTS]["rounds to 0.3, initial"].tolist() == [
+        "",
+        "",
+    ]
     hidden = readable(table.reset_index().replace({"entry": {"m": "rest.0.5"}}))
     assert set(hidden.algorithm) == {"a"}
     assert shown.iloc[1]["rounds to 0.3, initial"] == "never"
@@ -147,47 +198,72 @@ def test_the_table_by_hand():
 def test_rounds_to_the_target_are_counted_on_the_common_rounds_and_clients_alone():
     """Round 3 is no common round; client C, looked at in one run alone, has no say."""
     more = evaluation()
-    extra = more[(more.run_id == "m.x1-s0") & (more.client_id == "A")].assign(client_id="C", accuracy=1.0)
+    extra = more[(more.run_id == "m.x1-s0") & (more.client_id == "A")].assign(
+        client_id="C", accuracy=1.0
+    )
     early = more[more.run_id == "a.x2-s0"].assign(round=3, accuracy=1.0)
     some = pd.concat([more, extra, early], ignore_index=True)
-    table = algorithms_table(some, runs_table(), spent(), chosen(), [1, 2], 0.45, [1, 2]).set_index(["entry", "basis"])
+    table = algorithms_table(some, runs_table(), spent(), chosen(), [1, 2], 0.45, [1, 2]).set_index(
+        ["entry", "basis"]
+    )
     assert table.loc[("a", EQUAL_ROUNDS)].initial_never == 2
     m = table.loc[("m", EQUAL_ROUNDS)]
     assert (m.personalized_never, m.rounds_to_target_personalized) == (1, 2)
-    assert readable(table.reset_index()).set_index("algorithm").iloc[1]["rounds to 0.45, personalized"] == "2.0 (never: 1 of 2)"
+    assert (
+        readable(table.reset_index()).set_index("algorithm").iloc[1]["rounds to 0.45, personalized"]
+        == "2.0 (never: 1 of 2)"
+    )
 
 
-def test_only_one_relative_rate_is_no_edge():
-    table = algorithms_table(evaluation(), runs_table(), spent(), chosen(), [2], target=0.3, target_rounds=[1, 2])
+def test_only_one_server_lr_factor_is_no_edge():
+    table = algorithms_table(
+        evaluation(), runs_table(), spent(), chosen(), [2], target=0.3, target_rounds=[1, 2]
+    )
     assert set(table.rate_at_edge) == {""}
 
 
 def test_figures_show_the_points_and_are_reproducible(tmp_path):
     found = points(evaluation(), runs_table(), spent(), chosen())
-    places = [{"family": f, "rate": r, "entry": e} for f in ("rest", "powers") for r, e in ((0, "a"), (1.0, "m"))]
-    between = in_between_data(found, places)
+    places = [
+        {"family": f, "rate": r, "entry": e}
+        for f in ("rest", "powers")
+        for r, e in ((0, "a"), (1.0, "m"))
+    ]
+    between = interpolation_data(found, places)
     assert len(between) == 8
     assert set(between.basis) == {EQUAL_ROUNDS}
     for again in ("one", "two"):
-        algorithms_figure(found, ["a", "m"], 10, "note", tmp_path / f"{again}/algorithms")
-        in_between_figure(between, 2, 3, "note", tmp_path / f"{again}/in_between")
-    for name in ("algorithms", "in_between"):
+        algorithms_figure(found, ["a", "m"], 10, "caveat", tmp_path / f"{again}/algorithms")
+        interpolation_figure(between, 2, 3, "caveat", tmp_path / f"{again}/interpolation")
+    for name in ("algorithms", "interpolation"):
         for kind in ("png", "pdf", "svg", "csv"):
             files = [(tmp_path / f"{again}/{name}.{kind}").read_bytes() for again in ("one", "two")]
             assert files[0] == files[1], (name, kind)
-    text = (tmp_path / "one/in_between.svg").read_text()
+    text = (tmp_path / "one/interpolation.svg").read_text()
     assert "FedSGD" in text
     assert "2 seeds" in text
 
 
 def test_figures_of_runs_that_all_diverged_are_drawn_all_the_same(tmp_path):
-    none = choose_rates(rows({}, "validation"), spent(), ENTRIES, COMPARED, [0, 1], rounds=2, budget=10)
+    none = choose_rates(
+        rows({}, "validation"), spent(), ENTRIES, COMPARED, [0, 1], rounds=2, budget=10
+    )
     found = points(evaluation().iloc[:0], runs_table(), spent(), none)
     assert found.empty
-    algorithms_figure(found, ["a", "m"], 10, "note", tmp_path / "algorithms")
-    in_between_figure(in_between_data(found, [{"family": "rest", "rate": 0.0, "entry": "a"}]), 2, 3, "note", tmp_path / "between")
+    algorithms_figure(found, ["a", "m"], 10, "caveat", tmp_path / "algorithms")
+    interpolation_figure(
+        interpolation_data(found, [{"family": "rest", "rate": 0.0, "entry": "a"}]),
+        2,
+        3,
+        "caveat",
+        tmp_path / "between",
+    )
     assert "all runs diverged" in (tmp_path / "algorithms.svg").read_text()
-    table = algorithms_table(evaluation().iloc[:0], runs_table(), spent(), none, [1, 2], 0.3, [1, 2])
+    table = algorithms_table(
+        evaluation().iloc[:0], runs_table(), spent(), none, [1, 2], 0.3, [1, 2]
+    )
     shown = readable(table)
-    assert shown["initial accuracy"].tolist() == ["diverged"] * 4, "each entry, at equal rounds and at equal gradients"
+    assert shown["initial accuracy"].tolist() == ["diverged"] * 4, (
+        "each entry, at equal rounds and at equal gradients"
+    )
     assert shown["diverged"].tolist() == [2] * 4

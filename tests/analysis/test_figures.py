@@ -8,8 +8,8 @@ from PIL import Image
 
 from perfedavg.analysis.figures.data_card import data_card_figure
 from perfedavg.analysis.figures.rounds import ROUNDS_FIGURE, rounds_data, rounds_figure
-from perfedavg.data.notes import SYNTHETIC
-from perfedavg.tables import read_table
+from perfedavg.data.caveats import SYNTHETIC
+from perfedavg.storage.tables import read_table
 from tests.analysis.frames import RUNS, SELECTION, rows
 
 
@@ -36,7 +36,14 @@ def test_rounds_figure_is_reproducible_and_says_what_it_is(tmp_path):
     assert set(files) == {"rounds.png", "rounds.pdf", "rounds.svg", "rounds.csv"}
     assert files == bytes_of(tmp_path / "b")
     svg = files["rounds.svg"].decode()
-    for text in ("M = 5, E = 2", "M = 5, E = 10", "communication round", "target 0.6", "n = 2 evaluation clients", SYNTHETIC):
+    for text in (
+        "M = 5, E = 2",
+        "M = 5, E = 10",
+        "communication round",
+        "target 0.6",
+        "n = 2 evaluation clients",
+        SYNTHETIC,
+    ):
         assert text in svg
     with Image.open(tmp_path / "a/rounds.png") as png:
         assert png.size[0] >= 800
@@ -58,6 +65,13 @@ def test_settings_that_diverged_keep_their_panel_and_are_counted(tmp_path):
 def test_data_card_figure_is_reproducible(tmp_path):
     sheet = np.random.default_rng(0).random((3, 5, 28, 28))
     for name in "ab":
-        data_card_figure(sheet, np.array([3, 4, 5]), np.arange(62), "glyphs62", SYNTHETIC, tmp_path / name / "data_card")
+        data_card_figure(
+            sheet,
+            np.array([3, 4, 5]),
+            np.arange(62),
+            "glyphs62",
+            SYNTHETIC,
+            tmp_path / name / "data_card",
+        )
     assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b")
     assert SYNTHETIC in (tmp_path / "a/data_card.svg").read_text()

@@ -7,14 +7,25 @@ from PIL import Image
 
 from perfedavg.analysis.figures.strategies import strategies_data, strategies_figure
 from perfedavg.analysis.formats import write_three_forms
-from perfedavg.analysis.selection import headline_epochs
-from perfedavg.analysis.strategies import STRATEGIES, as_runs, caption, readable, selection_of_ways, strategies_table
-from perfedavg.data.notes import SYNTHETIC
-from perfedavg.settings import FineTuning
-from perfedavg.tables import EVALUATION, VALIDATION, read_table
+from perfedavg.analysis.selection import selected_epochs
+from perfedavg.analysis.strategies import (
+    STRATEGIES,
+    as_runs,
+    caption,
+    readable,
+    selection_of_ways,
+    strategies_table,
+)
+from perfedavg.data.caveats import SYNTHETIC
+from perfedavg.personalization.settings import FineTuning
+from perfedavg.storage.tables import EVALUATION, VALIDATION, read_table
 
 REFERENCE = "fedavg-m5-e10"
-WAYS = [FineTuning(lr=0.05), FineTuning(layers="last", lr=0.1), FineTuning(optimizer="adam", lr=0.002)]
+WAYS = [
+    FineTuning(lr=0.05),
+    FineTuning(layers="last", lr=0.1),
+    FineTuning(optimizer="adam", lr=0.002),
+]
 SIZES = [36862, 31806, 36862]
 # way -> accuracies of clients A and B after epochs 0, 1, 2; of the validation client
 CURVES = {
@@ -22,11 +33,15 @@ CURVES = {
     "last layer": ([(0.4, 0.6), (0.6, 0.8), (0.4, 0.4)], [0.5, 0.6, 0.6]),
     "full, Adam": ([(0.4, 0.6), (0.7, 0.8), (0.7, 0.6)], [0.5, 0.1, 0.2]),
 }
-SHIFT = {"full": 0.1, "last layer": 0.1, "full, Adam": 0.14}  # how much better seed 1 is, after fine-tuning
+SHIFT = {
+    "full": 0.1,
+    "last layer": 0.1,
+    "full, Adam": 0.14,
+}  # how much better seed 1 is, after fine-tuning
 RUNS = pd.DataFrame(
     [
-        {"run_id": f"{setting}-s{seed}", "part": "grid", "algorithm": "fedavg", "stage": 1, "rounds": 20, "seed": seed,
-         "status": "finished", "note": SYNTHETIC}
+        {"run_id": f"{setting}-s{seed}", "study": "grid", "algorithm": "fedavg", "stage": 1, "rounds": 20, "seed": seed,
+         "status": "finished", "caveat": SYNTHETIC}
         for setting in (REFERENCE, "fedavg-m5-e2") for seed in (0, 1)
     ]
 )  # fmt: skip
@@ -43,29 +58,85 @@ def rows():
                     ("B", EVALUATION, 30, b + shift),
                     ("V", VALIDATION, 20, validation[epoch]),
                 ):
-                    out.append((f"{REFERENCE}-s{seed}", seed, 20, client, group, 5, tests, way, epoch, accuracy))
-                    if way == "full" and group == EVALUATION:  # of the ordinary way, other rounds and runs are there too
-                        out.append((f"{REFERENCE}-s{seed}", seed, 10, client, group, 5, tests, way, epoch, 0.0))
-                        out.append((f"fedavg-m5-e2-s{seed}", seed, 20, client, group, 5, tests, way, epoch, 1.0))
-    columns = ["run_id", "seed", "round", "client_id", "client_group", "num_train", "num_test", "strategy", "epoch", "accuracy"]
+                    out.append(
+                        (
+                            f"{REFERENCE}-s{seed}",
+                            seed,
+                            20,
+                            client,
+                            group,
+                            5,
+                            tests,
+                            way,
+                            epoch,
+                            accuracy,
+                        )
+                    )
+                    if (
+                        way == "full" and group == EVALUATION
+                    ):  # of the ordinary way, other rounds and runs are there too
+                        out.append(
+                            (
+                                f"{REFERENCE}-s{seed}",
+                                seed,
+                                10,
+                                client,
+                                group,
+                                5,
+                                tests,
+                                way,
+                                epoch,
+                                0.0,
+                            )
+                        )
+                        out.append(
+                            (
+                                f"fedavg-m5-e2-s{seed}",
+                                seed,
+                                20,
+                                client,
+                                group,
+                                5,
+                                tests,
+                                way,
+                                epoch,
+                                1.0,
+                            )
+                        )
+    columns = [
+        "run_id",
+        "seed",
+        "round",
+        "client_id",
+        "client_group",
+        "num_train",
+        "num_test",
+        "strategy",
+        "epoch",
+        "accuracy",
+    ]
     return pd.DataFrame(out, columns=columns)
 
 
 def make_table(some=None, runs=RUNS):
-    return strategies_table(*as_runs(rows() if some is None else some, runs, REFERENCE, WAYS), WAYS, SIZES)
+    return strategies_table(
+        *as_runs(rows() if some is None else some, runs, REFERENCE, WAYS), WAYS, SIZES
+    )
 
 
 def test_epochs_are_chosen_for_each_way_on_validation_clients_alone():
     """On evaluation clients, epochs 2, 1 and 1 are best."""
     chosen = {"full": 1, "last layer": 1, "full, Adam": 2}
-    assert headline_epochs(selection_of_ways(*as_runs(rows(), RUNS, REFERENCE, WAYS))) == chosen
+    assert selected_epochs(selection_of_ways(*as_runs(rows(), RUNS, REFERENCE, WAYS))) == chosen
     other = rows()
     other.loc[other.client_group == EVALUATION, "accuracy"] = 1 - other.accuracy
     table = make_table(other)
-    assert dict(zip(table.strategy, table.headline_epoch, strict=True)) == chosen
+    assert dict(zip(table.strategy, table.selected_epoch, strict=True)) == chosen
     validation = rows()
-    validation.loc[(validation.client_group == VALIDATION) & (validation.epoch == 2), "accuracy"] = 0.9
-    assert make_table(validation).headline_epoch.tolist() == [2, 2, 2]
+    validation.loc[
+        (validation.client_group == VALIDATION) & (validation.epoch == 2), "accuracy"
+    ] = 0.9
+    assert make_table(validation).selected_epoch.tolist() == [2, 2, 2]
 
 
 def test_table_by_hand():
@@ -73,20 +144,30 @@ def test_table_by_hand():
     assert table.strategy.tolist() == list(CURVES)
     assert table.fine_tune_lr.tolist() == [0.05, 0.1, 0.002]
     assert table.trained_parameters.tolist() == SIZES
-    assert table.initial_mean.tolist() == pytest.approx([0.55] * 3), "clients (0.4 + 0.6) / 2, seeds 0.5 and 0.6"
+    assert table.initial_mean.tolist() == pytest.approx([0.55] * 3), (
+        "clients (0.4 + 0.6) / 2, seeds 0.5 and 0.6"
+    )
     assert table.initial_std.tolist() == pytest.approx([0.1 / np.sqrt(2)] * 3)
     assert table.personalized_mean.tolist() == pytest.approx([0.55, 0.75, 0.72])
-    assert table.personalized_std.tolist() == pytest.approx([0.1 / np.sqrt(2)] * 2 + [0.14 / np.sqrt(2)])
+    assert table.personalized_std.tolist() == pytest.approx(
+        [0.1 / np.sqrt(2)] * 2 + [0.14 / np.sqrt(2)]
+    )
     assert table.personalized_pooled_mean[1] == pytest.approx((0.6 * 10 + 0.8 * 30) / 40 + 0.05)
-    assert table.hurt_share.tolist() == [0.5, 0, 0], "B, in both seeds, loses by fine-tuning all layers"
+    assert table.hurt_share.tolist() == [0.5, 0, 0], (
+        "B, in both seeds, loses by fine-tuning all layers"
+    )
     assert np.isnan(table.difference_personalized[0])
     assert table.difference_personalized[1:].tolist() == pytest.approx([0.2, 0.17])
     assert set(table.compared_with) == {"full"}
-    assert table[["num_seeds", "num_diverged", "num_clients"]].drop_duplicates().to_numpy().tolist() == [[2, 0, 2]]
+    assert table[
+        ["num_seeds", "num_diverged", "num_clients"]
+    ].drop_duplicates().to_numpy().tolist() == [[2, 0, 2]]
 
 
 def test_a_diverged_seed_is_counted_and_left_out():
-    runs = RUNS.assign(status=np.where(RUNS.run_id == f"{REFERENCE}-s1", "diverged at round 12", "finished"))
+    runs = RUNS.assign(
+        status=np.where(RUNS.run_id == f"{REFERENCE}-s1", "diverged at round 12", "finished")
+    )
     table = make_table(rows()[lambda t: t.run_id != f"{REFERENCE}-s1"], runs)
     assert table[["num_seeds", "num_diverged"]].drop_duplicates().to_numpy().tolist() == [[2, 1]]
     assert table.personalized_mean.tolist() == pytest.approx([0.5, 0.7, 0.65])
@@ -124,7 +205,7 @@ def test_figure_data_by_hand(tmp_path):
     at = data.set_index(["strategy", "seed", "epoch"])
     assert at.accuracy["full, Adam", 1, 2] == pytest.approx(0.65 + 0.14)
     assert at.pooled["full", 0, 2] == pytest.approx((0.6 * 10 + 0.8 * 30) / 40)
-    assert at.headline_epoch["full, Adam", 0, 0] == 2
+    assert at.selected_epoch["full, Adam", 0, 0] == 2
     assert set(data["round"]) == {20}
 
 

@@ -10,9 +10,9 @@ from perfedavg.analysis.formats import write_three_forms
 from perfedavg.analysis.selection import select
 from perfedavg.analysis.summary import load_evaluation, mean_over_clients, rounds_to_target
 from perfedavg.analysis.table1 import PAPER, TABLE1, beside_the_paper, caption, readable, table1
-from perfedavg.data.notes import SYNTHETIC
-from perfedavg.errors import PerfedavgError
-from perfedavg.tables import read_table, write_table
+from perfedavg.data.caveats import SYNTHETIC
+from perfedavg.runtime.errors import PerfedavgError
+from perfedavg.storage.tables import read_table, write_table
 from tests.analysis.frames import RUNS, SELECTION, rows
 
 ROOT = Path(__file__).parents[2]
@@ -28,8 +28,12 @@ def test_selection_takes_the_best_mean_epoch_and_setting():
     validation = rows("validation").query("round == 20")
     chosen = select(validation, FILES, {})
     e2, e10 = chosen["settings"]["fedavg-m5-e2"], chosen["settings"]["fedavg-m5-e10"]
-    assert (e2["headline_epoch"], e2["initial_accuracy"], e2["personalized_accuracy"]) == (1, 0.45, 0.65)
-    assert (e10["headline_epoch"], e10["personalized_accuracy"]) == (2, 0.45)
+    assert (e2["selected_epoch"], e2["initial_accuracy"], e2["personalized_accuracy"]) == (
+        1,
+        0.45,
+        0.65,
+    )
+    assert (e10["selected_epoch"], e10["personalized_accuracy"]) == (2, 0.45)
     assert chosen["best_setting_by_initial_accuracy"] == "fedavg-m5-e2"
     assert chosen["num_clients"] == 2
 
@@ -38,34 +42,50 @@ def test_of_equal_epochs_the_earliest_is_selected_and_epoch_0_never():
     validation = rows("validation").query("round == 20")
     validation.loc[validation.epoch > 0, "accuracy"] = 0.1
     chosen = select(validation, FILES, {})
-    assert {values["headline_epoch"] for values in chosen["settings"].values()} == {1}
+    assert {values["selected_epoch"] for values in chosen["settings"].values()} == {1}
 
 
 def test_best_by_initial_and_by_personalized_can_differ():
     validation = rows("validation").query("round == 20")
-    validation.loc[validation.run_id.str.contains("e10") & (validation.epoch == 0), "accuracy"] = 0.9
+    validation.loc[validation.run_id.str.contains("e10") & (validation.epoch == 0), "accuracy"] = (
+        0.9
+    )
     chosen = select(validation, FILES[:3], {})
     assert chosen["best_setting_by_initial_accuracy"] == "fedavg-m5-e10"
     assert chosen["best_setting_by_personalized_accuracy"] == "fedavg-m5-e2"
 
 
 def test_selection_refuses_evaluation_clients():
-    with pytest.raises(PerfedavgError, match="evaluation clients; it must see validation clients only"):
+    with pytest.raises(
+        PerfedavgError, match="evaluation clients; it must see validation clients only"
+    ):
         select(rows("evaluation"), FILES, {})
 
 
 def test_table1_by_hand(table):
     e2, e10 = table.iloc[0], table.iloc[1]
-    assert e2[["clients_per_round", "local_epochs", "num_seeds", "num_diverged", "num_clients"]].tolist() == [5, 2, 2, 0, 2]
-    assert e2.initial_mean == pytest.approx((0.4 + 0.5) / 2), "the last round, not the best one (0.6 at round 10)"
+    assert e2[
+        ["clients_per_round", "local_epochs", "num_seeds", "num_diverged", "num_clients"]
+    ].tolist() == [5, 2, 2, 0, 2]
+    assert e2.initial_mean == pytest.approx((0.4 + 0.5) / 2), (
+        "the last round, not the best one (0.6 at round 10)"
+    )
     assert e2.initial_std == pytest.approx(0.1 / np.sqrt(2)), "n - 1"
     assert e2.personalized_mean == pytest.approx(0.65), "after the selected epoch 1"
     pooled = [0.1 * (a + 0.1) + 0.9 * (a - 0.1) for a in (0.4, 0.5)]
-    assert e2.initial_pooled_mean == pytest.approx(np.mean(pooled)), "client B has 90 of the 100 test examples"
+    assert e2.initial_pooled_mean == pytest.approx(np.mean(pooled)), (
+        "client B has 90 of the 100 test examples"
+    )
     assert e2.personalized_epoch2_mean == pytest.approx(0.55)
-    assert (e2.rounds_to_target_initial, e2.unreached_initial) == (10, 1), "seed 1 at round 10, seed 0 never"
+    assert (e2.rounds_to_target_initial, e2.unreached_initial) == (10, 1), (
+        "seed 1 at round 10, seed 0 never"
+    )
     assert (e2.rounds_to_target_personalized, e2.unreached_personalized) == (20, 0)
-    assert (e10.num_diverged, e10.initial_mean, e10.personalized_mean) == (1, pytest.approx(0.3), pytest.approx(0.45))
+    assert (e10.num_diverged, e10.initial_mean, e10.personalized_mean) == (
+        1,
+        pytest.approx(0.3),
+        pytest.approx(0.45),
+    )
     assert np.isnan(e10.initial_std)
     assert np.isnan(e10.rounds_to_target_initial)
     assert e10.unreached_initial == 2
@@ -81,7 +101,7 @@ def test_readable_table_says_never_and_counts(table):
 def test_a_setting_whose_runs_all_diverged_is_shown_as_such():
     runs = RUNS[RUNS.run_id == "fedavg-m5-e10-s1"]
     evaluation = rows()[lambda t: t.run_id == "fedavg-m5-e10-s1"]
-    selection = {"settings": {"fedavg-m5-e10": {"headline_epoch": None}}}
+    selection = {"settings": {"fedavg-m5-e10": {"selected_epoch": None}}}
     shown = readable(table1(evaluation, runs, selection, 0.2, [1]))
     assert shown["initial accuracy"].item() == shown["personalized accuracy"].item() == "diverged"
     assert shown["rounds to 0.2, initial"].item() == "10.0", "reached before it diverged"
@@ -104,7 +124,9 @@ def test_a_setting_with_a_diverged_run_is_never_the_best():
 
 
 def test_earlier_rounds_do_not_take_part_in_selection():
-    assert select(rows("validation"), FILES, {}) == select(rows("validation").query("round == 20"), FILES, {})
+    assert select(rows("validation"), FILES, {}) == select(
+        rows("validation").query("round == 20"), FILES, {}
+    )
 
 
 def test_of_each_kind_of_reptile_the_best_personalized_is_chosen():
@@ -115,33 +137,47 @@ def test_of_each_kind_of_reptile_the_best_personalized_is_chosen():
 
 
 def test_only_runs_of_the_grid_are_ranked():
-    later = [run | {"part": "stage2" if "e2-" in run["run_id"] else "grid"} for run in FILES[:3]]
-    assert select(rows("validation"), later, {})["best_setting_by_personalized_accuracy"] == "fedavg-m5-e10"
+    later = [run | {"study": "stage2" if "e2-" in run["run_id"] else "grid"} for run in FILES[:3]]
+    assert (
+        select(rows("validation"), later, {})["best_setting_by_personalized_accuracy"]
+        == "fedavg-m5-e10"
+    )
 
 
 def test_validation_rows_in_the_files_do_not_count(tmp_path):
     both = pd.concat([rows(), rows("validation").assign(accuracy=1.0)])
     both.to_parquet(tmp_path / "a.parquet")
     pd.testing.assert_frame_equal(
-        load_evaluation([tmp_path / "a.parquet"]).reset_index(drop=True), rows().drop(columns="client_group"), check_dtype=False
+        load_evaluation([tmp_path / "a.parquet"]).reset_index(drop=True),
+        rows().drop(columns="client_group"),
+        check_dtype=False,
     )
 
 
 def test_the_mean_over_clients_is_a_mean_and_unweighted():
-    three = rows().query("run_id == 'fedavg-m5-e2-s0' and round == 20 and epoch == 0 and client_id == 'A'")
+    three = rows().query(
+        "run_id == 'fedavg-m5-e2-s0' and round == 20 and epoch == 0 and client_id == 'A'"
+    )
     three = pd.concat(
-        [three.assign(client_id=c, accuracy=a, num_test=n) for c, a, n in (("A", 0.1, 9), ("B", 0.2, 1), ("C", 0.9, 1))]
+        [
+            three.assign(client_id=c, accuracy=a, num_test=n)
+            for c, a, n in (("A", 0.1, 9), ("B", 0.2, 1), ("C", 0.9, 1))
+        ]
     )
     means = mean_over_clients(three)
     assert means.accuracy.item() == pytest.approx(0.4)
-    assert means.pooled.item() == pytest.approx((0.1 * 9 + 0.2 + 0.9) / 11), "weighted by test examples"
+    assert means.pooled.item() == pytest.approx((0.1 * 9 + 0.2 + 0.9) / 11), (
+        "weighted by test examples"
+    )
 
 
 def test_tables_of_real_data_have_no_note_and_read_back(tmp_path):
-    table = table1(rows(), RUNS.assign(dataset="emnist62", note=""), SELECTION, target=0.6, shown_epochs=[2])
+    table = table1(
+        rows(), RUNS.assign(dataset="emnist62", caveat=""), SELECTION, target=0.6, shown_epochs=[2]
+    )
     write_table(TABLE1, table, tmp_path / "table1.csv")
     back = read_table(TABLE1, tmp_path / "table1.csv")
-    assert (back.note == "").all()
+    assert (back.caveat == "").all()
     assert caption(back, 20).endswith("classified correctly.")
 
 
@@ -155,7 +191,7 @@ def test_three_forms_carry_the_note_and_read_back(table, tmp_path):
     write_three_forms(TABLE1, table, readable(table), caption(table, 20), tmp_path / "table1")
     back = read_table(TABLE1, tmp_path / "table1.csv")
     pd.testing.assert_frame_equal(back, table, check_dtype=False, rtol=1e-5)
-    assert (back.note == SYNTHETIC).all()
+    assert (back.caveat == SYNTHETIC).all()
     markdown, latex = ((tmp_path / f"table1.{kind}").read_text() for kind in ("md", "tex"))
     assert SYNTHETIC in markdown
     assert SYNTHETIC in latex
@@ -166,7 +202,11 @@ def test_three_forms_carry_the_note_and_read_back(table, tmp_path):
 def test_contract_refuses_bad_tables(table, tmp_path):
     import pandera.errors
 
-    for bad in (table.drop(columns="initial_std"), table.assign(initial_mean=1.5), table.assign(num_seeds="two")):
+    for bad in (
+        table.drop(columns="initial_std"),
+        table.assign(initial_mean=1.5),
+        table.assign(num_seeds="two"),
+    ):
         with pytest.raises((pandera.errors.SchemaError, pandera.errors.SchemaErrors)):
             write_table(TABLE1, bad, tmp_path / "bad.csv")
     assert not any(tmp_path.iterdir()), "nothing half-written"
@@ -190,8 +230,13 @@ def test_the_paper_stands_beside_ours_where_it_has_the_row(table):
 
 @pytest.mark.parametrize(
     ("m", "e", "row"),
-    [(5, 5, (0.8028, 0.0512, 0.8712, 0.0049, 111.1, 33.9)), (20, 5, (0.8471, 0.0084, 0.9057, 0.0017, 65.6, 31.25))],
+    [
+        (5, 5, (0.8028, 0.0512, 0.8712, 0.0049, 111.1, 33.9)),
+        (20, 5, (0.8471, 0.0084, 0.9057, 0.0017, 65.6, 31.25)),
+    ],
 )
 def test_two_rows_of_the_paper_s_table(m, e, row):
-    paper = read_table(PAPER, ROOT / "config/paper_targets.csv").set_index(["clients_per_round", "local_epochs"])
+    paper = read_table(PAPER, ROOT / "config/paper_targets.csv").set_index(
+        ["clients_per_round", "local_epochs"]
+    )
     assert tuple(paper.loc[(m, e)].drop("target")) == row

@@ -4,20 +4,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perfedavg.algorithms.theory import THEORY_MEASURED
 from perfedavg.analysis.figures.theory import PANELS, THEORY_FIGURE, theory_data, theory_figure
 from perfedavg.analysis.formats import write_three_forms
 from perfedavg.analysis.theory_table import THEORY, caption, readable, theory_table
-from perfedavg.data.notes import SYNTHETIC
-from perfedavg.tables import read_table, write_table
+from perfedavg.data.caveats import SYNTHETIC
+from perfedavg.storage.tables import read_table, write_table
+from perfedavg.training.theory import THEORY_MEASURED
 
 
 @pytest.fixture
 def files(tmp_path):
-    """Two seeds, rounds 5 and 10, K = 1 and 2, two kinds of batches; seed 1 diverged before round 10. Every value differs."""
+    """Two seeds, rounds 5 and 10, K = 1 and 2, two kinds of batches; seed 1 diverged before round
+    10. Every value differs."""
     paths = []
     for seed, rounds in enumerate(((5, 10), (5,))):
-        keys = [(n, k, seed, b) for n in rounds for b in ("full-batch", "mini-batch") for k in (1, 2)]
+        keys = [
+            (n, k, seed, b) for n in rounds for b in ("full-batch", "mini-batch") for k in (1, 2)
+        ]
         frame = pd.DataFrame(keys, columns=["round", "k", "seed", "batches"])
         for i, name in enumerate(list(THEORY_MEASURED)[4:]):
             frame[name] = 0.01 * i + 0.1 * seed + 0.2 * (frame.k - 1)
@@ -35,7 +38,7 @@ def no_rows(tmp_path):
 
 
 def test_the_table_holds_all_that_was_measured_and_the_note():
-    assert list(THEORY.items()) == [*THEORY_MEASURED.items(), ("note", "str")]
+    assert list(THEORY.items()) == [*THEORY_MEASURED.items(), ("caveat", "str")]
     assert list(THEORY)[:5] == ["round", "k", "seed", "batches", "residual"]
 
 

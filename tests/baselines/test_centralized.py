@@ -1,26 +1,31 @@
-"""Centralized training against torch's own optimizer; stopping and resuming; local-only training."""
+"""Centralized training against torch's own optimizer; stopping and resuming; local-only
+training."""
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from perfedavg.baselines import centralized as module
-from perfedavg.baselines.centralized import CentralizedRun
-from perfedavg.baselines.settings import Centralized
-from perfedavg.baselines.stopping import choose_passes, settle
-from perfedavg.errors import PerfedavgError
 from perfedavg.models import MODELS
+from perfedavg.models.steps import to_examples
 from perfedavg.randomness import stream, torch_stream
-from perfedavg.training.checkpoints import load_tensors
-from perfedavg.training.local import to_examples
+from perfedavg.runtime.errors import PerfedavgError
+from perfedavg.storage.checkpoints import load_tensors
+from perfedavg.training import centralized as module
+from perfedavg.training.centralized import CentralizedRun
+from perfedavg.training.settings import Centralized
+from perfedavg.training.stopping import choose_passes, settle
 
 TRAINING, VALIDATION = [0, 1, 2, 3, 4], [5, 6, 7]
 
 
 def make_run(store, folder, **changes):
-    settings = Centralized(**({"passes": 3, "batch_size": 7, "lr": 0.05, "momentum": 0.8, "decay": 0.5} | changes))
-    return CentralizedRun("centralized-s0", "cnn_small", 0, settings, store, TRAINING, VALIDATION, folder)
+    settings = Centralized(
+        **({"passes": 3, "batch_size": 7, "lr": 0.05, "momentum": 0.8, "decay": 0.5} | changes)
+    )
+    return CentralizedRun(
+        "centralized-s0", "cnn_small", 0, settings, store, TRAINING, VALIDATION, folder
+    )
 
 
 def test_three_passes_equal_torch_s_nesterov(store, tmp_path):
@@ -37,13 +42,17 @@ def test_three_passes_equal_torch_s_nesterov(store, tmp_path):
         assert sorted(order.tolist()) == list(range(len(y)))
         losses.append([])
         for batch in order.split(7):
-            loss = torch.nn.functional.cross_entropy(model.logits(parameters, pooled.features[batch], None), pooled.labels[batch])
+            loss = torch.nn.functional.cross_entropy(
+                model.logits(parameters, pooled.features[batch], None), pooled.labels[batch]
+            )
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             losses[-1] += [loss.item()] * len(batch)
         optimizer.param_groups[0]["lr"] *= 0.5
-    torch.testing.assert_close(run.parameters, [p.detach() for p in parameters], rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(
+        run.parameters, [p.detach() for p in parameters], rtol=1e-4, atol=1e-6
+    )
     rows = pd.DataFrame(run.rows)
     assert rows["pass"].tolist() == [1, 2, 3]
     assert rows.lr.tolist() == [0.05, 0.025, 0.0125]
@@ -58,11 +67,15 @@ def test_results_and_checkpoints(store, tmp_path):
     assert files == {"passes.parquet", *(f"checkpoints/round_{n}.safetensors" for n in (1, 2, 3))}
     assert not (tmp_path / "resume/centralized-s0").exists()
     last = load_tensors(tmp_path / "run/checkpoints/round_3.safetensors")[0]
-    assert all((last[name] == p).all() for name, p in MODELS["cnn_small"].named(run.parameters).items())
+    assert all(
+        (last[name] == p).all() for name, p in MODELS["cnn_small"].named(run.parameters).items()
+    )
     model, accuracies = MODELS["cnn_small"], []
     for i in VALIDATION:
         client = store.client(i)
-        logits = model.logits(run.parameters, model.prepare(torch.tensor(client.test_x) / 255), None)
+        logits = model.logits(
+            run.parameters, model.prepare(torch.tensor(client.test_x) / 255), None
+        )
         accuracies.append((logits.argmax(1).numpy() == client.test_y).mean())
     assert run.rows[-1]["validation_accuracy"] == pytest.approx(np.mean(accuracies))
 
@@ -105,31 +118,44 @@ PASSES = pd.DataFrame({"pass": [1, 2, 3, 4, 5], "validation_accuracy": [0.2, 0.5
 
 
 def reference(initial, group="validation"):
-    """Two clients around ``initial`` at the last round; epoch 1 and an earlier round are there to be overlooked."""
+    """Two clients around ``initial`` at the last round; epoch 1 and an earlier round are there to
+    be overlooked."""
     rows = [(10, 0, initial - 0.1), (10, 0, initial + 0.1), (10, 1, 0.2), (5, 0, 0.2)]
     return pd.DataFrame(rows, columns=["round", "epoch", "accuracy"]).assign(client_group=group)
 
 
 def test_where_centralized_training_is_stopped():
     assert choose_passes(PASSES, reference(0.56), 10) == {"best": 4, "matched": 2}
-    assert choose_passes(PASSES, reference(0.69), 10) == {"best": 4, "matched": 3}, "not the later pass that is nearer"
+    assert choose_passes(PASSES, reference(0.69), 10) == {"best": 4, "matched": 3}, (
+        "not the later pass that is nearer"
+    )
     assert choose_passes(PASSES, reference(0.64).iloc[:0], 10) == {"best": 4}
     run = {"setting": "centralized-matched", "rounds": 5, "parent_run_id": None}
-    assert settle(run, PASSES, reference(0.56), "fedavg-s0", 10) == run | {"rounds": 2, "parent_run_id": "fedavg-s0"}
+    assert settle(run, PASSES, reference(0.56), "fedavg-s0", 10) == run | {
+        "rounds": 2,
+        "parent_run_id": "fedavg-s0",
+    }
     run = {"setting": "centralized-best", "rounds": 5, "parent_run_id": None}
     assert settle(run, PASSES, reference(0.56), "fedavg-s0", 10) == run | {"rounds": 4}
 
 
 def test_what_diverged_is_called_so(store, tmp_path):
     run = {"setting": "centralized-matched", "rounds": 5, "parent_run_id": None}
-    assert settle(run, PASSES, reference(0.5).iloc[:0], "fedavg-s0", 10)["status"].startswith("diverged: fedavg-s0")
-    assert settle(run, PASSES.iloc[:3], reference(0.5), "fedavg-s0", 10)["status"] == "diverged at pass 4"
+    assert settle(run, PASSES, reference(0.5).iloc[:0], "fedavg-s0", 10)["status"].startswith(
+        "diverged: fedavg-s0"
+    )
+    assert (
+        settle(run, PASSES.iloc[:3], reference(0.5), "fedavg-s0", 10)["status"]
+        == "diverged at pass 4"
+    )
     diverging = make_run(store, tmp_path, lr=1e30)
     diverging.train()
     diverging.write_results(tmp_path / "out")
     passes = pd.read_parquet(tmp_path / "out/passes.parquet")
     assert len(passes) < 3
-    assert settle(run | {"rounds": 3}, passes, reference(0.5), "fedavg-s0", 10)["status"].startswith("diverged at pass")
+    assert settle(run | {"rounds": 3}, passes, reference(0.5), "fedavg-s0", 10)[
+        "status"
+    ].startswith("diverged at pass")
 
 
 def test_evaluation_clients_cannot_decide_where_to_stop():

@@ -25,7 +25,9 @@ def weights():
 
 def our_delta(run, round_number):
     cohort = [cohort_client(QUICK, i) for i in range(QUICK.clients)]
-    return average([run.client_update(weights(), round_number, client) for client in cohort], "examples")
+    return average(
+        [run.client_update(weights(), round_number, client) for client in cohort], "examples"
+    )
 
 
 def test_plain_loop_and_our_round_do_the_same_work():
@@ -40,7 +42,9 @@ def test_plain_loop_and_our_round_do_the_same_work():
 
     plain = PlainLoop(QUICK, dropout=False).average_delta(same_batches)
     for mine, other in zip(ours, plain.values(), strict=True):
-        assert (mine - other).abs().max() < 1e-7, "more than the plain loop loses as it rounds weights near 0.1"
+        assert (mine - other).abs().max() < 1e-7, (
+            "more than the plain loop loses as it rounds weights near 0.1"
+        )
         assert (mine - other).norm() < 1e-3 * other.norm()
 
 
@@ -52,8 +56,12 @@ def test_processes_change_no_result():
         ours.close()
     run = FederatedRun(run_spec(QUICK))
     start = ServerState(weights(), run.servers[0].init(weights()))
-    alone, diagnostics = run.round(start, 1, [cohort_client(QUICK, i) for i in range(QUICK.clients)])
-    assert all(torch.equal(a, b) for a, b in zip(ours.state.parameters, alone.parameters, strict=True))
+    alone, diagnostics = run.round(
+        start, 1, [cohort_client(QUICK, i) for i in range(QUICK.clients)]
+    )
+    assert all(
+        torch.equal(a, b) for a, b in zip(ours.state.parameters, alone.parameters, strict=True)
+    )
     assert norm == pytest.approx(diagnostics.update_norm, rel=1e-5)
 
 
@@ -72,14 +80,23 @@ def test_ways_of_a_kernel_compute_the_same():
 
 
 def as_list(output):
-    return [o for o in output if o is not None and o.is_floating_point()] if isinstance(output, tuple) else [output]
+    return (
+        [o for o in output if o is not None and o.is_floating_point()]
+        if isinstance(output, tuple)
+        else [output]
+    )
 
 
 def test_floor_is_the_sum_of_its_kernels():
-    rows = [{"kernel": "a", "kind": "forward", "microseconds": 2.0}, {"kernel": "b", "kind": "training", "microseconds": 6.0}]
+    rows = [
+        {"kernel": "a", "kind": "forward", "microseconds": 2.0},
+        {"kernel": "b", "kind": "training", "microseconds": 6.0},
+    ]
     slower = [row | {"microseconds": row["microseconds"] * 2} for row in rows]
     both = floor.combine(QUICK, [rows, slower])
-    assert (both["step_seconds"], both["forward_seconds"], both["examples"]) == pytest.approx((12e-6, 3e-6, 40))
+    assert (both["step_seconds"], both["forward_seconds"], both["examples"]) == pytest.approx(
+        (12e-6, 3e-6, 40)
+    )
     measured = report.Measured([both | {"alternation": 0, "name": "floor", "task": "floor"}])
     assert report.floor_rates(measured, QUICK, "round")[0] == pytest.approx(2 * 20 / 12e-6)
     train, test = part_sizes(QUICK, 0)
@@ -89,25 +106,42 @@ def test_floor_is_the_sum_of_its_kernels():
 
 def test_parts_cover_all_clients_once():
     work = Work()
-    assert sorted(client for part in range(work.parts) for client in work.part(part)) == list(range(100))
-    assert work.part(work.parts) == work.part(0)
+    assert sorted(client for part in range(work.parts) for client in work.study(part)) == list(
+        range(100)
+    )
+    assert work.study(work.parts) == work.study(0)
 
 
 def test_ratios_are_taken_within_alternations():
     def turns(name, seconds):
         return [
-            {"alternation": i, "name": name, "task": "round", "examples": 100, "seconds": s, "peak_mib": 10 * s, "others": s / 10}
+            {
+                "alternation": i,
+                "name": name,
+                "task": "round",
+                "examples": 100,
+                "seconds": s,
+                "peak_mib": 10 * s,
+                "others": s / 10,
+            }
             for i, s in enumerate(seconds)
         ]
 
     # The machine is half as fast in the last alternation; the best peer is out of it.
-    measured = report.Measured(turns("perfedavg", [1, 1, 2]) + turns("plain torch loop", [3, 3, 3]) + turns("fedjax", [2, 2]))
+    measured = report.Measured(
+        turns("perfedavg", [1, 1, 2])
+        + turns("plain torch loop", [3, 3, 3])
+        + turns("fedjax", [2, 2])
+    )
     measured.errors["flower"] = "no such thing"
     result = report.summarize(measured, entries("python", 2), QUICK, {})
     assert result["best_peer"] == "fedjax"
     assert result["ratio_to_best_peer"] == 2
     rows = {row["name"]: row for row in result["round"]}
-    assert rows["perfedavg"] | {"examples_per_second": 100, "peak_mib": 20, "dtype": "float32"} == rows["perfedavg"]
+    assert (
+        rows["perfedavg"] | {"examples_per_second": 100, "peak_mib": 20, "dtype": "float32"}
+        == rows["perfedavg"]
+    )
     assert rows["flower"]["error"] == "no such thing"
     assert rows["flower"]["examples_per_second"] is None
     assert result["floor_fraction"] is None
@@ -115,7 +149,10 @@ def test_ratios_are_taken_within_alternations():
 
 
 def test_a_contestant_that_fails_says_why(tmp_path):
-    for python, why in (("/nowhere/python", "not installed"), (sys.executable, "No module named 'benchmarks.nobody'")):
+    for python, why in (
+        ("/nowhere/python", "not installed"),
+        (sys.executable, "No module named 'benchmarks.nobody'"),
+    ):
         entry = Entry("nobody", "benchmarks.nobody", python, (1,))
         with pytest.raises(ContestantError, match=why):
             Contestant(entry, QUICK, 1, tmp_path / "log", timeout=60)
@@ -123,13 +160,32 @@ def test_a_contestant_that_fails_says_why(tmp_path):
 
 def test_quick_bench(tmp_path, capsys):
     chosen = ["plain torch loop", "pfl-research"]
-    main(["--quick", "--alternations", "1", "--out", str(tmp_path), "--peers-python", "/nowhere/python", "--only", *chosen])
+    main(
+        [
+            "--quick",
+            "--alternations",
+            "1",
+            "--out",
+            str(tmp_path),
+            "--peers-python",
+            "/nowhere/python",
+            "--only",
+            *chosen,
+        ]
+    )
     result = json.loads((tmp_path / "bench.json").read_text())
     for comparison in (result, result["personalization"]):
         ours, bf16, plain, missing = comparison["round"]
         assert (ours["name"], ours["dtype"]) == ("perfedavg", "float32")
         assert (bf16["name"], bf16["dtype"]) == ("perfedavg bf16", "bfloat16")
-        assert min(row[key] for row in (ours, bf16, plain) for key in ("examples_per_second", "peak_mib")) > 0
+        assert (
+            min(
+                row[key]
+                for row in (ours, bf16, plain)
+                for key in ("examples_per_second", "peak_mib")
+            )
+            > 0
+        )
         assert missing["examples_per_second"] is None
         assert "not installed" in missing["error"]
         assert comparison["ratio_to_best_peer"] > 0

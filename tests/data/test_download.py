@@ -1,4 +1,5 @@
-"""Downloads against a server on this machine: whole, resumed, damaged, from the mirror, and what the user is told."""
+"""Downloads against a server on this machine: whole, resumed, damaged, from the mirror, and what
+the user is told."""
 
 import hashlib
 import re
@@ -10,14 +11,15 @@ import pytest
 
 from perfedavg.data import download
 from perfedavg.data.download import copy, fetch
-from perfedavg.errors import PerfedavgError
+from perfedavg.runtime.errors import PerfedavgError
 
 CONTENT = bytes(range(256)) * 20_000  # 5 MB: several chunks
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves CONTENT at /file; /cut ends the connection after 3 MB; /wrong is another file; /plain ignores ranges."""
+    """Serves CONTENT at /file; /cut ends the connection after 3 MB; /wrong is another file; /plain
+    ignores ranges."""
 
     requests: ClassVar[list[tuple[str, str | None]]] = []
 
@@ -28,7 +30,11 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(404)
             return
         content = b"<html>sorry</html>" if self.path == "/wrong" else CONTENT
-        start = int(re.match(r"bytes=(\d+)-", range_header)[1]) if range_header and self.path != "/plain" else 0
+        start = (
+            int(re.match(r"bytes=(\d+)-", range_header)[1])
+            if range_header and self.path != "/plain"
+            else 0
+        )
         if start >= len(content):
             self.send_error(416)
             return
@@ -90,7 +96,11 @@ def test_the_mirror_serves_where_the_first_does_not(server, tmp_path):
 
 def test_what_went_wrong_is_said_for_every_address(server, tmp_path):
     with pytest.raises(PerfedavgError) as error:
-        fetch([f"{server}/missing", f"{server}/wrong", "http://127.0.0.1:1/file"], SHA256, tmp_path / "data")
+        fetch(
+            [f"{server}/missing", f"{server}/wrong", "http://127.0.0.1:1/file"],
+            SHA256,
+            tmp_path / "data",
+        )
     message = str(error.value)
     assert "/missing: the server answers 404 Not Found" in message
     assert re.search(f"/wrong: what it serves has sha256 [0-9a-f]{{64}}, not {SHA256}", message)
@@ -105,6 +115,8 @@ def test_a_local_archive_is_verified_and_copied(tmp_path):
     assert (tmp_path / "to/b").read_bytes() == CONTENT
     with pytest.raises(PerfedavgError, match=f"has sha256 {SHA256}, but 0000"):
         copy(tmp_path / "a", "0" * 64, tmp_path / "c")
-    with pytest.raises(PerfedavgError, match=r"The archive .*none \(data.archive\) cannot be read: No such file"):
+    with pytest.raises(
+        PerfedavgError, match=r"The archive .*none \(data.archive\) cannot be read: No such file"
+    ):
         copy(tmp_path / "none", SHA256, tmp_path / "c")
     assert not (tmp_path / "c").exists()

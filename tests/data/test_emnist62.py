@@ -1,4 +1,5 @@
-"""The reader of the public archive's layout, on a small archive made here; what it says of a damaged one."""
+"""The reader of the public archive's layout, on a small archive made here; what it says of a
+damaged one."""
 
 import io
 import tarfile
@@ -7,17 +8,21 @@ import h5py
 import numpy as np
 import pytest
 
+from perfedavg.data.caveats import caveat_about
 from perfedavg.data.emnist62 import emnist62_clients
-from perfedavg.data.notes import note_about
 from perfedavg.data.sources import Emnist62, store_name
 from perfedavg.data.store import ClientStore, write_store
-from perfedavg.errors import PerfedavgError
+from perfedavg.runtime.errors import PerfedavgError
 
 WRITERS = {"f2170_68": (5, 2), "f0424_27": (3, 1)}
 
 
 def grey(writer, part, n):
-    return np.random.default_rng([ord(c) for c in writer + part]).integers(0, 256, (n, 28, 28)).astype(np.uint8)
+    return (
+        np.random.default_rng([ord(c) for c in writer + part])
+        .integers(0, 256, (n, 28, 28))
+        .astype(np.uint8)
+    )
 
 
 def make_archive(path, change=None):
@@ -110,28 +115,40 @@ def test_an_archive_of_something_else_is_refused(tmp_path):
 @pytest.mark.parametrize("content_of_file", [b"no archive", b""])
 def test_another_file_is_refused(tmp_path, content_of_file):
     (tmp_path / "a").write_bytes(content_of_file)
-    with pytest.raises(PerfedavgError, match=r"is no archive with fed_emnist_train\.h5 and fed_emnist_test\.h5"):
+    with pytest.raises(
+        PerfedavgError, match=r"is no archive with fed_emnist_train\.h5 and fed_emnist_test\.h5"
+    ):
         list(emnist62_clients(tmp_path / "a", tmp_path))
 
 
 def test_where_a_copy_lies_does_not_matter_for_the_store():
-    public, copy = Emnist62(dataset="emnist62"), Emnist62(dataset="emnist62", archive="/data/fed_emnist.tar.bz2")
+    public, copy = (
+        Emnist62(dataset="emnist62"),
+        Emnist62(dataset="emnist62", archive="/data/fed_emnist.tar.bz2"),
+    )
     other = Emnist62(dataset="emnist62", archive="https://example.org/x.tar.bz2", sha256="0" * 64)
     assert store_name(public) == store_name(copy) != store_name(other)
     assert (public.is_local, copy.is_local, other.is_local) == (False, True, False)
 
 
 def test_a_subset_says_so_and_the_whole_does_not():
-    note = note_about("emnist62", ["f0424_27", "f1500_01", "f2000_02", "f3000_03"])
-    assert note.startswith("4 of EMNIST-62's about 3,400 writers, 75 % with ids from f1500 on")
+    caveat = caveat_about("emnist62", ["f0424_27", "f1500_01", "f2000_02", "f3000_03"])
+    assert caveat.startswith("4 of EMNIST-62's about 3,400 writers, 75 % with ids from f1500 on")
     everyone = [f"f{i:04d}_00" for i in range(3400)]
-    assert note_about("emnist62", everyone) == note_about("emnist62", everyone, 2500, 500) == ""
-    assert note_about("emnist62", everyone, 315, 100) == "315 training clients, 100 rounds (the paper: 2,500 and 500)."
+    assert caveat_about("emnist62", everyone) == caveat_about("emnist62", everyone, 2500, 500) == ""
+    assert (
+        caveat_about("emnist62", everyone, 315, 100)
+        == "315 training clients, 100 rounds (the paper: 2,500 and 500)."
+    )
 
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [("file:///a/b.bz2", "/a/b.bz2"), ("../x.bz2", "../x.bz2"), ("https://example.org/x", "https://example.org/x")],
+    [
+        ("file:///a/b.bz2", "/a/b.bz2"),
+        ("../x.bz2", "../x.bz2"),
+        ("https://example.org/x", "https://example.org/x"),
+    ],
 )
 def test_forms_of_an_archive(given, expected):
     assert Emnist62(dataset="emnist62", archive=given).archive == expected

@@ -22,10 +22,13 @@ def test_the_fonts_are_all_of_matplotlib_s_that_hold_all_62_characters():
     complete = {
         path.name
         for path in folder.glob("*.ttf")
-        if all(FT2Font(str(path)).get_char_index(ord(c)) for c in CLASSES) and "LastResort" not in path.name
+        if all(FT2Font(str(path)).get_char_index(ord(c)) for c in CLASSES)
+        and "LastResort" not in path.name
     }
     assert len(set(FONT_FILES)) == 22
-    assert set(FONT_FILES) == complete - {"cmsy10.ttf", "cmex10.ttf"}, "those two hold symbols under the letters' codes"
+    assert set(FONT_FILES) == complete - {"cmsy10.ttf", "cmex10.ttf"}, (
+        "those two hold symbols under the letters' codes"
+    )
 
 
 def test_white_paper_dark_ink_and_room_for_every_character(clients):
@@ -34,7 +37,9 @@ def test_white_paper_dark_ink_and_room_for_every_character(clients):
     assert images.shape[1:] == (28, 28)
     assert np.median(images) == 255
     assert (images.min((1, 2)) < 160).mean() > 0.98, "nearly every image has clearly visible ink"
-    border = np.concatenate([images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]], axis=1)
+    border = np.concatenate(
+        [images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]], axis=1
+    )
     assert ((border < 128).any(1)).mean() < 0.05, "hardly any character is cut off"
 
 

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from perfedavg.data.splits import read_group, split_clients, write_split
-from perfedavg.errors import PerfedavgError
 from perfedavg.randomness import stream
+from perfedavg.runtime.errors import PerfedavgError
 
 IDS = [f"w{n}" for n in (3, 10, 2, 7, 1, 9, 4, 8, 5, 6)]  # unsorted, and "w10" < "w2" as text
 
@@ -33,11 +33,18 @@ def test_every_client_is_in_exactly_one_group_and_indices_point_at_it(order):
     split = split_clients(IDS, order, 4, 2, seed=1)
     assert sorted(split.client_id) == sorted(IDS)
     assert [IDS[i] for i in split.client_index] == split.client_id.tolist()
-    assert split.client_group.value_counts().to_dict() == {"training": 4, "validation": 2, "evaluation": 4}
+    assert split.client_group.value_counts().to_dict() == {
+        "training": 4,
+        "validation": 2,
+        "evaluation": 4,
+    }
 
 
 def test_validation_clients_are_a_random_draw_of_the_held_out():
-    drawn = [frozenset(ids_of(split_clients(IDS, "sorted", 4, 2, seed=s), "validation")) for s in range(40)]
+    drawn = [
+        frozenset(ids_of(split_clients(IDS, "sorted", 4, 2, seed=s), "validation"))
+        for s in range(40)
+    ]
     assert len(set(drawn)) > 8, "15 pairs are possible"
     assert set().union(*drawn) == set(sorted(IDS)[4:])
 
@@ -51,7 +58,9 @@ def test_written_and_read(tmp_path):
     split = split_clients(IDS, "shuffled", 4, 2, seed=42)
     write_split(tmp_path / "split.csv", split)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "split.csv"), split)
-    assert [IDS[i] for i in read_group(tmp_path / "split.csv", "evaluation")] == ids_of(split, "evaluation")
+    assert [IDS[i] for i in read_group(tmp_path / "split.csv", "evaluation")] == ids_of(
+        split, "evaluation"
+    )
 
 
 AWKWARD = [f"{text}{n}" for n in range(40) for text in ("w", "W", "ü,", '"', "a\nb", "", "0", "NA")]
@@ -62,20 +71,32 @@ def test_a_split_by_plain_python_whatever_the_ids_are(tmp_path, order):
     by_id = sorted(AWKWARD)
     if order == "shuffled":
         by_id = np.random.RandomState(7).permutation(by_id).tolist()
-    drawn = set(stream(7, "validation clients").choice(len(by_id) - 200, size=30, replace=False).tolist())
+    drawn = set(
+        stream(7, "validation clients").choice(len(by_id) - 200, size=30, replace=False).tolist()
+    )
     held_out = list(enumerate(by_id[200:]))
-    expected = by_id[:200] + sorted(c for i, c in held_out if i in drawn) + sorted(c for i, c in held_out if i not in drawn)
+    expected = (
+        by_id[:200]
+        + sorted(c for i, c in held_out if i in drawn)
+        + sorted(c for i, c in held_out if i not in drawn)
+    )
     for ids in (AWKWARD, pa.chunked_array([AWKWARD[:100], AWKWARD[100:]])):
         split = split_clients(ids, order, 200, 30, seed=7)
         assert split.client_id.tolist() == expected
         write_split(tmp_path / "split.csv", split)
-        groups = [read_group(tmp_path / "split.csv", group) for group in ("training", "validation", "evaluation")]
+        groups = [
+            read_group(tmp_path / "split.csv", group)
+            for group in ("training", "validation", "evaluation")
+        ]
         assert [len(group) for group in groups] == [200, 30, 90]
         assert [AWKWARD[i] for i in np.concatenate(groups)] == expected
 
 
 def test_a_group_is_read_as_numbers_alone(tmp_path):
-    write_split(tmp_path / "split.csv", split_clients([f"client{i:07d}" for i in range(20_000)], "shuffled", 19_000, 500, seed=0))
+    write_split(
+        tmp_path / "split.csv",
+        split_clients([f"client{i:07d}" for i in range(20_000)], "shuffled", 19_000, 500, seed=0),
+    )
     table = pd.read_csv(tmp_path / "split.csv")
     for group in ("training", "validation", "evaluation"):
         tracemalloc.start()

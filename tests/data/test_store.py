@@ -1,4 +1,5 @@
-"""The store gives back what was put in, copies nothing, takes little memory, and appears whole or not at all."""
+"""The store gives back what was put in, copies nothing, takes little memory, and appears whole or
+not at all."""
 
 import hashlib
 import mmap
@@ -13,7 +14,7 @@ import pytest
 
 from perfedavg.data import store as store_module
 from perfedavg.data.store import ClientExamples, ClientStore, write_store
-from perfedavg.errors import PerfedavgError
+from perfedavg.runtime.errors import PerfedavgError
 from tests.conftest import make_client
 
 PARTS = ("train_x", "train_y", "test_x", "test_y")
@@ -34,7 +35,10 @@ def test_round_trip_over_many_batches(tmp_path, monkeypatch, dtype):
         for part in PARTS:
             np.testing.assert_array_equal(getattr(read, part), getattr(written, part))
     np.testing.assert_array_equal(store.column("num_train"), [len(c.train_y) for c in clients])
-    np.testing.assert_array_equal(store.column("offset"), np.cumsum([0, *(len(c.train_y) + len(c.test_y) for c in clients)])[:-1])
+    np.testing.assert_array_equal(
+        store.column("offset"),
+        np.cumsum([0, *(len(c.train_y) + len(c.test_y) for c in clients)])[:-1],
+    )
     for counts, c in zip(store.label_counts(), clients, strict=True):
         assert [int(n) for n in counts] == [int((c.train_y == label).sum()) for label in range(62)]
 
@@ -85,7 +89,8 @@ def small_batches(monkeypatch):
 
 
 def test_bytes_of_the_client_table(tmp_path, small_batches):
-    """As if all of it were in memory: what was written before is read, and written again the same."""
+    """As if all of it were in memory: what was written before is read, and written again the
+    same."""
     clients = [make_client(i, n_train=i % 4, n_test=i % 3) for i in range(11)]
     write_store(tmp_path, clients, num_classes=62)
     digest, rows, batch, row, offset = hashlib.sha256(), [], 0, 0, 0
@@ -100,11 +105,17 @@ def test_bytes_of_the_client_table(tmp_path, small_batches):
             batch, row = batch + 1, 0
     types = [pa.string(), pa.int64(), *[pa.int32()] * 4, pa.list_(pa.uint16(), 62)]
     names = ["client_id", "offset", "batch", "row", "num_train", "num_test", "label_counts"]
-    schema = pa.schema(list(zip(names, types, strict=True)), metadata={"data_sha256": digest.hexdigest()})
+    schema = pa.schema(
+        list(zip(names, types, strict=True)), metadata={"data_sha256": digest.hexdigest()}
+    )
     with pa.ipc.new_file(str(tmp_path / "expected.arrow"), schema) as file:
         for first in range(0, len(rows), 3):
             columns = zip(*rows[first : first + 3], strict=True)
-            file.write_batch(pa.record_batch([pa.array(v, t) for v, t in zip(columns, types, strict=True)], schema=schema))
+            file.write_batch(
+                pa.record_batch(
+                    [pa.array(v, t) for v, t in zip(columns, types, strict=True)], schema=schema
+                )
+            )
     assert (tmp_path / "clients.arrow").read_bytes() == (tmp_path / "expected.arrow").read_bytes()
 
 
@@ -136,7 +147,11 @@ def test_writing_remembers_less_than_48_bytes_of_a_client(tmp_path):
         client = make_client(0, n_train=1, n_test=1)
         parts = [getattr(client, part) for part in PARTS]
         tracemalloc.start()
-        write_store(tmp_path / str(count), (ClientExamples(f"client{i:06d}", *parts) for i in range(count)), num_classes=62)
+        write_store(
+            tmp_path / str(count),
+            (ClientExamples(f"client{i:06d}", *parts) for i in range(count)),
+            num_classes=62,
+        )
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return most
@@ -147,7 +162,9 @@ def test_writing_remembers_less_than_48_bytes_of_a_client(tmp_path):
 
 
 @pytest.mark.parametrize("collide", [False, True])
-def test_a_repeated_id_is_found_wherever_it_is_and_equal_hashes_are_no_repetition(tmp_path, small_batches, monkeypatch, collide):
+def test_a_repeated_id_is_found_wherever_it_is_and_equal_hashes_are_no_repetition(
+    tmp_path, small_batches, monkeypatch, collide
+):
     if collide:
         monkeypatch.setattr(store_module, "hash", lambda text: len(text), raising=False)
     clients = [make_client(i, n_train=1) for i in range(12)]
@@ -166,7 +183,15 @@ def test_reading_keeps_few_pages_resident(tmp_path, monkeypatch):
 
     def resident_mib():
         pattern = re.escape(str(tmp_path)) + r".*?^Rss:\s+(\d+) kB"
-        return sum(int(kib) for kib in re.findall(pattern, Path("/proc/self/smaps").read_text(), re.DOTALL | re.MULTILINE)) / 1024
+        return (
+            sum(
+                int(kib)
+                for kib in re.findall(
+                    pattern, Path("/proc/self/smaps").read_text(), re.DOTALL | re.MULTILINE
+                )
+            )
+            / 1024
+        )
 
     monkeypatch.setattr(store_module, "RESIDENT_BYTES", 4 * 2**20)
     store, most, views = ClientStore(tmp_path), 0.0, []
@@ -179,7 +204,9 @@ def test_reading_keeps_few_pages_resident(tmp_path, monkeypatch):
         np.testing.assert_array_equal(read.test_x, written.test_x, err_msg="views stay valid")
 
 
-@pytest.mark.parametrize("read", [lambda store, i: store.prefetch([i]), lambda store, i: store.client(i)])
+@pytest.mark.parametrize(
+    "read", [lambda store, i: store.prefetch([i]), lambda store, i: store.client(i)]
+)
 def test_the_kernel_is_asked_for_the_bytes_of_a_client_and_little_else(store, tmp_path, read):
     asked = []
 
@@ -188,7 +215,10 @@ def test_the_kernel_is_asked_for_the_bytes_of_a_client_and_little_else(store, tm
             if place:  # others mean all of the file
                 asked.append((advice, *place))
 
-    content, clients = (tmp_path / "store/examples.arrow").read_bytes(), [store.client(i) for i in range(len(store))]
+    content, clients = (
+        (tmp_path / "store/examples.arrow").read_bytes(),
+        [store.client(i) for i in range(len(store))],
+    )
     store._maps = Pages(), Pages()
     for i, c in enumerate(clients):
         asked.clear()
@@ -196,7 +226,10 @@ def test_the_kernel_is_asked_for_the_bytes_of_a_client_and_little_else(store, tm
         (advice, first, length), (_, first_label, label_length) = asked
         assert advice == mmap.MADV_WILLNEED
         assert first % mmap.PAGESIZE == first_label % mmap.PAGESIZE == 0
-        images, labels = c.train_x.tobytes() + c.test_x.tobytes(), c.train_y.tobytes() + c.test_y.tobytes()
+        images, labels = (
+            c.train_x.tobytes() + c.test_x.tobytes(),
+            c.train_y.tobytes() + c.test_y.tobytes(),
+        )
         assert content[first : first + length].endswith(images)
         assert content[first_label : first_label + label_length].endswith(labels)
         assert length < len(images) + mmap.PAGESIZE

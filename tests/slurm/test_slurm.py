@@ -1,4 +1,5 @@
-"""`--profile profiles/slurm` on a real Slurm (`cluster.sh up`): the same bytes as here, also of jobs that were ended."""
+"""`--profile profiles/slurm` on a real Slurm (`cluster.sh up`): the same bytes as here, also of
+jobs that were ended."""
 
 import re
 import shutil
@@ -13,13 +14,19 @@ from tests.workflow.checkout import Checkout
 
 
 def slurm(*command):
-    return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False).stdout.split()
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=20, check=False
+    ).stdout.split()
 
 
 pytestmark = [
-    pytest.mark.skipif(not find_spec("snakemake_executor_plugin_slurm"), reason="needs the extra: pip install -e '.[slurm]'"),
     pytest.mark.skipif(
-        not shutil.which("sinfo") or not slurm("sinfo", "--noheader"), reason="no Slurm here: tests/slurm/cluster.sh up"
+        not find_spec("snakemake_executor_plugin_slurm"),
+        reason="needs the extra: pip install -e '.[slurm]'",
+    ),
+    pytest.mark.skipif(
+        not shutil.which("sinfo") or not slurm("sinfo", "--noheader"),
+        reason="no Slurm here: tests/slurm/cluster.sh up",
     ),
 ]
 
@@ -27,7 +34,9 @@ pytestmark = [
 def different(first, second):
     """Names of results that are not the same bytes in both, or only in one."""
     a, b = first.products(), second.products()
-    return sorted(a.keys() ^ b.keys()) + [name for name in a.keys() & b.keys() if a[name] != b[name]]
+    return sorted(a.keys() ^ b.keys()) + [
+        name for name in a.keys() & b.keys() if a[name] != b[name]
+    ]
 
 
 def test_the_tiny_experiment_gives_the_same_bytes(tmp_path):
@@ -35,7 +44,10 @@ def test_the_tiny_experiment_gives_the_same_bytes(tmp_path):
     output = there.snakemake("--profile", "profiles/slurm").stderr
     here.snakemake("--cores", "2")
     assert different(here, there) == []
-    submitted, jobs = output.count("submitted with SLURM jobid"), int(output.split("\ntotal")[1].split()[0])
+    submitted, jobs = (
+        output.count("submitted with SLURM jobid"),
+        int(output.split("\ntotal")[1].split()[0]),
+    )
     assert submitted < 0.75 * jobs, "small jobs go together"
     assert "Nothing to be done" in there.snakemake("--profile", "profiles/slurm").stderr
 
@@ -48,7 +60,14 @@ def jobs_of(checkout):
 def one_long_run(checkout, rounds):
     """Leave one run of the tiny experiment, of so many rounds."""
     config = yaml.safe_load((checkout.folder / "tiny.yaml").read_text())
-    config |= {"seeds": [0], "stage2": None, "algorithms": None, "theory": None, "strategies": [], "workers": 1}
+    config |= {
+        "seeds": [0],
+        "stage2": None,
+        "algorithms": None,
+        "theory": None,
+        "strategies": [],
+        "workers": 1,
+    }
     config["federated"] |= {"rounds": rounds, "clients_per_round": [4], "local_epochs": [2]}
     config["evaluation"]["every"] = rounds
     (checkout.folder / "tiny.yaml").write_text(yaml.safe_dump(config))
@@ -65,7 +84,8 @@ def test_training_that_scancel_or_the_time_limit_ends_goes_on_where_it_was(tmp_p
         one_long_run(checkout, rounds)
     assert time.monotonic() - began < 300
     log = there.results / "logs/train_fedavg-s0.log"
-    # The third attempt gets the time that it needs, the second one does not: limits are whole minutes.
+    # The third attempt gets the time that it needs, the second one does not: limits are whole
+    # minutes.
     limits = "train_fedavg:runtime=1 if attempt < 3 else 30"
     run = there.start("--profile", "profiles/slurm", "federated", "--set-resources", limits)
     while not (log.exists() and "round/s" in log.read_text()):
@@ -82,7 +102,9 @@ def test_training_that_scancel_or_the_time_limit_ends_goes_on_where_it_was(tmp_p
     assert len(resumed) == 2, "each attempt has a log of its own"
     assert 0 < resumed[0] < resumed[1] < rounds
     ids = ",".join(jobs_of(there)[-3:])
-    states = slurm("squeue", "--noheader", "--states=all", f"--jobs={ids}", "--format=%T", "--sort=i")
+    states = slurm(
+        "squeue", "--noheader", "--states=all", f"--jobs={ids}", "--format=%T", "--sort=i"
+    )
     assert states == ["CANCELLED", "TIMEOUT", "COMPLETED"]
     here.snakemake("--cores", "1", "federated")
     assert different(here, there) == []

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 import torch
 
+from perfedavg.data.batches import local_batches
 from perfedavg.models import MODELS
-from perfedavg.randomness import torch_stream
-from perfedavg.training.local import (
+from perfedavg.models.steps import (
     Examples,
     batch_gradient,
     evaluate,
-    local_batches,
     sgd_steps,
     to_examples,
     trainable_copy,
 )
+from perfedavg.randomness import torch_stream
 from tests.conftest import linear_model, make_client
 
 
@@ -24,10 +24,14 @@ def rng(seed=0):
 
 def test_epochs_mix_before_batching():
     batches = local_batches(7, 4, 1000, rng(), epochs=3)
-    assert [len(b) for b in batches] == [4, 4, 4, 4, 4, 1], "21 examples in batches of 4, only the last one smaller"
+    assert [len(b) for b in batches] == [4, 4, 4, 4, 4, 1], (
+        "21 examples in batches of 4, only the last one smaller"
+    )
     assert np.bincount(np.concatenate(batches)).tolist() == [3] * 7, "every example three times"
     many = [local_batches(7, 4, 1000, rng(s), epochs=3) for s in range(50)]
-    assert any(len(set(b)) < len(b) for batches in many for b in batches), "a batch can hold an example twice"
+    assert any(len(set(b)) < len(b) for batches in many for b in batches), (
+        "a batch can hold an example twice"
+    )
     first_epoch = [set(np.concatenate(b)[:7]) for b in many]
     assert any(len(seen) < 7 for seen in first_epoch), "batches span epochs"
 
@@ -52,7 +56,9 @@ def test_shuffle_buffer_against_a_queue_that_is_played_out():
 def test_small_buffer_keeps_early_examples_early():
     order = np.concatenate(local_batches(500, 20, 50, rng(), epochs=1))
     position = np.argsort(order)
-    assert (position >= np.arange(500) - 49).all(), "nothing leaves the buffer before it can have entered it"
+    assert (position >= np.arange(500) - 49).all(), (
+        "nothing leaves the buffer before it can have entered it"
+    )
     assert (order != np.sort(order)).any()
 
 
@@ -84,13 +90,20 @@ def test_gradient_against_finite_differences():
         logits = model.logits(at, features[batch], None)
         return torch.nn.functional.cross_entropy(logits, examples.labels[batch]).item()
 
-    for which, index in ((0, (3, 0, 2, 2)), (2, (5, 1, 0, 2)), (4, (int(client.train_y[0]), 17)), (5, (int(client.train_y[2]),))):
+    for which, index in (
+        (0, (3, 0, 2, 2)),
+        (2, (5, 1, 0, 2)),
+        (4, (int(client.train_y[0]), 17)),
+        (5, (int(client.train_y[2]),)),
+    ):
         moved = []
         for sign in (1, -1):
             shifted = [p.detach().clone() for p in parameters]
             shifted[which][index] += sign * 1e-6
             moved.append(loss(shifted))
-        assert gradient[which][index].item() == pytest.approx((moved[0] - moved[1]) / 2e-6, rel=1e-5, abs=1e-9)
+        assert gradient[which][index].item() == pytest.approx(
+            (moved[0] - moved[1]) / 2e-6, rel=1e-5, abs=1e-9
+        )
 
 
 def test_steps_equal_torch_s_sgd_and_leave_the_original_alone():
@@ -120,18 +133,28 @@ def test_evaluate_counts_by_hand():
     model = linear_model(2, 3)
     weight = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
     x = torch.tensor([[2.0, 1.0], [1.0, 3.0], [4.0, 0.0], [0.0, 1.0]])
-    accuracy, loss = evaluate(model, [weight, torch.zeros(3)], Examples(x, torch.tensor([0, 1, 1, 1])))
+    accuracy, loss = evaluate(
+        model, [weight, torch.zeros(3)], Examples(x, torch.tensor([0, 1, 1, 1]))
+    )
     assert accuracy == 0.75
     rows = [[2, 1, 0], [1, 3, 0], [4, 0, 0], [0, 1, 0]]
-    by_hand = np.mean([np.log(np.exp(r).sum()) - r[y] for r, y in zip(rows, [0, 1, 1, 1], strict=True)])
+    by_hand = np.mean(
+        [np.log(np.exp(r).sum()) - r[y] for r, y in zip(rows, [0, 1, 1, 1], strict=True)]
+    )
     assert loss == pytest.approx(by_hand, rel=1e-6)
-    assert np.isnan(evaluate(model, [weight, torch.zeros(3)], Examples(x[:0], torch.zeros(0, dtype=torch.int64)))).all()
+    assert np.isnan(
+        evaluate(
+            model, [weight, torch.zeros(3)], Examples(x[:0], torch.zeros(0, dtype=torch.int64))
+        )
+    ).all()
 
 
 def test_a_model_that_blew_up_predicts_nothing():
     """argmax of nan is class 0; that must not count as knowing the digit 0."""
     examples = Examples(torch.ones(4, 2), torch.tensor([0, 0, 1, 2]))
-    accuracy, loss = evaluate(linear_model(2, 3), [torch.full((3, 2), torch.nan), torch.zeros(3)], examples)
+    accuracy, loss = evaluate(
+        linear_model(2, 3), [torch.full((3, 2), torch.nan), torch.zeros(3)], examples
+    )
     assert accuracy == 0
     assert np.isnan(loss)
 

@@ -28,7 +28,9 @@ class Checkout:
     def snakemake(self, *arguments, configfile="tiny.yaml", check=True):
         """Standard output and error of one call."""
         command, env = self._command(arguments, configfile)
-        run = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, check=False)
+        run = subprocess.run(
+            command, cwd=self.folder, env=env, capture_output=True, text=True, check=False
+        )
         assert not check or run.returncode == 0, run.stdout + run.stderr
         return run
 
@@ -51,7 +53,11 @@ class Checkout:
         if "Nothing to be done" in text:
             return {}
         table = text.split("Job stats:")[1].split("total")[0]
-        return {m[1]: int(m[2]) for m in re.finditer(r"^(\w+) +(\d+)$", table, re.MULTILINE) if m[1] != "all"}
+        return {
+            m[1]: int(m[2])
+            for m in re.finditer(r"^(\w+) +(\d+)$", table, re.MULTILINE)
+            if m[1] != "all"
+        }
 
     def edit(self, path, add="\n# edited\n"):
         """Append to a file for the length of a `with` block."""
@@ -74,4 +80,6 @@ class _Edit:
 
     def __exit__(self, *_):
         self.path.write_text(self.text)
-        os.utime(self.path, ns=(self.stat.st_atime_ns, self.stat.st_mtime_ns))  # of a script, that is what counts
+        os.utime(
+            self.path, ns=(self.stat.st_atime_ns, self.stat.st_mtime_ns)
+        )  # of a script, that is what counts

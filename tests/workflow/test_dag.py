@@ -1,4 +1,5 @@
-"""The whole DAG on the tiny config: the bytes do not depend on the cores, a rerun is as few jobs as it can be."""
+"""The whole DAG on the tiny config: the bytes do not depend on the cores, a rerun is as few jobs as
+it can be."""
 
 import json
 import re
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from perfedavg.files import sha256_of
+from perfedavg.storage.files import sha256_of
 from tests.data.test_emnist62 import make_archive
 from tests.workflow.checkout import Checkout
 
@@ -17,7 +18,9 @@ PAGE = {"provenance": 1, "write_report": 1}  # the page names the source of all 
 COMPARED = ["comparison_tables", "comparison_figures", "strategies_table", "strategies_figure"]
 COMPARED += ["algorithms_table", "algorithms_figures"]
 COMPARISON = dict.fromkeys(COMPARED, 1)
-ANALYSIS = {"table1": 1, "rounds_figure": 1, "theory_table": 1, "theory_figure": 1} | COMPARISON | PAGE
+ANALYSIS = (
+    {"table1": 1, "rounds_figure": 1, "theory_table": 1, "theory_figure": 1} | COMPARISON | PAGE
+)
 SELECT = {"select": 1, "runs_table": 1}
 RATES = {"choose_rates": 1, "evaluate_algorithms": 1}
 PERSONALIZE = {
@@ -33,7 +36,18 @@ def test_one_core_and_two_give_the_same_bytes(done, tmp_path):
     one.snakemake("--cores", "1")
     expected, got = done.products(), one.products()
     kinds = {Path(name).suffix for name in got}
-    assert kinds >= {".parquet", ".safetensors", ".arrow", ".json", ".csv", ".md", ".tex", ".png", ".pdf", ".svg"}
+    assert kinds >= {
+        ".parquet",
+        ".safetensors",
+        ".arrow",
+        ".json",
+        ".csv",
+        ".md",
+        ".tex",
+        ".png",
+        ".pdf",
+        ".svg",
+    }
     assert sorted(got) == sorted(expected)
     assert [name for name in got if got[name] != expected[name]] == []
 
@@ -43,7 +57,9 @@ def test_nothing_to_be_done_afterwards(done):
     assert "Nothing to be done" in done.snakemake("--cores", "2").stderr
 
 
-@pytest.mark.parametrize(("name", "rule"), [("rounds", "rounds_figure"), ("clients_before_after", "comparison_figures")])
+@pytest.mark.parametrize(
+    ("name", "rule"), [("rounds", "rounds_figure"), ("clients_before_after", "comparison_figures")]
+)
 def test_a_deleted_figure_is_one_job(done, name, rule):
     figure = done.results / f"figures/{name}.png"
     before = figure.read_bytes()
@@ -58,9 +74,15 @@ def test_a_deleted_figure_is_one_job(done, name, rule):
     ("path", "expected"),
     [
         ("src/perfedavg/analysis/comparison.py", COMPARISON | PAGE),
-        ("src/perfedavg/analysis/rates.py", RATES | {"algorithms_table": 1, "algorithms_figures": 1} | PAGE),
+        (
+            "src/perfedavg/analysis/rates.py",
+            RATES | {"algorithms_table": 1, "algorithms_figures": 1} | PAGE,
+        ),
         ("src/perfedavg/baselines/stopping.py", SELECT | CENTRALIZED | ANALYSIS),
-        ("src/perfedavg/training/local.py", TRAIN | {"train_centralized": 2} | PERSONALIZE | ANALYSIS),
+        (
+            "src/perfedavg/training/local.py",
+            TRAIN | {"train_centralized": 2} | PERSONALIZE | ANALYSIS,
+        ),
     ],
 )
 def test_an_edited_module_reruns_what_depends_on_it(done, path, expected):
@@ -71,25 +93,37 @@ def test_an_edited_module_reruns_what_depends_on_it(done, path, expected):
 
 def test_a_new_seed_trains_only_its_own_runs(done):
     planned = done.planned("--config", "seeds=[0, 1, 2]")
-    own = dict.fromkeys(("train_fedavg", "train_stage2", "train_algorithms", "train_centralized"), 1)
-    # One job evaluates all seeds where runs are packed; where not, see the test of single runs below.
+    own = dict.fromkeys(
+        ("train_fedavg", "train_stage2", "train_algorithms", "train_centralized"), 1
+    )
+    # One job evaluates all seeds where runs are packed; where not, see the test of single runs
+    # below.
     assert planned == own | {"measure_theory": 1} | PERSONALIZE | ANALYSIS
 
 
-@pytest.mark.parametrize("target", ["data", "federated", "personalized", "algorithms", "tables", "figures", "report"])
+@pytest.mark.parametrize(
+    "target", ["data", "federated", "personalized", "algorithms", "tables", "figures", "report"]
+)
 def test_named_targets(done, target):
     assert done.planned(target) == {}
 
 
 def test_single_runs_a_job_with_two_workers_give_the_same_bytes(done, tmp_path):
     single = Checkout(tmp_path)
-    runs = [f"results/tiny/personalization/fedavg-m4-{name}-s0.parquet" for name in ("e1", "e2", "e2.e1", "e2.continued")]
+    runs = [
+        f"results/tiny/personalization/fedavg-m4-{name}-s0.parquet"
+        for name in ("e1", "e2", "e2.e1", "e2.continued")
+    ]
     config = ("--config", "federated={pack: false}", "workers=2")
     output = single.snakemake("--cores", "2", *runs, *config)
-    assert output.stderr.count("threads: 2\n") == 2 + 2 + 2 + 2, "of every job that trains or personalizes"
+    assert output.stderr.count("threads: 2\n") == 2 + 2 + 2 + 2, (
+        "of every job that trains or personalizes"
+    )
     for rule, jobs in (("train_fedavg", 2), ("train_stage2", 2), ("personalize_stage2", 2)):
         assert len(list((single.results / "logs").glob(f"{rule}-*.log"))) == jobs, "one job a run"
-    assert single.planned(*runs, *config, "seeds=[0, 1, 2]") == {}, "another seed is none of their business"
+    assert single.planned(*runs, *config, "seeds=[0, 1, 2]") == {}, (
+        "another seed is none of their business"
+    )
     expected, got = done.products(), single.products()
     assert len([name for name in got if name.endswith(".safetensors")]) == 2 * (2 + 2) + 2 * (1 + 2)
     assert [name for name in got if got[name] != expected[name]] == []
@@ -103,7 +137,9 @@ def test_runs_that_diverge_do_not_break_the_dag(tmp_path):
     assert federated.status.str.startswith("diverged").all()
     others = runs[~runs.run_id.isin(federated.run_id)].set_index("run_id").status
     assert others[["centralized-best-s0", "local-only-s0"]].tolist() == ["finished", "finished"]
-    assert others["centralized-matched-s0"].startswith("diverged: fedavg-m4-e2-s0, to be level with")
+    assert others["centralized-matched-s0"].startswith(
+        "diverged: fedavg-m4-e2-s0, to be level with"
+    )
     assert "diverged" in (checkout.results / "tables/table1.md").read_text()
     assert runs.status.str.startswith("diverged before stage 2").sum() == 5
     assert "diverged" in (checkout.results / "tables/stage2.md").read_text()
@@ -125,20 +161,30 @@ def test_the_tables_hold_together(done):
     assert len(runs) == 8 + 2 * 5 + 2 * 3 + 2 * 2 * 6
     assert len(table) == 4
     entries = json.loads((done.results / "algorithms.json").read_text())["entries"].values()
-    chosen = {choice["setting"] for bases in entries for choice in bases.values() if isinstance(choice, dict)}
-    for run_id, part in zip(runs.run_id, runs.part, strict=True):
+    chosen = {
+        choice["setting"]
+        for bases in entries
+        for choice in bases.values()
+        if isinstance(choice, dict)
+    }
+    for run_id, study in zip(runs.run_id, runs.study, strict=True):
         rows = pd.read_parquet(done.results / f"personalization/{run_id}.parquet")
         assert (rows.client_group == rows.client_id.map(split)).all()
-        looked_at = part != "algorithms" or run_id.rsplit("-s", 1)[0] in chosen
-        assert set(rows.client_group) == ({"validation", "evaluation"} if looked_at else {"validation"})
-        if not looked_at:
+        evaluated_at = study != "comparison" or run_id.rsplit("-s", 1)[0] in chosen
+        assert set(rows.client_group) == (
+            {"validation", "evaluation"} if evaluated_at else {"validation"}
+        )
+        if not evaluated_at:
             continue
         last = runs.set_index("run_id")["rounds"][run_id]
         assert rows[rows["round"] == last].client_id.nunique() == 3 + 5
     runs = runs[runs.run_id.str.fullmatch(r"fedavg-m\d-e\d-s\d")]
     first = runs.merge(table, on=["clients_per_round", "local_epochs"]).iloc[0]
     rows = pd.read_parquet(done.results / f"personalization/{first.run_id}.parquet")
-    own = runs[(runs.clients_per_round == first.clients_per_round) & (runs.local_epochs == first.local_epochs)].run_id
+    own = runs[
+        (runs.clients_per_round == first.clients_per_round)
+        & (runs.local_epochs == first.local_epochs)
+    ].run_id
     means = []
     for run_id in own:
         rows = pd.read_parquet(done.results / f"personalization/{run_id}.parquet")
@@ -178,20 +224,29 @@ def test_a_failing_step_says_why_and_leaves_nothing_half_written(done, tmp_path)
 
 
 def test_data_from_an_archive_are_known_by_their_checksum(tmp_path):
-    """A wrong archive is refused and leaves nothing; which copy of the right one was read does not matter afterwards."""
+    """A wrong archive is refused and leaves nothing; which copy of the right one was read does not
+    matter afterwards."""
     archive = make_archive(tmp_path / "own.tar.bz2")
     checkout = Checkout(tmp_path / "checkout")
-    config = yaml.safe_load((checkout.folder / "tiny.yaml").read_text()) | {"data": {"dataset": "emnist62"}}
+    config = yaml.safe_load((checkout.folder / "tiny.yaml").read_text()) | {
+        "data": {"dataset": "emnist62"}
+    }
     (checkout.folder / "tiny.yaml").write_text(yaml.safe_dump(config))
-    wrong = checkout.snakemake("--cores", "1", "data", "--config", f"data={{archive: {archive}}}", check=False)
+    wrong = checkout.snakemake(
+        "--cores", "1", "data", "--config", f"data={{archive: {archive}}}", check=False
+    )
     assert wrong.returncode != 0
     assert f"has sha256 {sha256_of(archive)}, but fe1ed5a5" in wrong.stderr
     assert not [path for path in (checkout.folder / "results/data").rglob("*") if path.is_file()]
     right = f"sha256: {sha256_of(archive)}"
-    too_few = checkout.snakemake("--cores", "1", "data", "--config", f"data={{archive: {archive}, {right}}}", check=False)
+    too_few = checkout.snakemake(
+        "--cores", "1", "data", "--config", f"data={{archive: {archive}, {right}}}", check=False
+    )
     assert "The data hold 2 clients" in too_few.stderr, "the archive was read, the split needs more"
     assert len(list((checkout.folder / "results/data").rglob("*.arrow"))) == 2
     elsewhere = shutil.copy(archive, tmp_path / "copy.tar.bz2")
-    again = checkout.snakemake("--dry-run", "data", "--config", f"data={{archive: {elsewhere}, {right}}}")
+    again = checkout.snakemake(
+        "--dry-run", "data", "--config", f"data={{archive: {elsewhere}, {right}}}"
+    )
     assert "rule split_clients" in again.stdout + again.stderr
     assert "rule build_store" not in again.stdout + again.stderr

@@ -37,18 +37,30 @@ def snakemake(folder, *arguments):
 
 
 def test_another_workflow_uses_this_one_with_its_own_config(tmp_path):
-    config = yaml.safe_load((ROOT / "tests/workflow/tiny.yaml").read_text()) | {"experiment": "theirs"}
-    (tmp_path / "theirs.yaml").write_text(yaml.safe_dump({"title": "not ours", "personalization study": config}))
+    config = yaml.safe_load((ROOT / "tests/workflow/tiny.yaml").read_text()) | {
+        "experiment": "theirs"
+    }
+    (tmp_path / "theirs.yaml").write_text(
+        yaml.safe_dump({"title": "not ours", "personalization study": config})
+    )
     (tmp_path / "Snakefile").write_text(SNAKEFILE.format(root=ROOT))
     snakemake(tmp_path)
     assert (tmp_path / "clients.txt").read_text()
     assert {path.name for path in (tmp_path / "results").iterdir()} == {"data", "theirs"}
     everything = snakemake(tmp_path, "--dry-run", "perfedavg_all")
-    for rule in ("train_fedavg", "train_stage2", "algorithms_table", "rounds_figure", "write_report"):
+    for rule in (
+        "train_fedavg",
+        "train_stage2",
+        "algorithms_table",
+        "rounds_figure",
+        "write_report",
+    ):
         assert f"rule perfedavg_{rule}:" in everything
     assert "report.html.j2" in everything, "found from another folder"
     snakemake(tmp_path, "perfedavg_plan")
     assert "train_fedavg" in (tmp_path / "results/theirs/plan.csv").read_text()
     own = Checkout(tmp_path / "own")
     own.snakemake("--cores", "1", "results/tiny/tables/data_card.csv")
-    assert (own.results / "tables/data_card.csv").read_bytes() == (tmp_path / "results/theirs/tables/data_card.csv").read_bytes()
+    assert (own.results / "tables/data_card.csv").read_bytes() == (
+        tmp_path / "results/theirs/tables/data_card.csv"
+    ).read_bytes()

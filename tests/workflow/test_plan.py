@@ -1,4 +1,5 @@
-"""`snakemake plan`: the jobs and bytes that it foretells are those of the run (its hours: `python -m benchmarks.plan`)."""
+"""`snakemake plan`: the jobs and bytes that it foretells are those of the run (its hours: `python
+-m benchmarks.plan`)."""
 
 import pandas as pd
 import pytest
@@ -16,7 +17,10 @@ def test_a_plan_counts_jobs_and_bytes_and_makes_nothing_else(done, tmp_path):
     assert table.drop("total").jobs.to_dict() == jobs
     assert total.jobs == sum(jobs.values())
     assert table.core_hours.min() > 0
-    written = sum(path.stat().st_size for path in (done.folder / "results").rglob("*") if path.is_file()) / 1e9
+    written = (
+        sum(path.stat().st_size for path in (done.folder / "results").rglob("*") if path.is_file())
+        / 1e9
+    )
     assert total.written_gb == pytest.approx(written, rel=0.5)
 
 

@@ -8,7 +8,8 @@ import pytest
 from tests.workflow.checkout import ROOT
 
 SRC = "src/perfedavg/"
-# What the test does, by the first column of the table: a module to edit, a file to delete, or keys of the config.
+# What the test does, by the first column of the table: a module to edit, a file to delete, or keys
+# of the config.
 CHANGES = {
     "code of one figure": {"edit": SRC + "analysis/figures/rounds.py"},
     "style of all figures": {"edit": SRC + "analysis/figures/style.py"},
@@ -31,7 +32,9 @@ CHANGES = {
     "`seeds`, one more": {"config": "seeds=[0, 1, 2]"},
     "`federated.rounds`": {"config": "federated={rounds: 5}"},
     "`federated.client`": {"config": "federated={client: {lr: 0.04}}"},
-    "`federated.clients_per_round`, one more": {"config": "federated={clients_per_round: [2, 4, 8]}"},
+    "`federated.clients_per_round`, one more": {
+        "config": "federated={clients_per_round: [2, 4, 8]}"
+    },
     "`stage2`": {"config": "stage2={rounds: 3}"},
     "`algorithms.rounds` or `entries`": {"config": "algorithms={rounds: 4}"},
     "`theory`": {"config": "theory={clients: 3}"},
@@ -51,13 +54,25 @@ CHANGES = {
 def table():
     """{first column: the rules that its second column stands for}, of the table in the docs."""
     text = (ROOT / "docs/reruns.md").read_text()
-    cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line.startswith("| ")]
-    groups = {row[0].strip("* "): re.findall(r"`(\w+)`", row[1]) for row in cells if row[0].startswith("*")}
+    cells = [
+        [cell.strip() for cell in line.strip("|").split(" | ")]
+        for line in text.splitlines()
+        if line.startswith("| ")
+    ]
+    groups = {
+        row[0].strip("* "): re.findall(r"`(\w+)`", row[1])
+        for row in cells
+        if row[0].startswith("*")
+    }
     rows = {}
     for change, steps, *_ in (row for row in cells if not row[0].startswith("*")):
         named = [rule for group in re.findall(r"\*([\w -]+)\*", steps) for rule in groups[group]]
         rows[change] = {*named, *re.findall(r"`(\w+)`", steps)}
-    return {change: rules for change, rules in rows.items() if change not in ("I changed", "step", "---")}
+    return {
+        change: rules
+        for change, rules in rows.items()
+        if change not in ("I changed", "step", "---")
+    }
 
 
 @contextmanager
@@ -74,7 +89,13 @@ def planned(checkout, edit=None, touch=None, delete=None, config=None):
     """The rules that a dry run plans after one change."""
     if touch:
         (checkout.folder / touch).touch()
-    with checkout.edit(edit) if edit else deleted(checkout.results / delete) if delete else nullcontext():
+    with (
+        checkout.edit(edit)
+        if edit
+        else deleted(checkout.results / delete)
+        if delete
+        else nullcontext()
+    ):
         return set(checkout.planned(*(["--config", config] if config else [])))
 
 

@@ -2,8 +2,15 @@ if experiment.algorithms:
 
     use rule train_fedavg as train_algorithms with:
         output:
-            files=[file for name in RUN_FILES for file in packed(f"{RESULTS}/runs/{ENTRY_ID}/{name}", "setting")],
-            checkpoints=[directory(folder) for folder in packed(f"{RESULTS}/runs/{ENTRY_ID}/checkpoints", "setting")],
+            files=[
+                file
+                for name in RUN_FILES
+                for file in packed(f"{RESULTS}/runs/{ENTRY_ID}/{name}", "setting")
+            ],
+            checkpoints=[
+                directory(folder)
+                for folder in packed(f"{RESULTS}/runs/{ENTRY_ID}/checkpoints", "setting")
+            ],
         log:
             f"{RESULTS}/logs/{job_name('train_algorithms-s{seed}', 'train_algorithms-{setting}-s{seed}')}.log",
         benchmark:
@@ -44,7 +51,9 @@ if experiment.algorithms:
     rule choose_rates:
         input:
             lib=library("choose_rates.py"),
-            validation=expand(f"{RESULTS}/personalization/validation/{{run_id}}.parquet", run_id=ENTRY_RUN_IDS),
+            validation=expand(
+                f"{RESULTS}/personalization/validation/{{run_id}}.parquet", run_id=ENTRY_RUN_IDS
+            ),
             rounds=expand(f"{RESULTS}/runs/{{run_id}}/rounds.parquet", run_id=ENTRY_RUN_IDS),
         output:
             f"{RESULTS}/algorithms.json",
@@ -74,7 +83,9 @@ if experiment.algorithms:
             split=rules.split_clients.output,
             rates=rules.choose_rates.output,
             checkpoints=packed(f"{RESULTS}/runs/{ENTRY_ID}/checkpoints", "setting", "seed"),
-            validation=packed(f"{RESULTS}/personalization/validation/{ENTRY_ID}.parquet", "setting", "seed"),
+            validation=packed(
+                f"{RESULTS}/personalization/validation/{ENTRY_ID}.parquet", "setting", "seed"
+            ),
         # Of runs whose server rate was not chosen, the rows of validation clients alone.
         output:
             packed(f"{RESULTS}/personalization/{ENTRY_ID}.parquet", "setting", "seed"),
@@ -124,7 +135,7 @@ if experiment.algorithms:
         resources:
             **needs("algorithms_table"),
         params:
-            rates=list(experiment.algorithms.relative_rates),
+            rates=list(experiment.algorithms.server_lr_factors),
             target=experiment.target_accuracy,
             target_rounds=every(experiment.algorithms.every, experiment.algorithms.rounds),
             hessian_vector_product=experiment.algorithms.hessian_vector_product,
@@ -146,17 +157,17 @@ if experiment.algorithms:
                 labels={"figure": "all algorithms"},
             ),
             other=multiext(f"{RESULTS}/figures/algorithms", ".pdf", ".svg", ".csv"),
-            in_between=(
+            interpolation=(
                 [
                     report(
-                        f"{RESULTS}/figures/in_between.png",
-                        caption="../report/in_between.rst",
+                        f"{RESULTS}/figures/interpolation.png",
+                        caption="../report/interpolation.rst",
                         category="Results",
                         labels={"figure": "between FedSGD and FedAvg"},
                     ),
-                    *multiext(f"{RESULTS}/figures/in_between", ".pdf", ".svg", ".csv"),
+                    *multiext(f"{RESULTS}/figures/interpolation", ".pdf", ".svg", ".csv"),
                 ]
-                if experiment.algorithms.in_between
+                if experiment.algorithms.interpolation
                 else []
             ),
         log:
@@ -171,7 +182,7 @@ if experiment.algorithms:
             **needs("algorithms_figures"),
         params:
             entries=list(experiment.algorithms.entries),
-            in_between=in_between(experiment.algorithms),
+            interpolation=interpolation(experiment.algorithms),
             steps=experiment.algorithms.local_steps,
             hessian_vector_product=experiment.algorithms.hessian_vector_product,
         script:
@@ -181,7 +192,11 @@ if experiment.algorithms:
 rule algorithms:
     # The algorithm comparison and the theory experiment: their tables and figures.
     input:
-        expand(f"{RESULTS}/tables/{{name}}.csv", name=[name for name in TABLES if name in ("algorithms", "theory")]),
         expand(
-            f"{RESULTS}/figures/{{name}}.png", name=[name for name in FIGURES if name in ("algorithms", "in_between", "theory")]
+            f"{RESULTS}/tables/{{name}}.csv",
+            name=[name for name in TABLES if name in ("algorithms", "theory")],
+        ),
+        expand(
+            f"{RESULTS}/figures/{{name}}.png",
+            name=[name for name in FIGURES if name in ("algorithms", "interpolation", "theory")],
         ),

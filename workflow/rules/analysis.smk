@@ -3,12 +3,12 @@ EVALUATED_STAGE1 = EVALUATED[: len(STAGE1)]
 OPTIONAL = {
     "stage2": bool(STAGE2),
     "algorithms": bool(experiment.algorithms),
-    "in_between": bool(experiment.algorithms and experiment.algorithms.in_between),
+    "interpolation": bool(experiment.algorithms and experiment.algorithms.interpolation),
     "theory": bool(experiment.theory),
     "strategies": bool(experiment.strategies),
 }
 ASKED_FOR = [name for name, asked in OPTIONAL.items() if asked]
-TABLES = ["table1", "baselines", *[name for name in ASKED_FOR if name != "in_between"], "data_card"]
+TABLES = ["table1", "baselines", *[name for name in ASKED_FOR if name != "interpolation"], "data_card"]
 FIGURES = ["rounds", "finetune_curve", "clients_before_after", *ASKED_FOR, "data_card"]
 
 
@@ -213,4 +213,6 @@ rule tables:
 rule figures:
     # Every figure, as PNG, PDF and SVG with its data as CSV.
     input:
-        expand(f"{RESULTS}/figures/{{name}}.{{form}}", name=FIGURES, form=["png", "pdf", "svg", "csv"]),
+        expand(
+            f"{RESULTS}/figures/{{name}}.{{form}}", name=FIGURES, form=["png", "pdf", "svg", "csv"]
+        ),

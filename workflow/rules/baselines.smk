@@ -31,11 +31,15 @@ if experiment.centralized:
             split=rules.split_clients.output,
             passes=packed(f"{RESULTS}/runs/centralized-s{{seed}}/passes.parquet", "seed"),
             checkpoints=packed(f"{RESULTS}/runs/centralized-s{{seed}}/checkpoints", "seed"),
-            reference=packed(f"{RESULTS}/personalization/validation/{REFERENCE}-s{{seed}}.parquet", "seed"),
+            reference=packed(
+                f"{RESULTS}/personalization/validation/{REFERENCE}-s{{seed}}.parquet", "seed"
+            ),
         # In the order of the runs: one way to stop after the other, each with every seed of the job.
         output:
             runs=each_stop(f"{RESULTS}/runs/centralized-{{stop}}-s{{seed}}/run.json"),
-            validation=each_stop(f"{RESULTS}/personalization/validation/centralized-{{stop}}-s{{seed}}.parquet"),
+            validation=each_stop(
+                f"{RESULTS}/personalization/validation/centralized-{{stop}}-s{{seed}}.parquet"
+            ),
             all=each_stop(f"{RESULTS}/personalization/centralized-{{stop}}-s{{seed}}.parquet"),
         log:
             f"{RESULTS}/logs/{job_name('personalize_centralized', 'personalize_centralized-s{seed}')}.log",
@@ -50,7 +54,9 @@ if experiment.centralized:
             packages=packages("numpy", "torch"),
             runs=baselines("centralized"),
             last_round=experiment.federated.rounds,
-            personalization=experiment.personalization.model_dump(mode="json", exclude={"shown_epochs"}),
+            personalization=experiment.personalization.model_dump(
+                mode="json", exclude={"shown_epochs"}
+            ),
             passes=experiment.centralized.passes,
         script:
             "../scripts/personalize_centralized.py"
@@ -65,7 +71,9 @@ if experiment.local_only:
             split=rules.split_clients.output,
         output:
             runs=packed(f"{RESULTS}/runs/local-only-s{{seed}}/run.json", "seed"),
-            validation=packed(f"{RESULTS}/personalization/validation/local-only-s{{seed}}.parquet", "seed"),
+            validation=packed(
+                f"{RESULTS}/personalization/validation/local-only-s{{seed}}.parquet", "seed"
+            ),
             all=packed(f"{RESULTS}/personalization/local-only-s{{seed}}.parquet", "seed"),
         log:
             f"{RESULTS}/logs/{job_name('train_local_only', 'train_local_only-s{seed}')}.log",
@@ -79,6 +87,8 @@ if experiment.local_only:
         params:
             runs=baselines("local_only"),
             packages=packages("numpy", "torch"),
-            personalization=experiment.local_only.as_fine_tuning().model_dump(mode="json", exclude={"shown_epochs"}),
+            personalization=experiment.local_only.as_fine_tuning().model_dump(
+                mode="json", exclude={"shown_epochs"}
+            ),
         script:
             "../scripts/train_local_only.py"

@@ -6,21 +6,21 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from perfedavg.algorithm_entries import (
+from perfedavg.planning.comparison_runs import (
     algorithm_runs,
     compared_rounds,
     entries,
     gradient_budget,
-    in_between,
+    interpolation,
     settings_of_entries,
 )
 from perfedavg.analysis.summary import PAPER_DATASET
-from perfedavg.baselines.settings import BEST, MATCHED
-from perfedavg.config import every, load_config
+from perfedavg.training.settings import BEST, MATCHED
+from perfedavg.config.experiment import every, load_config
 from perfedavg.data.sizes import declared_size
 from perfedavg.data.sources import content
-from perfedavg.errors import PerfedavgError
-from perfedavg.experiment import (
+from perfedavg.runtime.errors import PerfedavgError
+from perfedavg.planning.runs import (
     baseline_runs,
     local_work,
     reference_setting,
@@ -30,13 +30,15 @@ from perfedavg.experiment import (
     stage2_variants,
     work_letter,
 )
-from perfedavg.imports import PACKAGE, source_closure
-from perfedavg.resources import ON_BACK_END
-from perfedavg.resources import needs as limits
-from perfedavg.work import Counting
+from perfedavg.runtime.source import PACKAGE, source_closure
+from perfedavg.planning.limits import ON_BACK_END
+from perfedavg.planning.limits import needs as limits
+from perfedavg.planning.workload import Counting
 
 if " " in sys.executable:
-    raise WorkflowError(f"Snakemake cannot start jobs with a Python whose path has a space ({sys.executable}); move the project.")
+    raise WorkflowError(
+        f"Snakemake cannot start jobs with a Python whose path has a space ({sys.executable}); move the project."
+    )
 
 try:
     experiment = load_config(config)
@@ -45,7 +47,11 @@ except PerfedavgError as error:
 
 RESULTS = f"results/{experiment.experiment}"
 STORE = f"results/data/{experiment.store_name}"
-STAGE1, STAGE2, BASELINES = stage1_runs(experiment), stage2_runs(experiment), baseline_runs(experiment)
+STAGE1, STAGE2, BASELINES = (
+    stage1_runs(experiment),
+    stage2_runs(experiment),
+    baseline_runs(experiment),
+)
 RUN_IDS = [run.run_id for run in [*STAGE1, *STAGE2, *BASELINES]]
 ENTRY_RUNS = algorithm_runs(experiment)
 ENTRY_RUN_IDS = [run.run_id for run in ENTRY_RUNS]
@@ -93,7 +99,9 @@ def needs(rule_name):
     """The limits that a cluster gives a rule's jobs, from the size of their work; a job that is started again gets more."""
 
     def limit(name):
-        return lambda wildcards, attempt: attempt * getattr(limits(COUNTING, rule_name, dict(wildcards)), name)
+        return lambda wildcards, attempt: attempt * getattr(
+            limits(COUNTING, rule_name, dict(wildcards)), name
+        )
 
     names = ["mem_mb", "runtime"]
     if experiment.backend.device == "cuda" and rule_name in ON_BACK_END:
@@ -119,13 +127,19 @@ PERSONALIZE_PARAMS = {
 # By setting of the algorithm comparison: the rounds at which its entry may be compared.
 COMPARED_ROUNDS = {
     setting: compared_rounds(experiment.algorithms, entries(experiment.algorithms)[name])
-    for name, settings in (settings_of_entries(experiment.algorithms) if experiment.algorithms else {}).items()
+    for name, settings in (
+        settings_of_entries(experiment.algorithms) if experiment.algorithms else {}
+    ).items()
     for setting in settings
 }
 
 
 # By part of the experiment: its runs, and their ids as a pattern. The runs of one job are those that its wildcards match.
-STAGE1_ID, STAGE2_ID, ENTRY_ID = "fedavg-m{clients}-{work}-s{seed}", f"{REFERENCE}.{{variant}}-s{{seed}}", "{setting}-s{seed}"
+STAGE1_ID, STAGE2_ID, ENTRY_ID = (
+    "fedavg-m{clients}-{work}-s{seed}",
+    f"{REFERENCE}.{{variant}}-s{{seed}}",
+    "{setting}-s{seed}",
+)
 REFERENCES = [run for run in STAGE1 if run.setting == REFERENCE]
 VALUES = {
     "clients": experiment.federated.clients_per_round,
@@ -138,7 +152,11 @@ VALUES = {
 
 def packed(path, *names):
     """The files of one job: `path` with all values of the wildcards `names`, or the pattern alone where runs share no job."""
-    return expand(path, **{name: VALUES[name] for name in names}, allow_missing=True) if experiment.federated.pack else [path]
+    return (
+        expand(path, **{name: VALUES[name] for name in names}, allow_missing=True)
+        if experiment.federated.pack
+        else [path]
+    )
 
 
 def each_stop(path):
@@ -156,7 +174,9 @@ def settings_of(runs):
 
     def of_job(wildcards):
         return [
-            run.model_dump(mode="json") for run in runs if all(value == _value(run, name) for name, value in wildcards.items())
+            run.model_dump(mode="json")
+            for run in runs
+            if all(value == _value(run, name) for name, value in wildcards.items())
         ]
 
     return of_job
@@ -174,7 +194,10 @@ def _value(run, wildcard):
 
 def compared_rounds_of_job(wildcards):
     """By setting of the job's runs: the rounds at which its entry may be compared."""
-    return {run["setting"]: COMPARED_ROUNDS[run["setting"]] for run in settings_of(ENTRY_RUNS)(wildcards)}
+    return {
+        run["setting"]: COMPARED_ROUNDS[run["setting"]]
+        for run in settings_of(ENTRY_RUNS)(wildcards)
+    }
 
 
 def baselines(algorithm):

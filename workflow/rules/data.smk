@@ -35,7 +35,11 @@ rule build_store:
         **needs("build_store"),
     params:
         data=content(experiment.data),
-        packages=packages("h5py", "numpy") if HAS_ARCHIVE else packages("matplotlib", "numpy", "pillow", "scipy"),
+        packages=(
+            packages("h5py", "numpy")
+            if HAS_ARCHIVE
+            else packages("matplotlib", "numpy", "pillow", "scipy")
+        ),
     script:
         f"../scripts/{STORE_SCRIPT}"
 

@@ -1,4 +1,10 @@
-RUN_FILES = ["rounds.parquet", "timings.parquet", "run.json", "model.safetensors", "server.safetensors"]
+RUN_FILES = [
+    "rounds.parquet",
+    "timings.parquet",
+    "run.json",
+    "model.safetensors",
+    "server.safetensors",
+]
 
 
 rule train_fedavg:
@@ -8,8 +14,15 @@ rule train_fedavg:
         split=rules.split_clients.output,
     # Stage 1. Interrupted runs go on from their state in `.resume/`, which is no output: outputs are wiped after a failure.
     output:
-        files=[file for name in RUN_FILES for file in packed(f"{RESULTS}/runs/{STAGE1_ID}/{name}", "clients", "work")],
-        checkpoints=[directory(folder) for folder in packed(f"{RESULTS}/runs/{STAGE1_ID}/checkpoints", "clients", "work")],
+        files=[
+            file
+            for name in RUN_FILES
+            for file in packed(f"{RESULTS}/runs/{STAGE1_ID}/{name}", "clients", "work")
+        ],
+        checkpoints=[
+            directory(folder)
+            for folder in packed(f"{RESULTS}/runs/{STAGE1_ID}/checkpoints", "clients", "work")
+        ],
     log:
         f"{RESULTS}/logs/{job_name('train_fedavg-s{seed}', 'train_fedavg-m{clients}-{work}-s{seed}')}.log",
     benchmark:
@@ -41,8 +54,15 @@ if STAGE2:
                 allow_missing=True,
             ),
         output:
-            files=[file for name in RUN_FILES for file in packed(f"{RESULTS}/runs/{STAGE2_ID}/{name}", "variant")],
-            checkpoints=[directory(folder) for folder in packed(f"{RESULTS}/runs/{STAGE2_ID}/checkpoints", "variant")],
+            files=[
+                file
+                for name in RUN_FILES
+                for file in packed(f"{RESULTS}/runs/{STAGE2_ID}/{name}", "variant")
+            ],
+            checkpoints=[
+                directory(folder)
+                for folder in packed(f"{RESULTS}/runs/{STAGE2_ID}/checkpoints", "variant")
+            ],
         log:
             f"{RESULTS}/logs/{job_name('train_stage2-s{seed}', 'train_stage2-{variant}-s{seed}')}.log",
         benchmark:
@@ -82,4 +102,7 @@ rule runs_table:
 rule federated:
     # All federated runs, trained.
     input:
-        expand(f"{RESULTS}/runs/{{run_id}}/run.json", run_id=[run.run_id for run in [*STAGE1, *STAGE2, *ENTRY_RUNS]]),
+        expand(
+            f"{RESULTS}/runs/{{run_id}}/run.json",
+            run_id=[run.run_id for run in [*STAGE1, *STAGE2, *ENTRY_RUNS]],
+        ),

@@ -6,7 +6,9 @@ rule personalize:
         checkpoints=packed(f"{RESULTS}/runs/{STAGE1_ID}/checkpoints", "work", "seed"),
     # Validation clients have a file of their own: nothing that chooses may read of evaluation clients.
     output:
-        validation=packed(f"{RESULTS}/personalization/validation/{STAGE1_ID}.parquet", "work", "seed"),
+        validation=packed(
+            f"{RESULTS}/personalization/validation/{STAGE1_ID}.parquet", "work", "seed"
+        ),
         all=packed(f"{RESULTS}/personalization/{STAGE1_ID}.parquet", "work", "seed"),
     log:
         f"{RESULTS}/logs/{job_name('personalize-m{clients}', 'personalize-m{clients}-{work}-s{seed}')}.log",
@@ -35,7 +37,9 @@ if STAGE2:
             split=rules.split_clients.output,
             checkpoints=packed(f"{RESULTS}/runs/{STAGE2_ID}/checkpoints", "variant", "seed"),
         output:
-            validation=packed(f"{RESULTS}/personalization/validation/{STAGE2_ID}.parquet", "variant", "seed"),
+            validation=packed(
+                f"{RESULTS}/personalization/validation/{STAGE2_ID}.parquet", "variant", "seed"
+            ),
             all=packed(f"{RESULTS}/personalization/{STAGE2_ID}.parquet", "variant", "seed"),
         log:
             f"{RESULTS}/logs/{job_name('personalize_stage2', 'personalize_stage2-{variant}-s{seed}')}.log",
@@ -53,7 +57,9 @@ rule select:
     input:
         lib=library("select.py"),
         runs=expand(f"{RESULTS}/runs/{{run_id}}/run.json", run_id=RUN_IDS),
-        validation=expand(f"{RESULTS}/personalization/validation/{{run_id}}.parquet", run_id=RUN_IDS),
+        validation=expand(
+            f"{RESULTS}/personalization/validation/{{run_id}}.parquet", run_id=RUN_IDS
+        ),
     output:
         f"{RESULTS}/selection.json",
     log:

@@ -2,8 +2,13 @@
 
 if experiment.strategies:
     STRATEGY_FILES = {
-        "ordinary": expand(f"{RESULTS}/personalization/{REFERENCE}-s{{seed}}.parquet", seed=experiment.seeds),
-        "further": expand(f"{RESULTS}/personalization/strategies/{REFERENCE}-s{{seed}}.parquet", seed=experiment.seeds),
+        "ordinary": expand(
+            f"{RESULTS}/personalization/{REFERENCE}-s{{seed}}.parquet", seed=experiment.seeds
+        ),
+        "further": expand(
+            f"{RESULTS}/personalization/strategies/{REFERENCE}-s{{seed}}.parquet",
+            seed=experiment.seeds,
+        ),
     }
     # The ordinary way first: the others are compared with it.
     ALL_STRATEGIES = [

@@ -1,5 +1,7 @@
 if experiment.theory:
-    MEASURED_THEORY = expand(f"{RESULTS}/theory/{REFERENCE}-s{{seed}}.parquet", seed=experiment.seeds)
+    MEASURED_THEORY = expand(
+        f"{RESULTS}/theory/{REFERENCE}-s{{seed}}.parquet", seed=experiment.seeds
+    )
 
     rule measure_theory:
         input:

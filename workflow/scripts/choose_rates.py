@@ -3,8 +3,8 @@
 import pandas as pd
 
 from perfedavg.analysis.rates import choose_rates, costs
-from perfedavg.files import write_json
-from perfedavg.job import job
+from perfedavg.runtime.job import job
+from perfedavg.storage.files import write_json
 
 with job(snakemake.log[0]):
     params = snakemake.params
@@ -13,5 +13,13 @@ with job(snakemake.log[0]):
         for files in (snakemake.input.validation, snakemake.input.rounds)
     )
     spent, seeds = costs(rounds, params.hessian_vector_product), params.seeds
-    chosen = choose_rates(validation, spent, params.entries, params.compared_rounds, seeds, params.rounds, params.budget)
+    chosen = choose_rates(
+        validation,
+        spent,
+        params.entries,
+        params.compared_rounds,
+        seeds,
+        params.rounds,
+        params.budget,
+    )
     write_json(snakemake.output[0], chosen)

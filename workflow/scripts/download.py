@@ -1,12 +1,12 @@
 """Fetch the archive of the data set, or copy the user's own; verified either way.
 
-Where it comes from is read from the config, not from the rule's params: another copy of the same file is no other data.
-"""
+Where it comes from is read from the config, not from the rule's params: another copy of the same
+file is no other data."""
 
 from perfedavg.data.download import copy, fetch
 from perfedavg.data.emnist62 import URLS
 from perfedavg.data.sources import Emnist62
-from perfedavg.job import job
+from perfedavg.runtime.job import job
 
 with job(snakemake.log[0]):
     data = Emnist62(**snakemake.config["data"])

@@ -1,4 +1,5 @@
-"""Write down what is left to do of an experiment and what it would cost, from Snakemake's own graph of jobs."""
+"""Write down what is left to do of an experiment and what it would cost, from Snakemake's own graph
+of jobs."""
 
 import logging
 from pathlib import Path
@@ -9,12 +10,12 @@ from snakemake.logging import logger as snakemake_logger
 from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, ResourceSettings
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from perfedavg.config import load_config
+from perfedavg.config.experiment import load_config
 from perfedavg.data.sizes import declared_size
-from perfedavg.files import write_json
-from perfedavg.job import job
-from perfedavg.plan import PlannedJob, plan, write_plan
-from perfedavg.work import Counting, size_of_store
+from perfedavg.planning.estimate import PlannedJob, plan, write_plan
+from perfedavg.planning.workload import Counting, size_of_store
+from perfedavg.runtime.job import job
+from perfedavg.storage.files import write_json
 
 
 class Jobs(logging.Handler):
@@ -30,13 +31,26 @@ class Jobs(logging.Handler):
         if event == LogEvent.GROUP_INFO:
             self.submitted += 1
         if event == LogEvent.JOB_INFO and record.log:  # targets have none
-            wildcards = {} if record.wildcards is None else {name: str(value) for name, value in dict(record.wildcards).items()}
-            self.found.append(PlannedJob(record.rule_name, wildcards, record.threads, tuple(record.input), tuple(record.output)))
+            wildcards = (
+                {}
+                if record.wildcards is None
+                else {name: str(value) for name, value in dict(record.wildcards).items()}
+            )
+            self.found.append(
+                PlannedJob(
+                    record.rule_name,
+                    wildcards,
+                    record.threads,
+                    tuple(record.input),
+                    tuple(record.output),
+                )
+            )
             self.submitted += not (record.indent or record.local)
 
 
 def dry_run(config, snakefile, cores):
-    """The jobs that are left to do, none with more than ``cores``, and how many a cluster would see."""
+    """The jobs that are left to do, none with more than ``cores``, and how many a cluster would
+    see."""
     jobs = Jobs()
     with TemporaryDirectory() as folder, SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         file = Path(folder) / "config.json"
@@ -57,7 +71,9 @@ with job(snakemake.log[0]):
     experiment = load_config(params.config)
     jobs, submitted = dry_run(params.config, params.snakefile, experiment.workers)
     if jobs:
-        counting = Counting(experiment, size_of_store(Path(params.store)) or declared_size(experiment.data))
+        counting = Counting(
+            experiment, size_of_store(Path(params.store)) or declared_size(experiment.data)
+        )
         table, chain = plan(jobs, counting)
         print(write_plan(table, chain, submitted, counting, params.path))
     else:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from perfedavg.analysis.provenance import provenance
 from perfedavg.data.store import ClientStore
-from perfedavg.files import write_json
-from perfedavg.job import job
+from perfedavg.runtime.job import job
+from perfedavg.storage.files import write_json
 
 with job(snakemake.log[0]):
     store = ClientStore(Path(snakemake.input.store[0]).parent)

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 from perfedavg.analysis.summary import write_runs_table
-from perfedavg.data.notes import note_about
+from perfedavg.data.caveats import caveat_about
 from perfedavg.data.store import ClientStore
-from perfedavg.job import job
+from perfedavg.runtime.job import job
 
 with job(snakemake.log[0]):
     store = ClientStore(Path(snakemake.input.store[0]).parent)
     params = snakemake.params
-    note = note_about(store.metadata["dataset"], store.column("client_id"), params.training_clients, params.rounds)
-    write_runs_table(snakemake.input.runs, note, snakemake.output[0])
+    caveat = caveat_about(
+        store.metadata["dataset"], store.column("client_id"), params.training_clients, params.rounds
+    )
+    write_runs_table(snakemake.input.runs, caveat, snakemake.output[0])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from perfedavg.data.splits import split_clients, write_split
 from perfedavg.data.store import ClientStore
-from perfedavg.job import job
+from perfedavg.runtime.job import job
 
 with job(snakemake.log[0]):
     store = ClientStore(Path(snakemake.input.clients).parent)

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from perfedavg.baselines.centralized import CentralizedRun
-from perfedavg.baselines.settings import Centralized
 from perfedavg.data.splits import read_group
 from perfedavg.data.store import ClientStore
-from perfedavg.job import job
-from perfedavg.tables import TRAINING, VALIDATION
+from perfedavg.runtime.job import job
+from perfedavg.storage.tables import TRAINING, VALIDATION
+from perfedavg.training.centralized import CentralizedRun
+from perfedavg.training.settings import Centralized
 
 with job(snakemake.log[0]):
     folder = Path(snakemake.output.passes).parent

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from perfedavg.algorithms.run import train_runs
+from perfedavg.algorithms.spec import RunSpec
 from perfedavg.data.splits import read_group
 from perfedavg.data.store import ClientStore
-from perfedavg.job import job
-from perfedavg.pool import Pool
-from perfedavg.settings import RunSpec
-from perfedavg.tables import TRAINING, VALIDATION
+from perfedavg.runtime.job import job
+from perfedavg.runtime.pool import Pool
+from perfedavg.storage.tables import TRAINING, VALIDATION
+from perfedavg.training.federated import train_runs
 
 with job(snakemake.log[0]), Pool(snakemake.threads) as pool:
     runs = Path(snakemake.output.files[0]).parents[1]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from perfedavg.analysis.report import write_report
-from perfedavg.job import job
+from perfedavg.runtime.job import job
 
 with job(snakemake.log[0]):
     names = [Path(table).stem for table in snakemake.input.tables]

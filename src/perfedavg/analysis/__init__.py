@@ -1,1 +1,2 @@
-"""From tables on disk to selection, tables, figures and the report. Never touches data, models or training."""
+"""From tables on disk to selection, tables, figures and the report. Never touches data, models or
+training."""

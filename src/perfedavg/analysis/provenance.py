@@ -8,11 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from perfedavg.job import TIMING_LINE
-from perfedavg.machine import git_commit, machine_facts, package_versions
+from perfedavg.runtime.job import TIMING_LINE
+from perfedavg.runtime.machine import git_commit, machine_facts, package_versions
 
 _TIMING = re.compile(
-    re.escape(TIMING_LINE).replace(r"\{startup:\.2f\}", r"([\d.]+)").replace(r"\{work:\.2f\}", r"([\d.]+)") + "$"
+    re.escape(TIMING_LINE)
+    .replace(r"\{startup:\.2f\}", r"([\d.]+)")
+    .replace(r"\{work:\.2f\}", r"([\d.]+)")
+    + "$"
 )
 
 
@@ -28,10 +31,11 @@ def provenance(config: dict[str, Any], data_sha256: str) -> dict[str, Any]:
 
 
 def job_times(logs: str | Path) -> pd.DataFrame:
-    """Time of the jobs that have left a log, one row a rule: ``rule, jobs, startup_seconds, work_seconds``.
+    """Time of the jobs that have left a log, one row a rule: ``rule, jobs, startup_seconds,
+    work_seconds``.
 
-    Start-up is interpreter and imports, from the start of the process to the first line of the step.
-    """
+    Start-up is interpreter and imports, from the start of the process to the first line of the
+    step."""
     rows = []
     for log in sorted(Path(logs).glob("*.log")):
         lines = log.read_text(encoding="utf-8").strip().splitlines()
@@ -41,5 +45,7 @@ def job_times(logs: str | Path) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["rule", "startup_seconds", "work_seconds"])
     grouped = table.groupby("rule", as_index=False)
     return grouped.agg(
-        jobs=("rule", "size"), startup_seconds=("startup_seconds", "sum"), work_seconds=("work_seconds", "sum")
+        jobs=("rule", "size"),
+        startup_seconds=("startup_seconds", "sum"),
+        work_seconds=("work_seconds", "sum"),
     ).sort_values("work_seconds", ascending=False, ignore_index=True)

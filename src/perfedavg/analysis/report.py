@@ -10,28 +10,31 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from perfedavg.analysis.provenance import job_times
 from perfedavg.analysis.summary import read_runs_table
-from perfedavg.files import read_json, write_text
+from perfedavg.storage.files import read_json, write_text
 
 
 def write_report(path: str | Path, results: str | Path, tables: list[str]) -> None:
-    """Write the page from what lies in the folder ``results`` of one experiment; ``tables`` are the names of its tables."""
+    """Write the page from what lies in the folder ``results`` of one experiment; ``tables`` are the
+    names of its tables."""
     results = Path(results)
     provenance = read_json(results / "provenance.json")
     runs = read_runs_table(results / "runs.csv")
-    tried = runs.part == "algorithms"
+    tried = runs.study == "comparison"
     diverged = runs.status.str.startswith("diverged")
     times = job_times(results / "logs")
     startup, work = times.startup_seconds.sum(), times.work_seconds.sum()
     dataset = runs.dataset.iloc[0]
     environment = Environment(
-        loader=PackageLoader("perfedavg", "analysis"), autoescape=select_autoescape(["j2", "html"]), undefined=StrictUndefined
+        loader=PackageLoader("perfedavg", "analysis"),
+        autoescape=select_autoescape(["j2", "html"]),
+        undefined=StrictUndefined,
     )
     page = environment.get_template("report.html.j2").render(
         experiment=provenance["config"]["experiment"],
         dataset=dataset,
-        note=runs.note.iloc[0],
+        caveat=runs.caveat.iloc[0],
         tables={name: _shown(results / f"tables/{name}.md") for name in tables},
-        has_in_between=bool((provenance["config"]["algorithms"] or {}).get("in_between")),
+        has_interpolation=bool((provenance["config"]["algorithms"] or {}).get("interpolation")),
         selection=read_json(results / "selection.json"),
         num_runs=len(runs),
         diverged=runs.loc[diverged & ~tried, ["run_id", "status"]].to_dict("records"),
@@ -47,9 +50,12 @@ def write_report(path: str | Path, results: str | Path, tables: list[str]) -> No
 
 
 def _shown(path: Path) -> tuple[str, str]:
-    """Caption and HTML of a table's Markdown form; the note in bold stands at the top of the page already."""
+    """Caption and HTML of a table's Markdown form; the note in bold stands at the top of the page
+    already."""
     caption, table = path.read_text(encoding="utf-8").split("\n\n", 1)
-    header, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.strip().splitlines()]
+    header, _, *rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in table.strip().splitlines()
+    ]
     return caption.split(" **")[0].strip(), _table(pd.DataFrame(rows, columns=header))
 
 
@@ -64,5 +70,10 @@ def _flat(config: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
         if isinstance(value, dict):
             rows += _flat(value, f"{prefix}{key}.")
         else:
-            rows.append((f"{prefix}{key}", ", ".join(map(str, value)) if isinstance(value, list) else str(value)))
+            rows.append(
+                (
+                    f"{prefix}{key}",
+                    ", ".join(map(str, value)) if isinstance(value, list) else str(value),
+                )
+            )
     return rows

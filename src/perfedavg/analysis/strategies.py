@@ -1,8 +1,9 @@
-"""Table ``strategies``: ways to personalize the reference runs' last models, side by side on the same evaluation clients.
+"""Table ``strategies``: ways to personalize the reference runs' last models, side by side on the
+same evaluation clients.
 
-Each way's fine-tune epochs are chosen on validation clients, for it alone. All ways start from the same models and meet the
-same batches, so their differences to the first way, the experiment's own, are paired: within a seed, then their mean.
-"""
+Each way's fine-tune epochs are chosen on validation clients, for it alone. All ways start from the
+same models and meet the same batches, so their differences to the first way, the experiment's own,
+are paired: within a seed, then their mean."""
 
 from __future__ import annotations
 
@@ -11,11 +12,16 @@ from typing import Any
 
 import pandas as pd
 
-from perfedavg.analysis.comparison import accuracy_in_words, comparison, number_in_words, share_in_words
+from perfedavg.analysis.comparison import (
+    accuracy_in_words,
+    comparison,
+    number_in_words,
+    share_in_words,
+)
 from perfedavg.analysis.selection import select, setting_of
 from perfedavg.analysis.summary import INITIAL, PERSONALIZED
-from perfedavg.settings import FineTuning
-from perfedavg.tables import EVALUATION, VALIDATION
+from perfedavg.personalization.settings import FineTuning
+from perfedavg.storage.tables import EVALUATION, VALIDATION
 
 STRATEGIES = {
     "strategy": "str",
@@ -29,19 +35,19 @@ STRATEGIES = {
     "personalized_mean": "float? 0..1",
     "personalized_std": "float? 0..",
     "personalized_pooled_mean": "float? 0..1",
-    "headline_epoch": "int? 1..",
+    "selected_epoch": "int? 1..",
     "hurt_share": "float? 0..1",
     "compared_with": "str",
     "difference_personalized": "float? -1..1",
-    "note": "str",
+    "caveat": "str",
 }
 
 
 def as_runs(
     rows: pd.DataFrame, runs: pd.DataFrame, reference: str, ways: Sequence[FineTuning]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The ``personalization`` rows and ``runs.csv`` of the reference runs, with every (way, seed) as a run and every way as a
-    setting: what compares settings then compares ways."""
+    """The ``personalization`` rows and ``runs.csv`` of the reference runs, with every (way, seed)
+    as a run and every way as a setting: what compares settings then compares ways."""
     own = runs[runs.run_id.map(setting_of) == reference]
     rows = rows[rows.run_id.isin(own.run_id)]
     seeds = "-s" + own.seed.astype(str)
@@ -52,11 +58,14 @@ def as_runs(
 
 
 def selection_of_ways(rows: pd.DataFrame, runs: pd.DataFrame) -> dict[str, Any]:
-    """What ``selection.json`` is for settings, for ways: the headline epoch of each, from validation clients' rows alone."""
+    """What ``selection.json`` is for settings, for ways: the headline epoch of each, from
+    validation clients' rows alone."""
     return select(rows[rows.client_group == VALIDATION], runs.to_dict("records"), {})
 
 
-def strategies_table(rows: pd.DataFrame, runs: pd.DataFrame, ways: Sequence[FineTuning], sizes: Sequence[int]) -> pd.DataFrame:
+def strategies_table(
+    rows: pd.DataFrame, runs: pd.DataFrame, ways: Sequence[FineTuning], sizes: Sequence[int]
+) -> pd.DataFrame:
     """One row a way, in the order of ``ways``; differences are to the first.
 
     Args:
@@ -65,8 +74,12 @@ def strategies_table(rows: pd.DataFrame, runs: pd.DataFrame, ways: Sequence[Fine
     """
     names = [way.strategy for way in ways]
     evaluation = rows[rows.client_group == EVALUATION]
-    table = comparison(evaluation, runs, selection_of_ways(rows, runs), {name: name for name in names}, names[0])
-    table = table.assign(strategy=names, fine_tune_lr=[way.lr for way in ways], trained_parameters=sizes)
+    table = comparison(
+        evaluation, runs, selection_of_ways(rows, runs), {name: name for name in names}, names[0]
+    )
+    table = table.assign(
+        strategy=names, fine_tune_lr=[way.lr for way in ways], trained_parameters=sizes
+    )
     return table[list(STRATEGIES)]
 
 
@@ -80,8 +93,10 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     for model in (INITIAL, PERSONALIZED):
         columns[f"{model} accuracy"] = table.apply(accuracy_in_words, axis=1, name=model)
     columns |= {
-        f"minus {table.compared_with.iloc[0]}": table.difference_personalized.map(number_in_words, form="+.4f"),
-        "fine-tune epochs": table.headline_epoch.map(lambda e: "" if pd.isna(e) else int(e)),
+        f"minus {table.compared_with.iloc[0]}": table.difference_personalized.map(
+            number_in_words, form="+.4f"
+        ),
+        "fine-tune epochs": table.selected_epoch.map(lambda e: "" if pd.isna(e) else int(e)),
         "clients hurt": table.hurt_share.map(share_in_words),
         "pooled, personalized": table.personalized_pooled_mean.map(number_in_words),
         "seeds": table.num_seeds,
@@ -92,10 +107,14 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
 def caption(table: pd.DataFrame) -> str:
     """What the numbers are."""
-    note = table.note.iloc[0]
+    caveat = table.caveat.iloc[0]
     return (
-        f"Ways to personalize the same FedAvg models of the last round: mean over {table.num_clients.max()} evaluation clients, "
-        f"then mean (std) over seeds. {table.compared_with.iloc[0].capitalize()} is the experiment's own way; SGD unless Adam is "
-        "named. Each way's fine-tune epochs were chosen on validation clients. Clients hurt: share whose personalized accuracy "
-        "is below their initial one. Pooled: share of all test examples classified correctly." + (f" **{note}**" if note else "")
+        f"Ways to personalize the same FedAvg models of the last round: mean over "
+        f"{table.num_clients.max()} evaluation clients, "
+        f"then mean (std) over seeds. {table.compared_with.iloc[0].capitalize()} is the "
+        f"experiment's own way; SGD unless Adam is "
+        "named. Each way's fine-tune epochs were chosen on validation clients. Clients "
+        "hurt: share whose personalized accuracy "
+        "is below their initial one. Pooled: share of all test examples classified correctly."
+        + (f" **{caveat}**" if caveat else "")
     )

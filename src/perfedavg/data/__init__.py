@@ -1,1 +1,2 @@
-"""Clients: built-in data sets, the client store and the client split. Stands alone: needs no torch."""
+"""Clients: built-in data sets, the client store and the client split. Stands alone: needs no
+torch."""

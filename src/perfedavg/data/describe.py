@@ -1,8 +1,8 @@
 """What a data set is like: sizes, labels, and how much writers differ.
 
-How much writers differ is the share of the within-class variance of two simple measures of an image, its ink and its slant,
-that the writer explains, against the same share for permuted writers. Real EMNIST-62: about 60 % against 0.9 %.
-"""
+How much writers differ is the share of the within-class variance of two simple measures of an
+image, its ink and its slant, that the writer explains, against the same share for permuted writers.
+Real EMNIST-62: about 60 % against 0.9 %."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ import pandas as pd
 from perfedavg.data.store import ClientStore
 from perfedavg.randomness import stream
 
-DATA_CARD = {"quantity": "str", "value": "float", "unit": "str", "note": "str"}
+DATA_CARD = {"quantity": "str", "value": "float", "unit": "str", "caveat": "str"}
 
 CARD_CLIENTS = 500  # clients measured at the most, so that a card of a million clients stays cheap
 
 
 def ink_and_slant(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean ink (0 paper, 1 black) and slant (shear of the ink's second moments, positive leaning right) of ``[n, h, w]``."""
+    """Mean ink (0 paper, 1 black) and slant (shear of the ink's second moments, positive leaning
+    right) of ``[n, h, w]``."""
     ink = 1 - images.astype(np.float64) / (255 if images.dtype == np.uint8 else 1)
     mass = ink.sum((1, 2)) + 1e-12
     y, x = np.mgrid[: ink.shape[1], : ink.shape[2]]
@@ -28,7 +29,8 @@ def ink_and_slant(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def share_explained(values: np.ndarray, labels: np.ndarray, writers: np.ndarray) -> float:
-    """Share of the variance of ``values`` around their class means that the writers' means explain (between 0 and 1)."""
+    """Share of the variance of ``values`` around their class means that the writers' means explain
+    (between 0 and 1)."""
     frame = pd.DataFrame({"value": values, "label": labels, "writer": writers})
     within = frame.value - frame.groupby("label").value.transform("mean")
     by_writer = within.groupby(frame.writer).transform("mean")
@@ -37,33 +39,61 @@ def share_explained(values: np.ndarray, labels: np.ndarray, writers: np.ndarray)
 
 def data_card(store: ClientStore, groups: pd.DataFrame) -> pd.DataFrame:
     """Table ``data_card``: columns ``quantity, value, unit``. ``groups`` is the client split."""
-    train, test = store.column("num_train").astype(np.int64), store.column("num_test").astype(np.int64)
+    train, test = (
+        store.column("num_train").astype(np.int64),
+        store.column("num_test").astype(np.int64),
+    )
     labels = store.label_counts()  # small integers, summed as large ones
     rows: list[tuple[str, float, str]] = [("clients", len(store), "clients")]
-    rows += [(f"{name} clients", n, "clients") for name, n in groups.client_group.value_counts(sort=False).items()]
+    rows += [
+        (f"{name} clients", n, "clients")
+        for name, n in groups.client_group.value_counts(sort=False).items()
+    ]
     rows += [("train examples", train.sum(), "examples"), ("test examples", test.sum(), "examples")]
     for name, sizes in (("train", train), ("test", test)):
-        for what, q in (("smallest", 0), ("5 % quantile", 0.05), ("median", 0.5), ("95 % quantile", 0.95), ("largest", 1)):
-            rows.append((f"{name} examples a client, {what}", float(np.quantile(sizes, q)), "examples"))
+        for what, q in (
+            ("smallest", 0),
+            ("5 % quantile", 0.05),
+            ("median", 0.5),
+            ("95 % quantile", 0.95),
+            ("largest", 1),
+        ):
+            rows.append(
+                (f"{name} examples a client, {what}", float(np.quantile(sizes, q)), "examples")
+            )
     rows.append(("classes", store.num_classes, "classes"))
-    rows.append(("classes a client holds, median", float(np.median((labels > 0).sum(1))), "classes"))
-    rows.append(("share of the most frequent class", labels.sum(0).max() / labels.sum(), "share of train examples"))
+    rows.append(
+        ("classes a client holds, median", float(np.median((labels > 0).sum(1))), "classes")
+    )
+    rows.append(
+        (
+            "share of the most frequent class",
+            labels.sum(0).max() / labels.sum(),
+            "share of train examples",
+        )
+    )
 
     clients = [store.client(i) for i in range(min(len(store), CARD_CLIENTS))]
-    images, y = (np.concatenate([getattr(c, part) for c in clients]) for part in ("train_x", "train_y"))
+    images, y = (
+        np.concatenate([getattr(c, part) for c in clients]) for part in ("train_x", "train_y")
+    )
     writers = np.repeat(np.arange(len(clients)), [len(c.train_y) for c in clients])
     permuted = stream(0, "permuted writers").permutation(writers)
     for name, values in zip(("ink", "slant"), ink_and_slant(images), strict=True):
         for who, ids in (("writer", writers), ("permuted writer", permuted)):
             rows.append(
-                (f"{name}: share explained by the {who}", share_explained(values, y, ids), "share of within-class variance")
+                (
+                    f"{name}: share explained by the {who}",
+                    share_explained(values, y, ids),
+                    "share of within-class variance",
+                )
             )
     return pd.DataFrame(rows, columns=["quantity", "value", "unit"])
 
 
 def contact_sheet(store: ClientStore, writers: int, images: int) -> np.ndarray:
-    """The first ``images`` train images of ``writers`` clients spread over the store: ``[writers, images, h, w]``; white
-    where a client has fewer."""
+    """The first ``images`` train images of ``writers`` clients spread over the store: ``[writers,
+    images, h, w]``; white where a client has fewer."""
     chosen = np.linspace(0, len(store) - 1, writers).astype(int)
     sheet = np.ones((writers, images, *store.example_shape), dtype=np.float32)
     for row, index in enumerate(chosen):

@@ -1,8 +1,8 @@
-"""Fetch an archive: resumed where it was cut off, verified by its sha256, in its place whole or not at all.
+"""Fetch an archive: resumed where it was cut off, verified by its sha256, in its place whole or not
+at all.
 
-Pooch does the work; its downloader starts every file from nothing, so :class:`ResumingDownloader` goes on from a ``.part``
-file beside the archive.
-"""
+Pooch does the work; its downloader starts every file from nothing, so :class:`ResumingDownloader`
+goes on from a ``.part`` file beside the archive."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pathlib import Path
 import pooch
 import requests
 
-from perfedavg.errors import PerfedavgError
-from perfedavg.files import atomic, sha256_of
-from perfedavg.job import Progress
+from perfedavg.runtime.errors import PerfedavgError
+from perfedavg.runtime.job import Progress
+from perfedavg.storage.files import atomic, sha256_of
 
 logger = logging.getLogger("perfedavg")
 
@@ -27,7 +27,8 @@ ATTEMPTS, WAIT_SECONDS = 3, 5
 
 
 class ResumingDownloader:
-    """A downloader for ``pooch.retrieve`` that appends to ``part`` what is still missing, by an HTTP range request."""
+    """A downloader for ``pooch.retrieve`` that appends to ``part`` what is still missing, by an
+    HTTP range request."""
 
     def __init__(self, part: Path) -> None:
         self.part = part
@@ -36,8 +37,8 @@ class ResumingDownloader:
         """Complete ``part`` and copy it to ``output_file``.
 
         Raises:
-            requests.RequestException: the server cannot be reached, refuses, or stops before the end.
-        """
+            requests.RequestException: the server cannot be reached, refuses, or stops before the
+            end."""
         done = self.part.stat().st_size if self.part.exists() else 0
         headers = {"Range": f"bytes={done}-"} if done else {}
         with requests.get(url, stream=True, timeout=TIMEOUT_SECONDS, headers=headers) as response:
@@ -63,7 +64,9 @@ class ResumingDownloader:
                 progress.advance((done + received) >> 20)
         progress.close()
         if length and received < int(length):
-            raise requests.ConnectionError(f"the connection ended after {received} of {length} bytes")
+            raise requests.ConnectionError(
+                f"the connection ended after {received} of {length} bytes"
+            )
 
 
 def fetch(urls: Sequence[str], sha256: str, path: str | Path) -> None:
@@ -85,7 +88,8 @@ def fetch(urls: Sequence[str], sha256: str, path: str | Path) -> None:
             return
         problems.append(f"{url}: {problem}")
     raise PerfedavgError(
-        f"{path.name} could not be downloaded ({'; '.join(problems)}). Try again later, or name a copy: "
+        f"{path.name} could not be downloaded ({'; '.join(problems)}). Try again later, or "
+        f"name a copy: "
         "--config 'data={archive: PATH_OR_URL, sha256: HASH}'."
     )
 
@@ -96,7 +100,9 @@ def _fetch_one(url: str, sha256: str, path: Path, part: Path) -> str:
         if attempt:
             time.sleep(WAIT_SECONDS * attempt)
         try:
-            pooch.retrieve(url, f"sha256:{sha256}", path.name, path.parent, downloader=ResumingDownloader(part))
+            pooch.retrieve(
+                url, f"sha256:{sha256}", path.name, path.parent, downloader=ResumingDownloader(part)
+            )
         except requests.RequestException as error:  # what came so far stays, for the next attempt
             problem = _reason(error)
             if error.response is not None and error.response.status_code < 500:
@@ -119,10 +125,13 @@ def copy(source: str | Path, sha256: str, path: str | Path) -> None:
     try:
         found = sha256_of(source)
     except OSError as error:
-        raise PerfedavgError(f"The archive {source} (data.archive) cannot be read: {error.strerror}.") from error
+        raise PerfedavgError(
+            f"The archive {source} (data.archive) cannot be read: {error.strerror}."
+        ) from error
     if found != sha256:
         raise PerfedavgError(
-            f"The archive {source} has sha256 {found}, but {sha256} is expected: it is damaged, or another file; "
+            f"The archive {source} has sha256 {found}, but {sha256} is expected: it is "
+            f"damaged, or another file; "
             "get it again, or set data.sha256 if this is the file you mean."
         )
     with atomic(path) as temporary:

@@ -1,16 +1,17 @@
 """``glyphs62``: a built-in stand-in for EMNIST-62, drawn from the fonts that matplotlib ships.
 
-It exists so that the pipeline can be tried with no network, in seconds; results on it say nothing about the paper.
+It exists so that the pipeline can be tried with no network, in seconds; results on it say nothing
+about the paper.
 
-A *writer* is a base font, a personal style (slant, stroke weight, size, aspect, jitter, smear) and personal letter
-forms: inside every group of look-alikes (``0 O o``, ``1 l I``, ...) a writer draws some classes with another
-member's shape. As in federated EMNIST, characters are centred and keep the size they are written in, so that telling
-``O`` from ``o`` takes knowing how large this writer writes. Each image is 28x28, white paper (255), dark ink (towards 0).
+A *writer* is a base font, a personal style (slant, stroke weight, size, aspect, jitter, smear) and
+personal letter forms: inside every group of look-alikes (``0 O o``, ``1 l I``, ...) a writer draws
+some classes with another member's shape. As in federated EMNIST, characters are centred and keep
+the size they are written in, so that telling ``O`` from ``o`` takes knowing how large this writer
+writes. Each image is 28x28, white paper (255), dark ink (towards 0).
 
-How it is drawn: every (font, character) becomes a signed distance field once; an image samples that field at 28x28
-points moved by the writer's affine map, and turns distance into ink. Stroke weight is an offset of the distance and
-smear is the width of the edge, so both are exact at any size.
-"""
+How it is drawn: every (font, character) becomes a signed distance field once; an image samples that
+field at 28x28 points moved by the writer's affine map, and turns distance into ink. Stroke weight
+is an offset of the distance and smear is the width of the edge, so both are exact at any size."""
 
 from __future__ import annotations
 
@@ -29,7 +30,11 @@ CLASSES = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
 SIDE = 28
 FONT_FILES = (
-    *(f"DejaVu{family}{style}.ttf" for family in ("Sans", "SansMono") for style in ("", "-Bold", "-Oblique", "-BoldOblique")),
+    *(
+        f"DejaVu{family}{style}.ttf"
+        for family in ("Sans", "SansMono")
+        for style in ("", "-Bold", "-Oblique", "-BoldOblique")
+    ),
     *(f"DejaVuSerif{style}.ttf" for style in ("", "-Bold", "-Italic", "-BoldItalic")),
     *(f"STIXGeneral{style}.ttf" for style in ("", "Bol", "Italic", "BolIta")),
     *(f"cm{name}10.ttf" for name in ("r", "b", "ss", "tt", "mi", "ti")),
@@ -44,12 +49,15 @@ TRAIN_SHARE = 0.8  # EMNIST: 0.9. A larger test split, since these clients are s
 CAP_HEIGHT = 15.0  # height of a capital in pixels, at size 1
 
 _FIELD = 80  # side of a distance field, in cells
-_CELLS = 40  # height of a capital H in a field, so that no character is wider or higher than 78 cells
+_CELLS = (
+    40  # height of a capital H in a field, so that no character is wider or higher than 78 cells
+)
 
 
 @dataclass(frozen=True)
 class Writer:
-    """One writer's hand. Lengths are in output pixels, angles in radians, ``size`` and ``aspect`` are ratios."""
+    """One writer's hand. Lengths are in output pixels, angles in radians, ``size`` and ``aspect``
+    are ratios."""
 
     font: int
     slant: float
@@ -95,7 +103,9 @@ def draw(writer: Writer, labels: np.ndarray, rng: np.random.Generator) -> np.nda
     turn = (jitter * rng.normal(0, 0.08, n))[:, None, None]
     size = (writer.size * np.exp(jitter * rng.normal(0, 0.12, n)))[:, None, None]
     aspect = (writer.aspect * np.exp(jitter * rng.normal(0, 0.10, n)))[:, None, None]
-    weight = np.maximum(-0.2, writer.weight + jitter * rng.normal(0, 0.25, n))[:, None, None]  # no stroke vanishes
+    weight = np.maximum(-0.2, writer.weight + jitter * rng.normal(0, 0.25, n))[
+        :, None, None
+    ]  # no stroke vanishes
     shift_x, shift_y = (jitter * rng.normal(0, 0.6, (2, n)))[..., None, None]
 
     centre = (SIDE - 1) / 2
@@ -106,15 +116,21 @@ def draw(writer: Writer, labels: np.ndarray, rng: np.random.Generator) -> np.nda
     pixels_per_cell = size * CAP_HEIGHT / _CELLS
     field_centre = (_FIELD - 1) / 2
     layer = (writer.font * len(CLASSES) + writer.forms[labels])[:, None, None] + np.zeros_like(x)
-    where = np.stack([layer, y / pixels_per_cell + field_centre, x / pixels_per_cell + field_centre])
+    where = np.stack(
+        [layer, y / pixels_per_cell + field_centre, x / pixels_per_cell + field_centre]
+    )
     # Outside the field nothing is drawn: a large distance, in cells.
-    distance = map_coordinates(_distance_fields(), where, order=1, mode="constant", cval=_FIELD) * pixels_per_cell
+    distance = (
+        map_coordinates(_distance_fields(), where, order=1, mode="constant", cval=_FIELD)
+        * pixels_per_cell
+    )
     ink = np.clip(0.5 + (weight - distance) / writer.smear, 0, 1)
     return np.round(255 * (1 - ink)).astype(np.uint8)
 
 
 def client_sizes(rng: np.random.Generator, median: int) -> int:
-    """Number of examples of one writer: as in EMNIST most are near the ``median``, some far below, few up to twice it."""
+    """Number of examples of one writer: as in EMNIST most are near the ``median``, some far below,
+    few up to twice it."""
     kind = rng.random()
     if kind < 0.15:
         ratio = rng.uniform(0.3, 0.9)
@@ -126,10 +142,11 @@ def client_sizes(rng: np.random.Generator, median: int) -> int:
 
 
 def glyphs62_clients(seed: int, writers: int, median_examples: int) -> Iterator[ClientExamples]:
-    """Yield every writer's train and test examples, in the order of their ids ``w0000``, ``w0001``, ...
+    """Yield every writer's train and test examples, in the order of their ids ``w0000``, ``w0001``,
+    ...
 
-    A writer depends on the seed and its own number alone, so more writers change none of the others.
-    """
+    A writer depends on the seed and its own number alone, so more writers change none of the
+    others."""
     for number in range(writers):
         rng = np.random.default_rng(np.random.SeedSequence([seed, number]))
         writer = make_writer(rng)
@@ -148,7 +165,8 @@ def glyphs62_clients(seed: int, writers: int, median_examples: int) -> Iterator[
 
 @cache
 def _distance_fields() -> np.ndarray:
-    """Signed distance, in cells, to the outline (negative inside): float32 ``[22 * 62, 80, 80]``."""
+    """Signed distance, in cells, to the outline (negative inside): float32 ``[22 * 62, 80,
+    80]``."""
     import matplotlib
     from PIL import Image, ImageDraw, ImageFont
     from scipy.ndimage import distance_transform_edt
@@ -165,7 +183,12 @@ def _distance_fields() -> np.ndarray:
             ImageDraw.Draw(large).text((-left, -top), character, font=font, fill=255)
             width, height = (min(_FIELD - 2, round(side * scale)) for side in large.size)
             cell = Image.new("L", (_FIELD, _FIELD), 0)
-            cell.paste(large.resize((width, height), Image.Resampling.BOX), ((_FIELD - width) // 2, (_FIELD - height) // 2))
+            cell.paste(
+                large.resize((width, height), Image.Resampling.BOX),
+                ((_FIELD - width) // 2, (_FIELD - height) // 2),
+            )
             inside = np.asarray(cell) >= 128
-            fields[f * len(CLASSES) + c] = distance_transform_edt(~inside) - distance_transform_edt(inside)
+            fields[f * len(CLASSES) + c] = distance_transform_edt(~inside) - distance_transform_edt(
+                inside
+            )
     return fields

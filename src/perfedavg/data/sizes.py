@@ -20,7 +20,8 @@ _GLYPHS62_MEAN, _GLYPHS62_TRAIN = 0.97, 0.8  # of the median; see glyphs62.clien
 
 
 def declared_size(data: Glyphs62 | Emnist62) -> DataSize:
-    """The size that the config and the data set's description give; an archive of the user's own can be of another size."""
+    """The size that the config and the data set's description give; an archive of the user's own
+    can be of another size."""
     if isinstance(data, Emnist62):
         return _EMNIST62
     examples = _GLYPHS62_MEAN * data.median_examples

@@ -1,12 +1,13 @@
 """The client store: one memory-mapped columnar file pair for a data set of any number of clients.
 
-``examples.arrow`` holds the examples sorted by client, a client's train examples first and its test examples right
-behind; ``clients.arrow`` holds one row a client. Both are Arrow IPC files: opening reads only a footer, a client is
-read without copying, and processes on one machine share the pages. Writing streams, so neither writing nor reading takes
-memory that grows with the number of clients (but for 8 bytes a client while writing, to find an id that occurs twice).
+``examples.arrow`` holds the examples sorted by client, a client's train examples first and its test
+examples right behind; ``clients.arrow`` holds one row a client. Both are Arrow IPC files: opening
+reads only a footer, a client is read without copying, and processes on one machine share the pages.
+Writing streams, so neither writing nor reading takes memory that grows with the number of clients
+(but for 8 bytes a client while writing, to find an id that occurs twice).
 
-Record batches of the examples end at client boundaries, so that a client always is one contiguous slice of one batch.
-"""
+Record batches of the examples end at client boundaries, so that a client always is one contiguous
+slice of one batch."""
 
 from __future__ import annotations
 
@@ -24,24 +25,24 @@ from typing import IO
 import numpy as np
 import pyarrow as pa
 
-from perfedavg.errors import PerfedavgError
-from perfedavg.files import atomic
+from perfedavg.runtime.errors import PerfedavgError
+from perfedavg.storage.files import atomic
 
 EXAMPLES_PER_BATCH = 16_384
 CLIENTS_PER_BATCH = 4_096
 RESIDENT_BYTES = 32 * 2**20
 """About how much of a store's files a reading process keeps resident."""
 FAULT_BYTES = 2 * 2**20
-"""How much more than asked for becomes resident at the most: Linux maps a whole folio of its page cache at once."""
+"""How much more than asked for becomes resident at the most: Linux maps a whole folio of its page
+cache at once."""
 
 
 @dataclass(frozen=True)
 class ClientExamples:
     """One client's own train and test split.
 
-    ``*_x``: ``[n, ...]`` uint8 (a grey level k stands for k/255) or float32 (taken as it is); ``*_y``: ``[n]`` integer
-    class labels.
-    """
+    ``*_x``: ``[n, ...]`` uint8 (a grey level k stands for k/255) or float32 (taken as it is);
+    ``*_y``: ``[n]`` integer class labels."""
 
     client_id: str
     train_x: np.ndarray
@@ -51,9 +52,13 @@ class ClientExamples:
 
 
 def write_store(
-    folder: str | Path, clients: Iterable[ClientExamples], num_classes: int, metadata: dict[str, str] | None = None
+    folder: str | Path,
+    clients: Iterable[ClientExamples],
+    num_classes: int,
+    metadata: dict[str, str] | None = None,
 ) -> None:
-    """Write ``clients``, in the order given, to ``folder``; nothing appears there unless all of it was written.
+    """Write ``clients``, in the order given, to ``folder``; nothing appears there unless all of it
+    was written.
 
     Raises:
         PerfedavgError: there is no client, or two clients have the same id.
@@ -82,18 +87,31 @@ class ClientStore:
         self.folder = folder = Path(folder)
         try:
             self._maps = _mapped(folder / "examples.arrow"), _mapped(folder / "clients.arrow")
-            # Clients are drawn: what follows one in the file is not wanted next. What is wanted, `_find` asks for.
+            # Clients are drawn: what follows one in the file is not wanted next. What is wanted,
+            # `_find` asks for.
             self._maps[0].madvise(mmap.MADV_RANDOM)
-            self._examples, self._clients = (pa.ipc.open_file(pa.py_buffer(pages)) for pages in self._maps)
-        except (OSError, ValueError) as error:  # Arrow's errors about contents are ValueErrors, as an empty file's is
-            raise PerfedavgError(f"{folder} holds no readable client store ({error}); run the target `data`.") from error
-        metadata = {k.decode(): v.decode() for k, v in (self._examples.schema.metadata or {}).items()}
+            self._examples, self._clients = (
+                pa.ipc.open_file(pa.py_buffer(pages)) for pages in self._maps
+            )
+        except (
+            OSError,
+            ValueError,
+        ) as error:  # Arrow's errors about contents are ValueErrors, as an empty file's is
+            raise PerfedavgError(
+                f"{folder} holds no readable client store ({error}); run the target `data`."
+            ) from error
+        metadata = {
+            k.decode(): v.decode() for k, v in (self._examples.schema.metadata or {}).items()
+        }
         self.metadata = metadata
         self.num_classes = int(metadata["num_classes"])
         self.example_shape = tuple(int(n) for n in metadata["example_shape"].split(","))
         self._batches: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._table = self._clients.read_all()
-        self._place = [self._table.column(name) for name in ("client_id", "batch", "row", "num_train", "num_test")]
+        self._place = [
+            self._table.column(name)
+            for name in ("client_id", "batch", "row", "num_train", "num_test")
+        ]
         self._prefetched: dict[int, _Found] = {}
         self._address = np.frombuffer(self._maps[0], dtype=np.uint8).ctypes.data
         self._touched = 0
@@ -112,7 +130,8 @@ class ClientStore:
         return self._table.column("client_id")
 
     def column(self, name: str) -> np.ndarray:
-        """One column of the client table for all clients: ``client_id, offset, batch, row, num_train, num_test``."""
+        """One column of the client table for all clients: ``client_id, offset, batch, row,
+        num_train, num_test``."""
         return self._table.column(name).to_numpy(zero_copy_only=False)
 
     def label_counts(self) -> np.ndarray:
@@ -129,32 +148,42 @@ class ClientStore:
         return ClientExamples(client_id, x[:num_train], y[:num_train], x[num_train:], y[num_train:])
 
     def prefetch(self, indices: Iterable[int]) -> None:
-        """Have the kernel read these clients from disk by the time they are wanted, without waiting for it."""
+        """Have the kernel read these clients from disk by the time they are wanted, without waiting
+        for it."""
         self._prefetched = {index: self._find(index) for index in indices}
 
     def _find(self, index: int) -> _Found:
-        """A client's id, images and labels, which the kernel starts to read, and how many of them are train examples."""
-        client_id, batch, row, num_train, num_test = (column[index].as_py() for column in self._place)
+        """A client's id, images and labels, which the kernel starts to read, and how many of them
+        are train examples."""
+        client_id, batch, row, num_train, num_test = (
+            column[index].as_py() for column in self._place
+        )
         x, y = (values[row : row + num_train + num_test] for values in self._batch(batch))
         for values in (x, y):
             start = values.ctypes.data - self._address
             within_page = start % mmap.PAGESIZE
-            self._maps[0].madvise(mmap.MADV_WILLNEED, start - within_page, within_page + values.nbytes)
+            self._maps[0].madvise(
+                mmap.MADV_WILLNEED, start - within_page, within_page + values.nbytes
+            )
         return client_id, x, y, num_train
 
     def _batch(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         if number not in self._batches:
             batch = self._examples.get_batch(number)
-            x = batch.column("x").values.to_numpy(zero_copy_only=True).reshape(-1, *self.example_shape)
+            x = (
+                batch.column("x")
+                .values.to_numpy(zero_copy_only=True)
+                .reshape(-1, *self.example_shape)
+            )
             self._batches[number] = x, batch.column("y").to_numpy(zero_copy_only=True)
         return self._batches[number]
 
     def _release_pages(self) -> None:
         """Unmap all pages.
 
-        A process that meets ever new clients would else keep all their pages resident, a long run on a large population the
-        whole store. Arrays that were handed out stay valid: the pages are in the kernel's cache and come back when touched.
-        """
+        A process that meets ever new clients would else keep all their pages resident, a long run
+        on a large population the whole store. Arrays that were handed out stay valid: the pages are
+        in the kernel's cache and come back when touched."""
         self._touched = 0
         for pages in self._maps:
             pages.madvise(mmap.MADV_DONTNEED)
@@ -168,11 +197,16 @@ def _mapped(path: Path) -> mmap.mmap:
 class _Writer:
     """Streams clients into the two files; batches are flushed at client boundaries.
 
-    The client table begins with the digest of all data, known only at the end. Its batches wait in a scratch file, not in memory.
-    """
+    The client table begins with the digest of all data, known only at the end. Its batches wait in
+    a scratch file, not in memory."""
 
     def __init__(
-        self, examples_path: Path, clients_path: Path, scratch: IO[bytes], num_classes: int, metadata: dict[str, str]
+        self,
+        examples_path: Path,
+        clients_path: Path,
+        scratch: IO[bytes],
+        num_classes: int,
+        metadata: dict[str, str],
     ) -> None:
         self._paths = examples_path, clients_path
         self._num_classes = num_classes
@@ -198,7 +232,9 @@ class _Writer:
         rows = len(client.train_y) + len(client.test_y)
         counts = np.bincount(client.train_y, minlength=self._num_classes).astype(np.uint16)
         place = self._offset, self._num_batches, self._pending_rows
-        self._client_rows.append((client.client_id, *place, len(client.train_y), len(client.test_y), counts))
+        self._client_rows.append(
+            (client.client_id, *place, len(client.train_y), len(client.test_y), counts)
+        )
         self._digest.update(client.client_id.encode())
         for x, y in ((client.train_x, client.train_y), (client.test_x, client.test_y)):
             x, y = np.ascontiguousarray(x), y.astype(np.int32)
@@ -243,7 +279,9 @@ class _Writer:
             "row": pa.array(row, pa.int32()),
             "num_train": pa.array(num_train, pa.int32()),
             "num_test": pa.array(num_test, pa.int32()),
-            "label_counts": pa.FixedSizeListArray.from_arrays(pa.array(np.concatenate(counts)), self._num_classes),
+            "label_counts": pa.FixedSizeListArray.from_arrays(
+                pa.array(np.concatenate(counts)), self._num_classes
+            ),
         }
         batch = pa.record_batch(columns)
         if self._scratch_stream is None:
@@ -264,7 +302,12 @@ class _Writer:
                         _check_unique(batch.column("client_id").to_pylist(), repeated, seen)
                     file.write_batch(batch.replace_schema_metadata(schema.metadata))
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if kind is None and self._examples_file is None:
             raise PerfedavgError("The data hold no client, so there is nothing to store.")
         try:
@@ -285,9 +328,12 @@ def _repeated(hashes: array) -> np.ndarray:
 
 
 def _check_unique(ids: list[str], repeated: np.ndarray, seen: set[str]) -> None:
-    """Of equal hashes, tell equal ids from mere collisions; ``seen`` gathers the ids that have such a hash."""
+    """Of equal hashes, tell equal ids from mere collisions; ``seen`` gathers the ids that have such
+    a hash."""
     for client_id in ids:
         if hash(client_id) in repeated:
             if client_id in seen:
-                raise PerfedavgError(f"Client id {client_id!r} occurs twice in the data; ids must be unique.")
+                raise PerfedavgError(
+                    f"Client id {client_id!r} occurs twice in the data; ids must be unique."
+                )
             seen.add(client_id)

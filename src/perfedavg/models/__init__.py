@@ -1,9 +1,9 @@
 """The networks, as pure functions of a list of parameters.
 
-``cnn_emnist`` is the CNN of section 3 (inferred, not stated in the paper): conv 3x3x32, ReLU, conv 3x3x64, ReLU, max-pool
-2, dropout 0.25, dense 128, ReLU, dropout 0.5, dense 62; 1,206,590 parameters. ``cnn_small`` is for the built-in data:
-conv 5x5x16 stride 2, ReLU, conv 3x3x32 stride 3, ReLU, dense 62; 36,862 parameters.
-"""
+``cnn_emnist`` is the CNN of section 3 (inferred, not stated in the paper): conv 3x3x32, ReLU, conv
+3x3x64, ReLU, max-pool 2, dropout 0.25, dense 128, ReLU, dropout 0.5, dense 62; 1,206,590
+parameters. ``cnn_small`` is for the built-in data: conv 5x5x16 stride 2, ReLU, conv 3x3x32 stride
+3, ReLU, dense 62; 36,862 parameters."""
 
 from __future__ import annotations
 
@@ -28,21 +28,31 @@ class Model:
 
     Attributes:
         shapes: name and shape of every parameter; biases start at zero, weights Glorot-uniform.
-        prepare: images ``[n, 28, 28]`` in [0, 1] to the features that ``logits`` takes; called once a client.
-        logits: (parameters, features ``[n, ...]``, dropout or None) to ``[n, classes]``; with None dropout is off. It works
-            under ``torch.func.vmap``, where the masks must be given.
-        gradient: (parameters, features, labels, dropout or None) to the gradient of the mean cross-entropy and that loss, what
-            autograd makes of ``logits`` up to rounding, in less time; None: there is only autograd.
-    """
+        prepare: images ``[n, 28, 28]`` in [0, 1] to the features that ``logits`` takes; called once
+            a client.
+        logits: (parameters, features ``[n, ...]``, dropout or None) to ``[n, classes]``; with None
+            dropout is off. It works under ``torch.func.vmap``, where the masks must be given.
+        gradient: (parameters, features, labels, dropout or None) to the gradient of the mean
+            cross-entropy and that loss, what autograd makes of ``logits`` up to rounding, in less
+            time; None: there is only autograd."""
 
     shapes: dict[str, tuple[int, ...]]
     prepare: Callable[[Tensor], Tensor]
     logits: Callable[[Sequence[Tensor], Tensor, Dropout | None], Tensor]
-    gradient: Callable[[Sequence[Tensor], Tensor, Tensor, torch.Generator | None], tuple[list[Tensor], Tensor]] | None = None
+    gradient: (
+        Callable[
+            [Sequence[Tensor], Tensor, Tensor, torch.Generator | None], tuple[list[Tensor], Tensor]
+        ]
+        | None
+    ) = None
 
     def init(self, generator: torch.Generator) -> Parameters:
-        """Fresh float32 parameters: weights uniform in ±sqrt(6 / (fan_in + fan_out)) (Glorot), biases zero."""
-        return [_glorot_uniform(s, generator) if len(s) > 1 else torch.zeros(s) for s in self.shapes.values()]
+        """Fresh float32 parameters: weights uniform in ±sqrt(6 / (fan_in + fan_out)) (Glorot),
+        biases zero."""
+        return [
+            _glorot_uniform(s, generator) if len(s) > 1 else torch.zeros(s)
+            for s in self.shapes.values()
+        ]
 
     def named(self, parameters: Parameters) -> dict[str, Tensor]:
         """Parameters by name."""
@@ -60,8 +70,9 @@ def _glorot_uniform(shape: tuple[int, ...], generator: torch.Generator) -> Tenso
 
 
 def _channels_last(weight: Tensor) -> Tensor:
-    """A kernel in the layout that makes torch's convolutions and max-pool compute and pass on that layout, the fastest one on
-    a CPU. ``contiguous(memory_format=...)`` gives the same strides, but vmap does not know it."""
+    """A kernel in the layout that makes torch's convolutions and max-pool compute and pass on that
+    layout, the fastest one on a CPU. ``contiguous(memory_format=...)`` gives the same strides, but
+    vmap does not know it."""
     return weight.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2) if weight.is_cpu else weight
 
 
@@ -79,8 +90,9 @@ _PATCH_PIXELS = torch.arange(784).view(28, 28).unfold(0, 5, 2).unfold(1, 5, 2).f
 
 
 def _cnn_small_logits(p: Sequence[Tensor], x: Tensor, dropout: Dropout | None) -> Tensor:
-    # Both convolutions as matrix products: on tiny layers torch's convolutions cost twice as much. The first one's
-    # patches come from `prepare`; the second one's do not overlap, so they are a mere rearrangement.
+    # Both convolutions as matrix products: on tiny layers torch's convolutions cost twice as much.
+    # The first one's patches come from `prepare`; the second one's do not overlap, so they are a
+    # mere rearrangement.
     n = len(x)
     x = F.linear(x.reshape(-1, 25), p[0].flatten(1), p[1]).relu()
     x = x.view(n, 4, 3, 4, 3, 16).transpose(2, 3).reshape(-1, 9 * 16)
@@ -118,6 +130,9 @@ MODELS = {
         gradient=gradients.cnn_emnist,
     ),
 }
-# The same network; a training step's two convolutions and large dense layer compute in bfloat16, where the gradient is by hand
-# (not in Hessian-vector products nor where only some layers are trained), on float32 parameters. Evaluation is float32.
-MODELS["cnn_emnist_bf16"] = replace(MODELS["cnn_emnist"], gradient=partial(gradients.cnn_emnist, compute=torch.bfloat16))
+# The same network; a training step's two convolutions and large dense layer compute in bfloat16,
+# where the gradient is by hand (not in Hessian-vector products nor where only some layers are
+# trained), on float32 parameters. Evaluation is float32.
+MODELS["cnn_emnist_bf16"] = replace(
+    MODELS["cnn_emnist"], gradient=partial(gradients.cnn_emnist, compute=torch.bfloat16)
+)

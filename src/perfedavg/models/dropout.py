@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 Dropout = torch.Generator | Callable[[torch.Size, float], Tensor]
-"""Where dropout's masks come from: a generator to draw them from, or a function that gives the mask of kept values, bool of
-the shape asked for, at each layer's probability p of a dropped value."""
+"""Where dropout's masks come from: a generator to draw them from, or a function that gives the mask
+of kept values, bool of the shape asked for, at each layer's probability p of a dropped value."""
 
 
 def keep_mask(shape: torch.Size, p: float, generator: torch.Generator) -> Tensor:
@@ -21,9 +21,11 @@ def keep_mask(shape: torch.Size, p: float, generator: torch.Generator) -> Tensor
 
 
 def drop_(x: Tensor, p: float, generator: torch.Generator) -> Tensor:
-    """Set the values that :func:`keep_mask` would not keep to zero in place; kept ones are left unscaled. ``x`` is contiguous.
+    """Set the values that :func:`keep_mask` would not keep to zero in place; kept ones are left
+    unscaled. ``x`` is contiguous.
 
-    As a ReLU's backward pass does it, one value let through where another is large enough: which takes less than a mask."""
+    As a ReLU's backward pass does it, one value let through where another is large enough: which
+    takes less than a mask."""
     chosen = _random_bytes(x.shape, generator).to(x.dtype)
     return torch.ops.aten.threshold_backward.grad_input(x, chosen, int(256 * p) - 0.5, grad_input=x)
 
@@ -31,7 +33,9 @@ def drop_(x: Tensor, p: float, generator: torch.Generator) -> Tensor:
 def _random_bytes(shape: torch.Size, generator: torch.Generator) -> Tensor:
     """Uniform uint8 of this shape, eight of them a draw."""
     numel = shape.numel()
-    words = torch.empty((numel + 7) // 8, dtype=torch.int64).random_(-(2**63), None, generator=generator)
+    words = torch.empty((numel + 7) // 8, dtype=torch.int64).random_(
+        -(2**63), None, generator=generator
+    )
     return words.view(torch.uint8)[:numel].view(shape)
 
 
@@ -39,5 +43,9 @@ def inverted_dropout(x: Tensor, p: float, dropout: Dropout | None) -> Tensor:
     """Kept values are scaled by 1 / (1 - p), so that nothing needs scaling without dropout."""
     if dropout is None:
         return x
-    keep = keep_mask(x.shape, p, dropout) if isinstance(dropout, torch.Generator) else dropout(x.shape, p)
+    keep = (
+        keep_mask(x.shape, p, dropout)
+        if isinstance(dropout, torch.Generator)
+        else dropout(x.shape, p)
+    )
     return x * keep * (1 / (1 - p))

@@ -1,6 +1,6 @@
-"""The networks' loss and gradient with the backward pass written out: the numbers of ``torch.autograd`` up to rounding, in less
-time. No graph is recorded, activations are changed in place, and every kernel meets the layout in which it is fastest.
-"""
+"""The networks' loss and gradient with the backward pass written out: the numbers of
+``torch.autograd`` up to rounding, in less time. No graph is recorded, activations are changed in
+place, and every kernel meets the layout in which it is fastest."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ _POOLING = ([2, 2], [2, 2], [0, 0], [1, 1], False)
 _ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
-def cnn_small(p: Sequence[Tensor], x: Tensor, labels: Tensor, dropout: torch.Generator | None) -> tuple[list[Tensor], Tensor]:
+def cnn_small(
+    p: Sequence[Tensor], x: Tensor, labels: Tensor, dropout: torch.Generator | None
+) -> tuple[list[Tensor], Tensor]:
     """Of ``models._cnn_small_logits``: gradient of the mean cross-entropy, and that loss."""
     n = len(x)
     patches = x.reshape(-1, 25)
@@ -46,16 +48,24 @@ def cnn_small(p: Sequence[Tensor], x: Tensor, labels: Tensor, dropout: torch.Gen
 
 
 def cnn_emnist(
-    p: Sequence[Tensor], x: Tensor, labels: Tensor, dropout: torch.Generator | None, compute: torch.dtype = torch.float32
+    p: Sequence[Tensor],
+    x: Tensor,
+    labels: Tensor,
+    dropout: torch.Generator | None,
+    compute: torch.dtype = torch.float32,
 ) -> tuple[list[Tensor], Tensor]:
     """Of ``models._cnn_emnist_logits``: gradient of the mean cross-entropy, and that loss.
 
-    With ``compute`` bfloat16, float32 parameters meet both convolutions and the large dense layer rounded to it, and so do the
-    activations and gradients that these take and give; sums, max-pool, last layer and loss stay float32.
-    """
+    With ``compute`` bfloat16, float32 parameters meet both convolutions and the large dense layer
+    rounded to it, and so do the activations and gradients that these take and give; sums, max-pool,
+    last layer and loss stay float32."""
     n, dtype = len(x), p[0].dtype
     compute = compute if dtype == torch.float32 else dtype
-    x, weight1, weight2 = _one_channel_last(x.to(compute)), _one_channel_last(p[0].to(compute)), p[2].to(compute)
+    x, weight1, weight2 = (
+        _one_channel_last(x.to(compute)),
+        _one_channel_last(p[0].to(compute)),
+        p[2].to(compute),
+    )
     weight2, weight3 = weight2.contiguous(memory_format=torch.channels_last), p[4].to(compute)
     first = aten.convolution(x, weight1, p[1].to(compute), *_CONVOLUTION).relu_()
     second = aten.convolution(first, weight2, p[3].to(compute), *_CONVOLUTION).to(dtype)
@@ -63,7 +73,8 @@ def cnn_emnist(
     pooled.relu_()  # it commutes with the max-pool, and a quarter of the values is left behind it
     scale = 1.0
     if dropout is not None:
-        # A dropped value becomes zero, as ReLU's do; the kept ones are scaled where they are multiplied anyway.
+        # A dropped value becomes zero, as ReLU's do; the kept ones are scaled where they are
+        # multiplied anyway.
         drop_(pooled.permute(0, 2, 3, 1), 0.25, dropout)
         scale = 4 / 3
     flat = pooled.flatten(1).to(compute)
@@ -76,25 +87,39 @@ def cnn_emnist(
         d_third.mul_(2)
     bias3 = d_third.sum(0)
     d_sum = d_third.mul_(scale).to(compute)
-    d_pooled = _linear(d_sum, weight3.t()).view(n, 64, 12, 12).to(dtype, memory_format=torch.channels_last)
+    d_pooled = (
+        _linear(d_sum, weight3.t()).view(n, 64, 12, 12).to(dtype, memory_format=torch.channels_last)
+    )
     aten.threshold_backward.grad_input(d_pooled, pooled, 0, grad_input=d_pooled)
-    d_second = aten.max_pool2d_with_indices_backward(d_pooled, second, *_POOLING, indices).to(compute)
-    d_first, *gradient2 = aten.convolution_backward(d_second, first, weight2, [64], *_CONVOLUTION, [True, True, True])
+    d_second = aten.max_pool2d_with_indices_backward(d_pooled, second, *_POOLING, indices).to(
+        compute
+    )
+    d_first, *gradient2 = aten.convolution_backward(
+        d_second, first, weight2, [64], *_CONVOLUTION, [True, True, True]
+    )
     aten.threshold_backward.grad_input(d_first, first, 0, grad_input=d_first)
-    _, *gradient1 = aten.convolution_backward(d_first, x, weight1, [32], *_CONVOLUTION, [False, True, True])
+    _, *gradient1 = aten.convolution_backward(
+        d_first, x, weight1, [32], *_CONVOLUTION, [False, True, True]
+    )
     weight3 = _linear(d_sum.t(), flat.t())
-    return [*(g.to(dtype) for g in (*gradient1, *gradient2, weight3)), bias3, d_logits.t() @ third, d_logits.sum(0)], loss
+    return [
+        *(g.to(dtype) for g in (*gradient1, *gradient2, weight3)),
+        bias3,
+        d_logits.t() @ third,
+        d_logits.sum(0),
+    ], loss
 
 
 def _one_channel_last(x: Tensor) -> Tensor:
-    """A tensor of one channel with strides that say channels-last; without, they say both layouts, and torch picks the other."""
+    """A tensor of one channel with strides that say channels-last; without, they say both layouts,
+    and torch picks the other."""
     height, width = x.shape[2:]
     return x.as_strided(x.shape, (height * width, 1, width, 1))
 
 
 def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``F.linear`` by oneDNN, which is faster than what torch chooses on processors with AVX-512 that are not Intel's: for the
-    large dense layer twice."""
+    """``F.linear`` by oneDNN, which is faster than what torch chooses on processors with AVX-512
+    that are not Intel's: for the large dense layer twice."""
     if x.dtype in (torch.float32, torch.bfloat16) and _ONEDNN:
         return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
     return F.linear(x, weight, bias)

@@ -10,13 +10,18 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from perfedavg.analysis.figures.style import add_footer, save_figure, use_style
-from perfedavg.tables import write_table
+from perfedavg.storage.tables import write_table
 
-DATA_CARD_FIGURE = {"shown": "str", "index": "int 0..", "value": "float 0..", "note": "str"}
+DATA_CARD_FIGURE = {"shown": "str", "index": "int 0..", "value": "float 0..", "caveat": "str"}
 
 
 def data_card_figure(
-    sheet: np.ndarray, num_train: np.ndarray, label_counts: np.ndarray, dataset: str, note: str, base: str | Path
+    sheet: np.ndarray,
+    num_train: np.ndarray,
+    label_counts: np.ndarray,
+    dataset: str,
+    caveat: str,
+    base: str | Path,
 ) -> None:
     """Draw the card.
 
@@ -26,15 +31,22 @@ def data_card_figure(
         label_counts: train examples of every class.
     """
     bars = [("train examples of a client", i, n) for i, n in enumerate(num_train)]
-    bars += [("share of a label", i, share) for i, share in enumerate(label_counts / label_counts.sum())]
-    data = pd.DataFrame(bars, columns=["shown", "index", "value"]).assign(note=note)
+    bars += [
+        ("share of a label", i, share) for i, share in enumerate(label_counts / label_counts.sum())
+    ]
+    data = pd.DataFrame(bars, columns=["shown", "index", "value"]).assign(caveat=caveat)
     write_table(DATA_CARD_FIGURE, data, Path(base).with_suffix(".csv"))
     use_style()
     figure = plt.figure(figsize=(7.2, 5.6))
     grid = figure.add_gridspec(2, 2, height_ratios=[2.2, 1])
     axis = figure.add_subplot(grid[0, :])
     writers, images, height, width = sheet.shape
-    axis.imshow(sheet.transpose(0, 2, 1, 3).reshape(writers * height, images * width), cmap="gray", vmin=0, vmax=1)
+    axis.imshow(
+        sheet.transpose(0, 2, 1, 3).reshape(writers * height, images * width),
+        cmap="gray",
+        vmin=0,
+        vmax=1,
+    )
     axis.set(xticks=[], yticks=[(i + 0.5) * height for i in range(writers)])
     axis.set_yticklabels([f"writer {i + 1}" for i in range(writers)], fontsize=6)
     axis.tick_params(length=0)
@@ -47,8 +59,12 @@ def data_card_figure(
     sizes.yaxis.set_major_locator(MaxNLocator(integer=True))
     sizes.set_ylabel("clients", fontsize=8)
     labels = figure.add_subplot(grid[1, 1])
-    labels.bar(np.arange(len(label_counts)), label_counts / label_counts.sum(), color="C0", width=0.9)
+    labels.bar(
+        np.arange(len(label_counts)), label_counts / label_counts.sum(), color="C0", width=0.9
+    )
     labels.set_xlabel("label (0-9 digits, 10-35 A-Z, 36-61 a-z)", fontsize=8)
     labels.set_ylabel("share of examples", fontsize=8)
-    add_footer(figure, [f"n = {len(num_train)} clients, {num_train.sum():,} train examples.", note])
+    add_footer(
+        figure, [f"n = {len(num_train)} clients, {num_train.sum():,} train examples.", caveat]
+    )
     save_figure(figure, base)

@@ -1,4 +1,5 @@
-"""Figure ``rounds``: initial and personalized accuracy against communication rounds, for every M and E."""
+"""Figure ``rounds``: initial and personalized accuracy against communication rounds, for every M
+and E."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from perfedavg.analysis.figures.style import COLORS, MARKERS, add_footer, save_figure, use_style
 from perfedavg.analysis.summary import INITIAL, PERSONALIZED, initial_and_personalized
-from perfedavg.tables import write_table
+from perfedavg.storage.tables import write_table
 
 ROUNDS_FIGURE = {
     "clients_per_round": "int 1..",
@@ -23,27 +24,34 @@ ROUNDS_FIGURE = {
     "epoch": "int 0..",
     "accuracy": "float? 0..1",
     "num_clients": "int 1..",
-    "note": "str",
+    "caveat": "str",
 }
 
 
-def rounds_data(evaluation: pd.DataFrame, runs: pd.DataFrame, selection: dict[str, Any]) -> pd.DataFrame:
+def rounds_data(
+    evaluation: pd.DataFrame, runs: pd.DataFrame, selection: dict[str, Any]
+) -> pd.DataFrame:
     """What the figure shows: one row a (run, evaluated round, model)."""
     curves = initial_and_personalized(evaluation, runs, selection)
-    return curves.assign(note=runs.note.iloc[0])[list(ROUNDS_FIGURE)]
+    return curves.assign(caveat=runs.caveat.iloc[0])[list(ROUNDS_FIGURE)]
 
 
 def rounds_figure(data: pd.DataFrame, runs: pd.DataFrame, target: float, base: str | Path) -> None:
-    """Draw ``data`` (of :func:`rounds_data`): a point a seed, a line through the mean, a band from min to max.
+    """Draw ``data`` (of :func:`rounds_data`): a point a seed, a line through the mean, a band from
+    min to max.
 
     Every setting of ``runs`` has its panel, with the number of its runs that diverged, if any did.
     """
     write_table(ROUNDS_FIGURE, data, Path(base).with_suffix(".csv"))
     use_style()
-    work, letter = ("local_epochs", "E") if runs.local_epochs.notna().all() else ("local_steps", "K")
+    work, letter = (
+        ("local_epochs", "E") if runs.local_epochs.notna().all() else ("local_steps", "K")
+    )
     cohorts, works = sorted(runs.clients_per_round.unique()), sorted(runs[work].unique())
     size = (max(4.8, 1.2 + 1.75 * len(works)), 1.2 + max(2.6, 1.6 * len(cohorts)))
-    figure, axes = plt.subplots(len(cohorts), len(works), figsize=size, sharex=True, sharey=True, squeeze=False)
+    figure, axes = plt.subplots(
+        len(cohorts), len(works), figsize=size, sharex=True, sharey=True, squeeze=False
+    )
     for row, cohort in zip(axes, cohorts, strict=True):
         for axis, amount in zip(row, works, strict=True):
             panel = data[(data.clients_per_round == cohort) & (data[work] == amount)]
@@ -51,21 +59,49 @@ def rounds_figure(data: pd.DataFrame, runs: pd.DataFrame, target: float, base: s
             diverged = setting.status.str.startswith("diverged").sum()
             if diverged:
                 words = f"{diverged} of {len(setting)} runs diverged"
-                axis.text(0.5, 0.04, words, transform=axis.transAxes, ha="center", fontsize=7, color="0.25")
+                axis.text(
+                    0.5,
+                    0.04,
+                    words,
+                    transform=axis.transAxes,
+                    ha="center",
+                    fontsize=7,
+                    color="0.25",
+                )
             axis.axhline(target, color="0.5", linewidth=0.8, linestyle=":")
             for model in (INITIAL, PERSONALIZED):
                 own = panel[panel.model == model]
                 by_round = own.groupby("round").accuracy
                 mean, color = by_round.mean(), COLORS[model]
-                axis.fill_between(mean.index, by_round.min(), by_round.max(), color=color, alpha=0.2, linewidth=0)
+                axis.fill_between(
+                    mean.index, by_round.min(), by_round.max(), color=color, alpha=0.2, linewidth=0
+                )
                 axis.plot(mean.index, mean, color=color, linewidth=1.4)
-                axis.plot(own["round"], own.accuracy, MARKERS[model], color=color, markersize=2.2, alpha=0.8, markeredgewidth=0)
+                axis.plot(
+                    own["round"],
+                    own.accuracy,
+                    MARKERS[model],
+                    color=color,
+                    markersize=2.2,
+                    alpha=0.8,
+                    markeredgewidth=0,
+                )
             axis.set_title(f"M = {cohort}, {letter} = {int(amount)}", fontsize=8)
     handles = [
-        plt.Line2D([], [], color=COLORS[model], marker=MARKERS[model], markersize=4, linewidth=1.4, label=f"{model} model")
+        plt.Line2D(
+            [],
+            [],
+            color=COLORS[model],
+            marker=MARKERS[model],
+            markersize=4,
+            linewidth=1.4,
+            label=f"{model} model",
+        )
         for model in (INITIAL, PERSONALIZED)
     ]
-    handles.append(plt.Line2D([], [], color="0.5", linewidth=0.8, linestyle=":", label=f"target {target:g}"))
+    handles.append(
+        plt.Line2D([], [], color="0.5", linewidth=0.8, linestyle=":", label=f"target {target:g}")
+    )
     figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False)
     figure.supylabel("accuracy, mean over clients", fontsize=8)
     for axis in axes[-1]:
@@ -74,14 +110,18 @@ def rounds_figure(data: pd.DataFrame, runs: pd.DataFrame, target: float, base: s
     lowest = data.accuracy.min()
     axes[0, 0].set_ylim(bottom=max(0.0, lowest - 0.05) if lowest == lowest else 0.0)
     axes[0, 0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    add_footer(figure, [_what(data, runs), runs.note.iloc[0]])
+    add_footer(figure, [_what(data, runs), runs.caveat.iloc[0]])
     save_figure(figure, base)
 
 
 def _what(data: pd.DataFrame, runs: pd.DataFrame) -> str:
     at_end = data["round"] == runs["rounds"].max()
     last, before = data[at_end].num_clients.max(), data[~at_end].num_clients.max()
-    clients = f"n = {last:.0f} evaluation clients at the last round" if at_end.any() else "no run reached the last round"
+    clients = (
+        f"n = {last:.0f} evaluation clients at the last round"
+        if at_end.any()
+        else "no run reached the last round"
+    )
     clients += f", {before:.0f} of them before" if before < last else ""
     n = runs.seed.nunique()
     seeds = f"Points: {n} seeds; line: their mean; band: min to max." if n > 1 else "One seed."

@@ -1,4 +1,5 @@
-"""One look for all figures: legible at paper size, colour-blind safe, and the same bytes for the same data."""
+"""One look for all figures: legible at paper size, colour-blind safe, and the same bytes for the
+same data."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from perfedavg.analysis.summary import INITIAL, PERSONALIZED
-from perfedavg.files import atomic
+from perfedavg.storage.files import atomic
 
 _SAFE = sns.color_palette("colorblind")
 COLORS = {INITIAL: _SAFE[0], PERSONALIZED: _SAFE[1]}
@@ -61,9 +62,14 @@ def say_empty(axis: Axes, why: str = "all runs diverged") -> None:
 
 
 def save_figure(figure: Figure, base: str | Path) -> None:
-    """Write ``<base>.png``, ``.pdf`` and ``.svg`` without dates, so that equal data give equal bytes."""
+    """Write ``<base>.png``, ``.pdf`` and ``.svg`` without dates, so that equal data give equal
+    bytes."""
     base = Path(base)
-    no_date = {"png": {"Software": None}, "pdf": {"CreationDate": None, "ModDate": None}, "svg": {"Date": None}}
+    no_date = {
+        "png": {"Software": None},
+        "pdf": {"CreationDate": None, "ModDate": None},
+        "svg": {"Date": None},
+    }
     for kind, metadata in no_date.items():
         with atomic(base.with_suffix(f".{kind}")) as temporary:
             figure.savefig(temporary, format=kind, metadata=metadata)

@@ -1,5 +1,5 @@
-"""Figure ``theory``: the identity of FedAvg, FedSGD and FOMAML beside its controls, and how the algorithms' updates lie to each
-other as the number of local steps K grows."""
+"""Figure ``theory``: the identity of FedAvg, FedSGD and FOMAML beside its controls, and how the
+algorithms' updates lie to each other as the number of local steps K grows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from perfedavg.analysis.figures.style import SERIES, add_footer, save_figure, say_empty, use_style
-from perfedavg.tables import write_table
+from perfedavg.storage.tables import write_table
 
 THEORY_FIGURE = {
     "panel": "str",
@@ -24,10 +24,15 @@ THEORY_FIGURE = {
     "seed": "int 0..",
     "batches": "str",
     "value": "float?",
-    "note": "str",
+    "caveat": "str",
 }
 
-IDENTITY, FEDAVG, MAML, LENGTHS = "identity", "cosine with FedAvg", "cosine with MAML", "norm relative to MAML"
+IDENTITY, FEDAVG, MAML, LENGTHS = (
+    "identity",
+    "cosine with FedAvg",
+    "cosine with MAML",
+    "norm relative to MAML",
+)
 PANELS = {
     IDENTITY: {
         "identity": "residual",
@@ -72,8 +77,9 @@ _ZERO = 1e-18
 
 
 def theory_data(table: pd.DataFrame) -> pd.DataFrame:
-    """What the figure shows of table ``theory``: one row a (panel, name, checkpoint, K, seed, kind of batches)."""
-    keys = ["round", "k", "seed", "batches", "note"]
+    """What the figure shows of table ``theory``: one row a (panel, name, checkpoint, K, seed, kind
+    of batches)."""
+    keys = ["round", "k", "seed", "batches", "caveat"]
     parts = [
         table[keys].assign(panel=panel, name=name, value=table[column])
         for panel, shown in PANELS.items()
@@ -82,8 +88,11 @@ def theory_data(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[list(THEORY_FIGURE)]
 
 
-def theory_figure(table: pd.DataFrame, note: str, clients: int, models: int, base: str | Path) -> None:
-    """Draw table ``theory``. ``clients`` are in a cohort; ``models`` (checkpoints times seeds) were asked for."""
+def theory_figure(
+    table: pd.DataFrame, caveat: str, clients: int, models: int, base: str | Path
+) -> None:
+    """Draw table ``theory``. ``clients`` are in a cohort; ``models`` (checkpoints times seeds) were
+    asked for."""
     data = theory_data(table)
     write_table(THEORY_FIGURE, data, Path(base).with_suffix(".csv"))
     use_style()
@@ -108,20 +117,31 @@ def theory_figure(table: pd.DataFrame, note: str, clients: int, models: int, bas
     rounds, seeds = ", ".join(map(str, sorted(done["round"].unique()))), done.seed.nunique()
     missing = f" of {models}, whose runs did not diverge before" if len(done) < models else ""
     what = (
-        f"n = {len(done)} checkpoints{missing} (rounds {rounds}; {seeds} seed{'s' * (seeds > 1)}), each with "
+        f"n = {len(done)} checkpoints{missing} (rounds {rounds}; {seeds} "
+        f"seed{'s' * (seeds > 1)}), each with "
         f"{clients} training clients. "
-        "Points: a checkpoint, mini-batches; lines: mean over checkpoints. Full-batch: a step uses all of a client's examples."
+        "Points: a checkpoint, mini-batches; lines: mean over checkpoints. Full-batch: a "
+        "step uses all of a client's examples."
     )
-    add_footer(figure, [what if len(data) else "", note])
+    add_footer(figure, [what if len(data) else "", caveat])
     save_figure(figure, base)
 
 
 def _draw(axis: Axes, own: pd.DataFrame, color: str, marker: str, shift: float) -> None:
-    """One name: single models as points and their mean as a line, for mini-batches; a dashed mean for full batches."""
+    """One name: single models as points and their mean as a line, for mini-batches; a dashed mean
+    for full batches."""
     mini, full = (own[own.batches == batches] for batches in ("mini-batch", "full-batch"))
     means = full.groupby("k").value.mean()
     axis.plot(means.index, means, "--", color=color, linewidth=1)
-    axis.plot(mini.k + shift, mini.value, marker, color=color, markersize=2.5, alpha=0.5, markeredgewidth=0)
+    axis.plot(
+        mini.k + shift,
+        mini.value,
+        marker,
+        color=color,
+        markersize=2.5,
+        alpha=0.5,
+        markeredgewidth=0,
+    )
     means = mini.groupby("k").value.mean()
     axis.plot(means.index, means, color=color, marker=marker, markersize=3.5, linewidth=1.4)
 
@@ -130,7 +150,10 @@ def _finish(figure: Figure, axes: np.ndarray) -> None:
     """Scales and legends."""
 
     def handles(styles: dict[str, tuple]) -> list[Line2D]:
-        return [Line2D([], [], color=c, marker=m, markersize=3.5, linewidth=1.4, label=name) for name, (c, m) in styles.items()]
+        return [
+            Line2D([], [], color=c, marker=m, markersize=3.5, linewidth=1.4, label=name)
+            for name, (c, m) in styles.items()
+        ]
 
     identity, *directions, lengths = axes.flat
     identity.set_yscale("log")
@@ -139,14 +162,33 @@ def _finish(figure: Figure, axes: np.ndarray) -> None:
     identity.yaxis.set_major_locator(FixedLocator([_ZERO, *(10.0**p for p in powers)]))
     identity.yaxis.set_minor_locator(FixedLocator([]))
     identity.set_yticklabels(["0", *(f"$10^{{{p}}}$" for p in powers)])
-    identity.legend(handles=handles(_RESIDUALS), loc="center", bbox_to_anchor=(0.5, 0.37), fontsize=7, frameon=False)
-    identity.annotate("K = 1: both sides are FedSGD", (1, _ZERO), (30, -3), textcoords="offset points", fontsize=6.5)
+    identity.legend(
+        handles=handles(_RESIDUALS),
+        loc="center",
+        bbox_to_anchor=(0.5, 0.37),
+        fontsize=7,
+        frameon=False,
+    )
+    identity.annotate(
+        "K = 1: both sides are FedSGD",
+        (1, _ZERO),
+        (30, -3),
+        textcoords="offset points",
+        fontsize=6.5,
+    )
     for axis in directions:
         axis.axhline(0, color="0.6", linewidth=0.8, linestyle=":")
         axis.set_ylim(top=1.03)
     lengths.axhline(1, color="0.6", linewidth=0.8, linestyle=":")
     lengths.set_ylim(bottom=0)
     lines = [
-        Line2D([], [], color="0.3", linestyle=line, label=name) for line, name in (("-", "mini-batch"), ("--", "full-batch"))
+        Line2D([], [], color="0.3", linestyle=line, label=name)
+        for line, name in (("-", "mini-batch"), ("--", "full-batch"))
     ]
-    figure.legend(handles=handles(_ALGORITHMS) + lines, loc="outside upper center", ncols=4, frameon=False, fontsize=7)
+    figure.legend(
+        handles=handles(_ALGORITHMS) + lines,
+        loc="outside upper center",
+        ncols=4,
+        frameon=False,
+        fontsize=7,
+    )

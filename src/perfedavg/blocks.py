@@ -1,0 +1,30 @@
+"""The base of all blocks of settings, and the types of their values."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Count = Annotated[int, Field(gt=0, strict=True)]
+
+
+Natural = Annotated[int, Field(ge=0, strict=True)]
+
+
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+Momentum = Annotated[float, Field(ge=0, lt=1)]
+
+
+Weight = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
+
+
+ModelName = Literal["cnn_small", "cnn_emnist", "cnn_emnist_bf16"]
+
+
+class Block(BaseModel):
+    """Base of all blocks: frozen, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,0 +1,1 @@
+"""What an experiment is: one file per block, messages for mistakes, generated documentation."""

@@ -1,0 +1,87 @@
+"""``config/README.md`` and the JSON schema, generated from the config models: ``python -m
+perfedavg.config.docs``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from perfedavg.config.experiment import Config, json_schema
+from perfedavg.storage.files import write_text
+
+_HEAD = """# Configuration
+
+`config.yaml` is the default experiment, in small and on invented data. `emnist62.yaml` is the paper's protocol on its data,
+`emnist62-small.yaml` the same with fewer clients, rounds and fine-tune epochs, `emnist62-algorithms.yaml` all algorithms side by
+side on fewer still (`docs/algorithms.md` explains that block), `emnist62-precision.yaml` what bfloat16 costs (`docs/speed.md`).
+One is chosen with `--configfile FILE`; single values are changed on the command line, on top of the file, with
+`--config 'seeds=[0]'` or `--config 'federated={rounds: 80}'`.
+A copy of the data, or a mirror, is named with `--config 'data={archive: PATH_OR_URL, sha256: HASH}'`. `paper_targets.csv` is the
+paper's own Table 1.
+Wrong keys, types and impossible values stop everything before the first job, with one sentence.
+
+Generated from `src/perfedavg/config.py` by `make schema`; do not edit.
+
+| key | type | default | meaning |
+|---|---|---|---|
+"""
+
+
+def config_readme() -> str:
+    """The text of ``config/README.md``: one line a key."""
+    schema = Config.model_json_schema()
+    return _HEAD + "".join(
+        f"| {p} | {t} | {d} | {m} |\n" for p, t, d, m in _rows(schema, schema["$defs"], "")
+    )
+
+
+def _rows(
+    block: dict[str, Any], definitions: dict[str, Any], prefix: str
+) -> list[tuple[str, str, str, str]]:
+    rows = []
+    for key, field in block["properties"].items():
+        path = f"{prefix}{key}"
+        options = [field, *field.get("oneOf", []), *field.get("anyOf", [])]
+        blocks = [o["$ref"].split("/")[-1] for o in options if "$ref" in o]
+        if blocks:
+            if {"type": "null"} in options:
+                rows.append(
+                    (
+                        f"`{path}`",
+                        "block or null",
+                        f"`{json.dumps(field.get('default'))}`",
+                        field.get("description", ""),
+                    )
+                )
+            for name in blocks:
+                choice = f" ({name.removeprefix('Server').lower()})" if len(blocks) > 1 else ""
+                rows += [
+                    (p + choice, *rest)
+                    for p, *rest in _rows(definitions[name], definitions, f"{path}.")
+                ]
+            continue
+        default = (
+            "required"
+            if key in block.get("required", [])
+            else f"`{json.dumps(field.get('default'))}`"
+        )
+        rows.append((f"`{path}`", _type(field), default, field.get("description", "")))
+    return rows
+
+
+def _type(field: dict[str, Any]) -> str:
+    if "anyOf" in field:
+        return " or ".join(_type(option) for option in field["anyOf"])
+    if "enum" in field or "const" in field:
+        return " or ".join(f"`{value}`" for value in field.get("enum", [field.get("const")]))
+    if field["type"] == "array":
+        return f"list of {_type(field['items'])}" if "type" in field["items"] else "list of blocks"
+    bounds = [f"{sign} {field[k]:g}" for k, sign in _BOUNDS.items() if k in field]
+    return " ".join([field["type"], *([f"({', '.join(bounds)})"] if bounds else [])])
+
+
+_BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+
+if __name__ == "__main__":
+    write_text("config/README.md", config_readme())
+    write_text("workflow/schemas/config.schema.json", json_schema())

@@ -1,0 +1,1 @@
+"""Which runs there are, how much work each job is, and what that costs."""

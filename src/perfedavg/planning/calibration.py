@@ -1,0 +1,267 @@
+"""What an example of each activity costs on this machine: every kind of job, run in miniature on
+made-up clients.
+
+The same functions do the work as in the workflow's own jobs, so the numbers follow whatever makes
+those faster."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from perfedavg.algorithms.spec import RunSpec
+from perfedavg.config.experiment import Config
+from perfedavg.data.glyphs62 import glyphs62_clients
+from perfedavg.data.sizes import DataSize
+from perfedavg.data.store import ClientExamples, ClientStore, write_store
+from perfedavg.models import MODELS
+from perfedavg.personalization.evaluate import personalize_run
+from perfedavg.planning.comparison_runs import algorithm_runs
+from perfedavg.planning.limits import reference_seconds
+from perfedavg.planning.runs import stage1_runs, stage2_runs
+from perfedavg.planning.workload import (
+    EVALUATE,
+    Activity,
+    fine_tuning_activity,
+    gradient_examples,
+    theory_examples,
+    training_activity,
+)
+from perfedavg.randomness import torch_stream
+from perfedavg.runtime.job import Progress
+from perfedavg.storage.checkpoints import save_tensors
+from perfedavg.training.centralized import CentralizedRun
+from perfedavg.training.federated import train_runs
+from perfedavg.training.theory import measure_theory
+
+logger = logging.getLogger("perfedavg")
+
+CLIENTS = 8
+EXAMPLES_A_TRIAL = 1500
+"""About how many examples a trial goes through at once: fewer clients where each has many."""
+THEORY_EXAMPLES = 20
+TRAINING, ANALYSIS = "training", "analysis"
+_IMPORTED = {
+    TRAINING: "perfedavg.training.federated, perfedavg.personalization.evaluate",
+    ANALYSIS: "perfedavg.analysis.figures.rounds",
+}
+
+Trial = Callable[[int], float]
+"""Do an activity so many times over; return the examples that were handled."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Seconds of one core (of the GPU's host, where one computes) an example, by activity; and of a
+    job before it works."""
+
+    seconds: Mapping[Activity, float]
+    start_up: Mapping[str, float]
+
+
+def calibrate(
+    config: Config, data: DataSize, activities: Iterable[Activity], seconds: float = 0.7
+) -> Costs:
+    """Measure every activity for about ``seconds``, with clients of the data's mean size."""
+    activities = sorted(activities)
+    progress = Progress("calibration", len(activities) + len(_IMPORTED), "activity")
+    with TemporaryDirectory() as scratch:
+        trials = _Trials(config, data, Path(scratch))
+        clock = time.perf_counter if config.backend.device == "cuda" else time.process_time
+        costs = {}
+        for activity in activities:
+            if activity.kind == "convert":  # there is no archive to try it on
+                costs[activity] = reference_seconds(config.model, activity)
+            else:
+                with _quietly():
+                    costs[activity] = _seconds_per_example(trials.of(activity), clock, seconds)
+            progress.advance(activity=" ".join(map(str, activity)))
+    start_up = {}
+    for kind, modules in _IMPORTED.items():
+        start_up[kind] = min(
+            _cpu_seconds_of([sys.executable, "-c", f"import {modules}"]) for _ in range(2)
+        )
+        progress.advance(activity="start-up")
+    progress.close()
+    return Costs(costs, start_up)
+
+
+def _seconds_per_example(trial: Trial, clock: Callable[[], float], seconds: float) -> float:
+    """The first call warms up, and says how often the second one has to repeat; a long one is
+    enough by itself."""
+    began = clock()
+    examples = trial(1)
+    took = clock() - began
+    if took < 4 * seconds:
+        repeats = max(1, min(200, round(seconds / max(took, 1e-3))))
+        began = clock()
+        examples = trial(repeats)
+        took = clock() - began
+    return took / examples
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the progress lines of what is tried."""
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _cpu_seconds_of(command: list[str]) -> float:
+    before = os.times()
+    subprocess.run(command, check=True)
+    after = os.times()
+    return (
+        after.children_user - before.children_user + after.children_system - before.children_system
+    )
+
+
+class _Trials:
+    """Miniatures of the workflow's jobs, on one small store."""
+
+    def __init__(self, config: Config, data: DataSize, folder: Path) -> None:
+        self.config, self.data, self.folder, self.calls = config, data, folder, 0
+        train, test = max(1, round(data.train)), max(1, round(data.test))
+        self.store = _made_up_store(folder / "store", train, test)
+        self.store_of_theory = _made_up_store(folder / "small", min(train, THEORY_EXAMPLES), test)
+        self.specs = [*stage1_runs(config), *stage2_runs(config), *algorithm_runs(config)]
+
+    def of(self, activity: Activity) -> Trial:
+        """The trial of one activity."""
+        kinds = {
+            "train": self.train,
+            "fine-tune": self.fine_tune,
+            "evaluate": self.fine_tune,
+            "centralized": self.centralized,
+            "theory": self.theory,
+            "draw": self.draw,
+        }
+        return partial(kinds[activity.kind], activity)
+
+    def train(self, activity: Activity, repeats: int) -> float:
+        spec, stage = next(
+            (spec, stage)
+            for spec in self.specs
+            for stage in (spec, *spec.then)
+            if training_activity(stage) == activity
+        )
+        own = {
+            key: getattr(stage, key)
+            for key in ("algorithm", "local_epochs", "local_steps", "weights", "client", "server")
+        }
+        clients = self._at_once(gradient_examples(stage, self.data.train), spec.clients_per_round)
+        spec = self._fresh(
+            spec, **own, clients_per_round=clients, rounds=repeats, evaluated_rounds=(repeats,)
+        )
+        train_runs([spec], self.store, range(CLIENTS), [0], self._new_folder(), self._new_folder())
+        return repeats * spec.clients_per_round * gradient_examples(spec, round(self.data.train))
+
+    def fine_tune(self, activity: Activity, repeats: int) -> float:
+        config, ordinary = self.config, self.config.personalization
+        ways = [ordinary.model_copy(update=dict(way)) for way in (ordinary, *config.strategies)]
+        ways += [config.local_only.as_fine_tuning()] if config.local_only else []
+        way = ways[0]
+        if activity != EVALUATE:
+            way = next(way for way in ways if fine_tuning_activity(way, way.batch_size) == activity)
+        clients = list(range(self._at_once(way.epochs * self.data.train))) * repeats
+        tuned = [] if activity == EVALUATE else [0]
+        backend = config.backend
+        personalize_run(
+            self.specs[0], None, self.store, {0: clients}, "validation", way, tuned, backend=backend
+        )
+        examples = (
+            round(self.data.test) if activity == EVALUATE else round(self.data.train) * way.epochs
+        )
+        return len(clients) * examples
+
+    def centralized(self, activity: Activity, repeats: int) -> float:
+        settings = self.config.centralized.model_copy(update={"passes": repeats})
+        clients = range(self._at_once(self.data.train))
+        CentralizedRun(
+            "centralized",
+            self.config.model,
+            0,
+            settings,
+            self.store,
+            clients,
+            [0],
+            self._new_folder(),
+        ).train()
+        return repeats * len(clients) * round(self.data.train)
+
+    def theory(self, activity: Activity, repeats: int) -> float:
+        theory, spec, folder = self.config.theory, self._fresh(self.specs[0]), self._new_folder()
+        model, store = MODELS[spec.model], self.store_of_theory
+        rounds = range(1, repeats + 1)
+        for number in rounds:
+            save_tensors(
+                folder / f"round_{number}.safetensors",
+                model.named(model.init(torch_stream(0, "theory", number))),
+                {},
+            )
+        path = folder / "theory.parquet"
+        measure_theory(
+            spec,
+            folder,
+            store,
+            range(CLIENTS),
+            theory.max_steps,
+            1,
+            rounds,
+            path,
+            folder / "resume",
+        )
+        return repeats * theory_examples(len(store.client(0).train_y), spec.client.batch_size)
+
+    def draw(self, activity: Activity, repeats: int) -> float:
+        drawn = glyphs62_clients(
+            self.config.data.seed, 2 * repeats, self.config.data.median_examples
+        )
+        return sum(len(client.train_y) + len(client.test_y) for client in drawn)
+
+    def _fresh(self, spec: RunSpec, **changes: object) -> RunSpec:
+        start = {
+            "parent_run_id": None,
+            "parent_rounds": 0,
+            "stage": 1,
+            "then": (),
+            "keeps_server_state": False,
+        }
+        return spec.model_copy(update={**start, **changes})
+
+    def _at_once(self, examples: float, limit: int = CLIENTS) -> int:
+        """How many clients a trial takes, of which each goes through so many examples."""
+        return max(1, min(limit, CLIENTS, int(EXAMPLES_A_TRIAL // examples)))
+
+    def _new_folder(self) -> Path:
+        self.calls += 1
+        folder = self.folder / str(self.calls)
+        folder.mkdir()
+        return folder
+
+
+def _made_up_store(folder: Path, train: int, test: int) -> ClientStore:
+    write_store(folder, (_made_up_client(n, train, test) for n in range(CLIENTS)), num_classes=62)
+    return ClientStore(folder)
+
+
+def _made_up_client(number: int, train: int, test: int) -> ClientExamples:
+    rng = np.random.default_rng(number)
+    x = rng.integers(256, size=(train + test, 28, 28), dtype=np.uint8)
+    y = rng.integers(62, size=train + test)
+    return ClientExamples(f"made-up-{number}", x[:train], y[:train], x[train:], y[train:])

@@ -1,0 +1,1 @@
+"""What every step needs around its work; decides no number."""

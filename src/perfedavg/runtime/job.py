@@ -1,0 +1,119 @@
+"""What every step of the workflow does around its work: log, progress, threads, errors that a user
+can read."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from io import StringIO
+from pathlib import Path
+from typing import NoReturn
+
+import psutil
+
+from perfedavg.runtime.errors import PerfedavgError
+
+logger = logging.getLogger("perfedavg")
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
+
+TIMING_LINE = "start-up {startup:.2f} s, work {work:.2f} s"
+
+
+@contextmanager
+def job(log: str | Path) -> Iterator[None]:
+    """Run the body as one step: messages go to the terminal and to ``log``; the last line of the
+    log is its timing.
+
+    A :class:`PerfedavgError` ends the process with exit code 1 and its message, without a
+    traceback; SIGTERM ends it as Ctrl-C does, so that training saves its state first."""
+    began = time.time()
+    startup = began - psutil.Process().create_time()
+    prepare_process()
+    signal.signal(signal.SIGTERM, _stop)
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    handlers = [logging.StreamHandler(), logging.FileHandler(log, mode="w", encoding="utf-8")]
+    logger.setLevel(logging.INFO)
+    logger.handlers = handlers  # this package's messages alone: libraries have their own chatter
+    try:
+        yield
+    except PerfedavgError as error:
+        logger.error("Error: %s", error)
+        raise SystemExit(1) from None
+    except Exception:
+        logger.exception("Unexpected error, please report it with this log")
+        raise SystemExit(1) from None
+    logger.removeHandler(handlers[0])  # the timing is for the log alone
+    logger.info(TIMING_LINE.format(startup=startup, work=time.time() - began))
+
+
+def _stop(signum: int, frame: object) -> NoReturn:
+    """A cluster that ends a job asks first: leave as after Ctrl-C, so that what can be saved is
+    saved. It may ask twice, directly and through Snakemake; the second one must not interrupt the
+    saving."""
+    signal.signal(signum, signal.SIG_IGN)
+    raise SystemExit(128 + signum)
+
+
+def prepare_process() -> None:
+    """Torch gets one thread, here and in worker processes: two would give other bits than one, and
+    independent runs or clients fill the cores better. Freed memory is kept."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+    _keep_freed_memory()
+
+
+@cache
+def _keep_freed_memory() -> None:
+    """Memory that is freed stays with the process, blocks of 32 MiB and more excepted (the most
+    that glibc allows).
+
+    Otherwise a training step gives its large tensors back to the system and takes them anew, page
+    by page."""
+    with suppress(OSError, AttributeError):  # another C library than glibc
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, 32 << 20)
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+class Progress:
+    """A progress line for a long run, for terminal and log: done, rate, time left and named facts.
+
+    Whole lines rather than a redrawn bar, since several jobs share the terminal; at most one in
+    ``interval`` seconds."""
+
+    def __init__(self, label: str, total: int | None, unit: str, done: int = 0) -> None:
+        from tqdm import tqdm
+
+        self._bar = tqdm(
+            desc=label,
+            total=total,
+            unit=unit,
+            initial=done,
+            file=StringIO(),
+            mininterval=1e9,
+            ascii=" .:",
+            ncols=110,
+        )
+        self._interval = 2.0 if sys.stderr.isatty() else 10.0
+        self._last = time.monotonic()
+
+    def advance(self, to: int | None = None, **facts: str | float) -> None:
+        """One unit more is done, or ``to`` units in all; show a line if it is time for one or if
+        this was the last."""
+        self._bar.update(1 if to is None else to - self._bar.n)
+        now = time.monotonic()
+        if now - self._last >= self._interval or self._bar.n == self._bar.total:
+            self._last = now
+            self._bar.set_postfix(facts, refresh=False)
+            logger.info(str(self._bar))
+
+    def close(self) -> None:
+        """Release the bar."""
+        self._bar.close()

@@ -1,0 +1,62 @@
+"""Facts about the machine, the packages and the source that a result came from."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+PACKAGES = (
+    "perfedavg",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "safetensors",
+    "scipy",
+    "seaborn",
+    "snakemake",
+    "torch",
+)
+
+
+def git_commit() -> str:
+    """The commit of the source, with ``-modified`` behind it where tracked files differ;
+    ``unknown`` outside a checkout."""
+    try:
+        return subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--match=", "--dirty=-modified"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that results depend on."""
+    return {name: version(name) for name in PACKAGES}
+
+
+def machine_facts() -> dict[str, str | int]:
+    """Processor, cores, operating system and Python."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count() or 0,
+        "system": platform.platform(),
+        "python": platform.python_version(),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    return next(
+        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")),
+        platform.machine(),
+    )

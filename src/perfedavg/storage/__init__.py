@@ -1,0 +1,1 @@
+"""Files, tables and checkpoints on disk, written whole or not at all."""

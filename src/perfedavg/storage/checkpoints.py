@@ -1,0 +1,46 @@
+"""Weights on disk: safetensors only, never pickle, written whole or not at all.
+
+The metadata is one JSON value under the key ``perfedavg``: safetensors writes several keys in an
+order that differs from process to process, and equal runs must give equal bytes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from perfedavg.runtime.errors import PerfedavgError
+from perfedavg.storage.files import atomic
+
+_KEY = "perfedavg"
+
+
+def save_tensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write named tensors and their metadata."""
+    text = json.dumps(metadata, sort_keys=True)
+    with atomic(path) as temporary:
+        save_file(
+            {name: tensor.detach().contiguous() for name, tensor in tensors.items()},
+            temporary,
+            {_KEY: text},
+        )
+
+
+def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read what :func:`save_tensors` wrote.
+
+    Raises:
+        PerfedavgError: the file is missing or no safetensors file.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(
+                file.metadata()[_KEY]
+            )
+    except (OSError, SafetensorError, KeyError, TypeError) as error:
+        raise PerfedavgError(
+            f"Checkpoint {path} cannot be read ({error}); delete it and run the pipeline again."
+        ) from error

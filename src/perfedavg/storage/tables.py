@@ -1,0 +1,68 @@
+"""Tables on disk: a contract of columns, types and bounds, checked whenever one is written or read
+back.
+
+A contract stands beside the code that writes the table; ``docs/outputs.md`` documents all of them,
+and a test holds the two in sync. It maps a column to its type (``str``, ``int``, ``float``; a ``?``
+behind it: values may be missing) and, behind a space, its bounds: ``"float? 0..1"``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from perfedavg.storage.files import atomic
+
+if TYPE_CHECKING:
+    import pandera.pandas as pa
+
+Contract = dict[str, str]
+
+TRAINING, VALIDATION, EVALUATION = "training", "validation", "evaluation"
+"""The client groups."""
+
+
+def write_table(contract: Contract, table: pd.DataFrame, path: str | Path) -> None:
+    """Check ``table`` against its contract and write it, as Parquet or CSV by the ending of
+    ``path``.
+
+    Raises:
+        pandera.errors.SchemaError: a column is missing, of another type or out of its bounds.
+    """
+    table = _schema(contract).validate(table)
+    with atomic(path) as temporary:
+        if Path(path).suffix == ".parquet":
+            table.to_parquet(temporary, index=False)
+        else:
+            table.to_csv(temporary, index=False, float_format="%.6g")
+
+
+def read_table(contract: Contract, path: str | Path) -> pd.DataFrame:
+    """Read a CSV table with the types of its contract (Parquet keeps its own)."""
+    always_text = [name for name, spec in contract.items() if spec == "str"]
+    table = pd.read_csv(path, dtype=dict.fromkeys(always_text, "str"))
+    table[always_text] = table[always_text].fillna(
+        ""
+    )  # CSV does not tell an empty text from a missing one
+    return _schema(contract).validate(table)
+
+
+def _schema(contract: Contract) -> pa.DataFrameSchema:
+    import pandera.pandas as pa
+
+    columns = {}
+    for column, spec in contract.items():
+        kind, _, bounds = spec.partition(" ")
+        nullable = kind.endswith("?")
+        dtype = {"int": "Int64" if nullable else "int64", "float": "float64", "str": "str"}[
+            kind.rstrip("?")
+        ]
+        low, _, high = bounds.partition("..")
+        checks = [
+            check(float(bound))
+            for check, bound in ((pa.Check.ge, low), (pa.Check.le, high))
+            if bound
+        ]
+        columns[column] = pa.Column(dtype, checks, nullable=nullable, coerce=True)
+    return pa.DataFrameSchema(columns)  # further columns may follow those of the contract
