@@ -123,7 +123,7 @@ def test_a_schedule_is_one_run_whose_stages_follow_each_other():
     run = algorithm_runs(entry(*SCHEDULE))[0]
     assert (run.run_id, run.study, run.algorithm, run.local_steps, run.rounds) == (
         "x.x0.5-s0",
-        "algorithms",
+        "comparison",
         "fedavg",
         4,
         10,
