@@ -28,7 +28,7 @@ import pandas as pd
 import yaml
 
 from perfedavg.analysis.provenance import job_times
-from perfedavg.config.experiment import load_config
+from perfedavg.config.load import load_config
 from perfedavg.runtime.errors import PerfedavgError
 
 ROOT = Path(__file__).parents[1]

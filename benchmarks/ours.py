@@ -23,7 +23,7 @@ from benchmarks.work import (
     train_data,
 )
 from perfedavg.algorithms.federated import CohortClient, FederatedRun, ServerState
-from perfedavg.algorithms.server_settings import ServerSGD
+from perfedavg.algorithms.servers.sgd import ServerSGD
 from perfedavg.algorithms.spec import ClientTraining, RunSpec
 from perfedavg.data.store import ClientExamples, ClientStore, write_store
 from perfedavg.execution.workers import WorkerUpdates

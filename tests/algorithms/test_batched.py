@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from perfedavg.algorithms.client import ALGORITHMS, Algorithm
+from perfedavg.algorithms.family import ALGORITHMS, Algorithm
 from perfedavg.algorithms.federated import CohortClient, FederatedRun, ServerState, loop
 from perfedavg.algorithms.spec import Backend
 from perfedavg.execution import cohorts as batched
@@ -291,6 +291,6 @@ def test_a_gpu_gives_what_the_loop_gives():
         on_cpu = [replace(update, delta=[d.cpu() for d in update.delta]) for update in got]
         assert_close(on_cpu, loop(run, parameters, 3, cohort), TOLERANCE[dtype])
         state, _ = run.round(
-            ServerState(parameters, run.servers[0].init(parameters)), 3, cohort, on_gpu
+            ServerState(parameters, run.spec.server.init(parameters)), 3, cohort, on_gpu
         )
         assert {t.device.type for t in [*state.parameters, *state.optimizer]} == {"cpu"}

@@ -43,7 +43,7 @@ def test_two_rounds_with_two_clients_of_different_size_by_hand():
         torch.tensor(weight, dtype=torch.float32),
         torch.tensor(bias, dtype=torch.float32),
     ]
-    state = ServerState(parameters, run.servers[0].init(parameters))
+    state = ServerState(parameters, run.spec.server.init(parameters))
     cohort = [
         CohortClient(i, Examples(torch.tensor(x[i], dtype=torch.float32), torch.tensor(y[i])))
         for i in "ab"
@@ -89,7 +89,7 @@ def test_a_reptile_round_weights_clients_equally_and_takes_k_steps():
         for i in "ab"
     ]
     state, diagnostics = run.round(
-        ServerState(parameters, run.servers[0].init(parameters)), 1, cohort
+        ServerState(parameters, run.spec.server.init(parameters)), 1, cohort
     )
     ends = []
     for i in "ab":
@@ -111,7 +111,7 @@ def test_train_loss_is_the_mean_over_examples_at_the_parameters_they_met():
     cohort = [
         CohortClient(i, Examples(torch.ones(len(v), 2), torch.tensor(v))) for i, v in labels.items()
     ]
-    _, diagnostics = run.round(ServerState(parameters, run.servers[0].init(parameters)), 1, cohort)
+    _, diagnostics = run.round(ServerState(parameters, run.spec.server.init(parameters)), 1, cohort)
     logsumexp = np.log(np.exp([0.0, 1.0, 2.0]).sum())
     assert diagnostics.train_loss == pytest.approx(logsumexp - np.mean([0, 1, 2, 2]), rel=1e-6)
     assert diagnostics.gradient_evaluations == 1 + 3

@@ -105,7 +105,7 @@ def make_run(case, server_lr):
     start = list(torch.ones(3, dtype=torch.float64).split([2, 1]))
     return (
         run,
-        ServerState(start, run.servers[0].init(start)),
+        ServerState(start, run.spec.server.init(start)),
         [CohortClient(str(i), e) for i, e in enumerate(examples)],
     )
 

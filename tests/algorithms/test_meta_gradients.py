@@ -9,7 +9,8 @@ import torch
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from perfedavg.algorithms.client import ALGORITHMS, client_update
+from perfedavg.algorithms.client import client_update
+from perfedavg.algorithms.family import ALGORITHMS
 from perfedavg.algorithms.federated import CohortClient, FederatedRun, ServerState, average
 from perfedavg.data.batches import local_batches
 from perfedavg.models import Model
@@ -120,7 +121,7 @@ def play(algorithm, sizes, model=NETWORK, **changes):
     run = FederatedRun(make_spec(algorithm=algorithm, **work))
     run.model = model
     cohort = [CohortClient(str(i), examples) for i, examples in enumerate(clients(sizes))]
-    state, diagnostics = run.round(ServerState(START, run.servers[0].init(START)), 1, cohort)
+    state, diagnostics = run.round(ServerState(START, run.spec.server.init(START)), 1, cohort)
     return flat(state.parameters), diagnostics
 
 

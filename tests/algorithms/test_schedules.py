@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from perfedavg.algorithms.federated import CohortClient, FederatedRun, ServerState
-from perfedavg.algorithms.spec import LaterStage, LocalTraining, Stage
+from perfedavg.algorithms.spec import LaterPhase, LocalTraining, Phase
 from perfedavg.models.steps import to_examples
 from perfedavg.storage.checkpoints import load_tensors
 from perfedavg.training import federated as run_module
@@ -112,7 +112,7 @@ def test_a_server_optimizer_starts_fresh_with_its_stage_alone_even_if_it_is_the_
     )
     cohort = cohort_of(plain.model, [5, 8])
     first, _ = plain.round(plain.init(), 1, cohort)
-    expected = ServerState(first.parameters, plain.servers[0].init(first.parameters))
+    expected = ServerState(first.parameters, plain.spec.server.init(first.parameters))
     got = first
     for number in (2, 3):
         (got, _), (expected, _) = (
@@ -222,12 +222,12 @@ def test_local_work_that_makes_no_sense_is_refused(work, message):
 
 
 @pytest.mark.parametrize("algorithm", ["fedavg", "reptile", "fomaml", "maml", "maml_printed"])
-def test_a_stage_needs_an_amount_of_work_that_its_local_work_may_leave_open(algorithm):
+def test_a_phase_needs_an_amount_of_work_that_its_local_work_may_leave_open(algorithm):
     work = LocalTraining(algorithm=algorithm)
     with pytest.raises(ValueError, match=f"`{algorithm}` needs local_steps or local_epochs"):
-        Stage(**work.model_dump(), client={}, server={"optimizer": "sgd"})
+        Phase(**work.model_dump(), client={}, server={"optimizer": "sgd"})
 
 
-def test_a_later_stage_needs_its_first_round():
+def test_a_later_phase_needs_its_first_round():
     with pytest.raises(ValueError, match="first_round"):
-        LaterStage(**REPTILE)
+        LaterPhase(**REPTILE)

@@ -4,8 +4,10 @@ lacks, against numbers by hand."""
 import pytest
 import torch
 
-from perfedavg.algorithms.server import make_server_optimizer
-from perfedavg.algorithms.server_settings import ServerAdagrad, ServerAdam, ServerSGD, ServerYogi
+from perfedavg.algorithms.servers.adagrad import ServerAdagrad
+from perfedavg.algorithms.servers.adam import ServerAdam
+from perfedavg.algorithms.servers.sgd import ServerSGD
+from perfedavg.algorithms.servers.yogi import ServerYogi
 
 CASES = {
     "sgd": (ServerSGD(lr=0.7, momentum=0.0), lambda p: torch.optim.SGD(p, lr=0.7)),
@@ -42,12 +44,11 @@ def test_eight_steps_equal_torch(name):
     ]
     theirs = [torch.nn.Parameter(p.clone()) for p in start]
     optimizer = make_theirs(theirs)
-    own = make_server_optimizer(server)
-    parameters, state = start, own.init(start)
+    parameters, state = start, server.init(start)
     for _ in range(8):
         delta = [torch.randn(p.shape, generator=generator, dtype=torch.float64) for p in start]
         before = [p.clone() for p in parameters]
-        moved, state = own.step(parameters, delta, state)
+        moved, state = server.step(parameters, delta, state)
         assert all(torch.equal(a, b) for a, b in zip(parameters, before, strict=True)), (
             "a pure function"
         )
@@ -61,12 +62,13 @@ def test_eight_steps_equal_torch(name):
 
 def steps(server, start, deltas):
     """Parameters and state after every step, as lists of floats."""
-    own = make_server_optimizer(server)
     parameters = [torch.tensor(start, dtype=torch.float64)]
-    state = own.init(parameters)
+    state = server.init(parameters)
     seen = []
     for delta in deltas:
-        parameters, state = own.step(parameters, [torch.tensor(delta, dtype=torch.float64)], state)
+        parameters, state = server.step(
+            parameters, [torch.tensor(delta, dtype=torch.float64)], state
+        )
         seen.append((parameters[0].tolist(), [values.tolist() for values in state]))
     return seen
 

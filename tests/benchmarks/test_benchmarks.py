@@ -14,7 +14,7 @@ from benchmarks.contestants import Contestant, ContestantError, Entry
 from benchmarks.ours import Ours, cohort_client, run_spec
 from benchmarks.peers.plain import PlainLoop
 from benchmarks.work import QUICK, SHAPES, Work, initial_weights, part_sizes
-from perfedavg.algorithms.federated import FederatedRun, ServerState, average, local_work
+from perfedavg.algorithms.federated import FederatedRun, ServerState, average, local_walk
 from perfedavg.models import MODELS
 from perfedavg.randomness import stream
 
@@ -38,7 +38,7 @@ def test_plain_loop_and_our_round_do_the_same_work():
 
     def same_batches(client, data):
         rng = stream(QUICK.seed, "local training", 1, str(client))
-        return DataLoader(data, batch_sampler=local_work(run.spec, len(data), rng)[0])
+        return DataLoader(data, batch_sampler=local_walk(run.spec, len(data), rng)[0])
 
     plain = PlainLoop(QUICK, dropout=False).average_delta(same_batches)
     for mine, other in zip(ours, plain.values(), strict=True):
@@ -55,7 +55,7 @@ def test_processes_change_no_result():
     finally:
         ours.close()
     run = FederatedRun(run_spec(QUICK))
-    start = ServerState(weights(), run.servers[0].init(weights()))
+    start = ServerState(weights(), run.spec.server.init(weights()))
     alone, diagnostics = run.round(
         start, 1, [cohort_client(QUICK, i) for i in range(QUICK.clients)]
     )

@@ -1,12 +1,16 @@
+HAS_ARCHIVE = hasattr(experiment.data, "archive")
+DOWNLOADED = f"results/data/downloads/{experiment.store_name}.tar.bz2"
+
 if HAS_ARCHIVE:
+    JOB = JOBS["download"]
 
     rule download:
         output:
             DOWNLOADED,
         log:
-            f"{RESULTS}/logs/download.log",
+            JOB.log,
         benchmark:
-            f"{RESULTS}/benchmarks/download.jsonl"
+            JOB.benchmark
         localrule: True
         conda:
             ENVIRONMENT
@@ -16,59 +20,63 @@ if HAS_ARCHIVE:
             "../scripts/download.py"
 
 
+JOB = JOBS["build_store"]
+
+
 rule build_store:
     input:
         archive=DOWNLOADED if HAS_ARCHIVE else [],
-        lib=library(STORE_SCRIPT),
     output:
         examples=f"{STORE}/examples.arrow",
         clients=f"{STORE}/clients.arrow",
     log:
-        f"{RESULTS}/logs/build_store.log",
+        JOB.log,
     benchmark:
-        f"{RESULTS}/benchmarks/build_store.jsonl"
+        JOB.benchmark
     group:
         "data"
     conda:
         ENVIRONMENT
     resources:
-        **needs("build_store"),
+        **JOB.limits,
     params:
+        *code("build_store.py", f"perfedavg.data.sets.{experiment.data.dataset}"),
         data=content(experiment.data),
-        packages=(
-            packages("h5py", "numpy")
-            if HAS_ARCHIVE
-            else packages("matplotlib", "numpy", "pillow", "scipy")
-        ),
+        packages=packages(*DATA_PACKAGES),
     script:
-        f"../scripts/{STORE_SCRIPT}"
+        "../scripts/build_store.py"
+
+
+JOB = JOBS["split_clients"]
 
 
 rule split_clients:
     input:
-        lib=library("split_clients.py"),
-        clients=f"{STORE}/clients.arrow",
-        examples=f"{STORE}/examples.arrow",
+        store=rules.build_store.output,
     output:
         f"{RESULTS}/split.csv",
     log:
-        f"{RESULTS}/logs/split_clients.log",
+        JOB.log,
     benchmark:
-        f"{RESULTS}/benchmarks/split_clients.jsonl"
+        JOB.benchmark
     group:
         "data"
     conda:
         ENVIRONMENT
     resources:
-        **needs("split_clients"),
+        **JOB.limits,
     params:
+        *code("split_clients.py"),
         split=experiment.split.model_dump(mode="json"),
     script:
         "../scripts/split_clients.py"
 
 
+# What training and personalization read of the data.
+CLIENTS = {"store": rules.build_store.output, "split": rules.split_clients.output}
+
+
 rule data:
     # The client store and the client split.
     input:
-        rules.build_store.output,
-        rules.split_clients.output,
+        **CLIENTS,

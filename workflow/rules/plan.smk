@@ -1,7 +1,8 @@
 rule plan:
     log:
-        f"{RESULTS}/logs/plan.log",
-    # Before hours are spent: what the config would cost. It makes no file of the experiment and always runs anew.
+        JOBS["plan"].log,
+    # Before hours are spent: what the config would cost. It makes no file of the experiment and
+    # always runs anew.
     localrule: True
     conda:
         ENVIRONMENT

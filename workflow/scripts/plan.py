@@ -10,7 +10,7 @@ from snakemake.logging import logger as snakemake_logger
 from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, ResourceSettings
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from perfedavg.config.experiment import load_config
+from perfedavg.config.load import load_config
 from perfedavg.data.sizes import declared_size
 from perfedavg.planning.estimate import PlannedJob, plan, write_plan
 from perfedavg.planning.workload import Counting, size_of_store

@@ -1,52 +1,19 @@
-"""What a client returns (section 2 of the paper's notation), the whole family on one screen.
+"""What a client returns: ``delta = beta sum_j w_j G_j``, one walk over its local batches.
 
-A client walks theta_j = theta_{j-1} - beta G_j, G_j the gradient of its j-th local batch at
-theta_{j-1}, and returns
-
-    delta = beta sum_j w_j G_j
-
-in parameter scale. The algorithms differ in w, and in how the server averages (:data:`ALGORITHMS`).
-So with equal averaging FedAvg's delta of K steps is FedSGD's plus FOMAML(1)'s to FOMAML(K-1)'s: (1,
-..., 1) = (1) + (0, 1) + ... + (0, ..., 0, 1). MAML is FOMAML's delta with the Jacobian of the walk
-applied to it, by Hessian-vector products."""
+Which w make which algorithm stands in ``family``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 
+from perfedavg.algorithms.family import Jacobian, Term
 from perfedavg.models import Model, Parameters
 from perfedavg.models.steps import Examples, batch_gradient, hessian_vector_product, trainable_copy
-
-Jacobian = Literal["none", "product", "sum"]
-
-
-@dataclass(frozen=True)
-class Algorithm:
-    """The weights w as a function of K local steps, what a client's delta counts in the average,
-    the Jacobian applied.
-
-    ``product`` is exact: (I - beta H_1) (I - beta H_2) ... (I - beta H_K), H_j the Hessian of the
-    j-th batch's loss at theta_{j-1}. ``sum`` is as the paper's note prints it: I - beta sum_j H_j,
-    the first-order part of that product."""
-
-    weights: Callable[[int], Sequence[float]]
-    averaging: Literal["examples", "equal"]
-    jacobian: Jacobian = "none"
-
-
-ALGORITHMS = {
-    "fedsgd": Algorithm(lambda k: [1], "equal"),
-    "fedavg": Algorithm(lambda k: [1] * k, "examples"),
-    "reptile": Algorithm(lambda k: [1] * k, "equal"),
-    "fomaml": Algorithm(lambda k: [0] * k + [1], "equal"),
-    "maml": Algorithm(lambda k: [0] * k + [1], "equal", "product"),
-    "maml_printed": Algorithm(lambda k: [0] * k + [1], "equal", "sum"),
-}
 
 
 @dataclass(frozen=True)
@@ -70,6 +37,7 @@ def client_update(
     weights: Sequence[float],
     dropout: torch.Generator | None,
     jacobian: Jacobian = "none",
+    term: Term | None = None,
 ) -> ClientUpdate:
     """Walk the local batches with rate ``lr`` and return ``lr * sum_j weights[j] * G_j``, times the
     Jacobian of the walk.
@@ -92,6 +60,8 @@ def client_update(
             walk.append((trainable_copy(local), batch, dropout and dropout.clone_state()))
         gradient, loss = batch_gradient(model, local, examples, batch, dropout)
         with torch.no_grad():
+            if term:
+                torch._foreach_add_(gradient, term(local, parameters))
             if weight and not whole_walk:
                 torch._foreach_add_(delta, gradient, alpha=lr * weight)
             if number < last or whole_walk:

@@ -1,8 +1,7 @@
-"""Federated algorithms as values: ``init(parameters) -> state``, ``round(state, number, cohort) ->
+"""Federated algorithms as values: ``init() -> state``, ``round(state, round_number, cohort) ->
 state, diagnostics``.
 
-What differs between algorithms is in ``client.ALGORITHMS``, side by side, and in the server
-optimizer. A run can be a schedule of several; Personalized FedAvg is the one that the paper names.
+What differs between algorithms stands in ``family``, side by side, and in the server optimizer. A run can be a schedule of several; Personalized FedAvg is the one that the paper names.
 """
 
 from __future__ import annotations
@@ -14,10 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from perfedavg.algorithms.client import ALGORITHMS, ClientUpdate, Jacobian, client_update
-from perfedavg.algorithms.server import State, make_server_optimizer
-from perfedavg.algorithms.spec import RunSpec, Stage
+from perfedavg.algorithms.client import ClientUpdate, client_update
+from perfedavg.algorithms.family import Averaging, Jacobian, Term
+from perfedavg.algorithms.spec import Phase, RunSpec
 from perfedavg.data.batches import local_batches
 from perfedavg.models import MODELS, Parameters
 from perfedavg.models.steps import Examples
@@ -40,7 +40,7 @@ class CohortClient:
         return self.source() if callable(self.source) else self.source
 
 
-class LocalTraining(NamedTuple):
+class ClientTask(NamedTuple):
     """What a client does in a round: the arguments of ``client.client_update`` behind the
     examples."""
 
@@ -49,14 +49,15 @@ class LocalTraining(NamedTuple):
     weights: Sequence[float]
     dropout: torch.Generator
     jacobian: Jacobian
+    term: Term | None
 
 
 @dataclass(frozen=True)
 class ServerState:
-    """All that a run needs to go on: the global model and the server optimizer's state."""
+    """All that a run needs to resume: the global model and the server optimizer's state."""
 
     parameters: Parameters
-    optimizer: State
+    optimizer: list[Tensor]
 
 
 @dataclass(frozen=True)
@@ -90,23 +91,21 @@ class FederatedRun:
     """One run's algorithms, model and server optimizers, put together from its spec."""
 
     def __init__(self, spec: RunSpec) -> None:
-        self.spec = spec
-        self.model = MODELS[spec.model]
-        self.stages: tuple[Stage, ...] = (spec, *spec.then)
-        self.servers = [make_server_optimizer(stage.server) for stage in self.stages]
+        self.spec, self.model = spec, MODELS[spec.model]
 
     def init(self, parent: ServerState | None = None) -> ServerState:
-        """The initial state. Fresh parameters depend on the seed and the model alone; a later stage
-        starts from its parent's, and from its parent's server optimizer too where the spec says
-        so."""
+        """The initial state.
+
+        Fresh parameters depend on the seed and the model alone; stage 2 starts from its parent's,
+        and from its parent's server optimizer too where the spec says so.
+        """
+        server = self.spec.server
         if parent is None:
             parameters = self.model.init(torch_stream(self.spec.seed, "initial parameters"))
-            return ServerState(parameters, self.servers[0].init(parameters))
-        keeps = self.spec.keeps_server_state
-        return ServerState(
-            parent.parameters,
-            parent.optimizer if keeps else self.servers[0].init(parent.parameters),
-        )
+            return ServerState(parameters, server.init(parameters))
+        if self.spec.keeps_server_state:
+            return parent
+        return ServerState(parent.parameters, server.init(parent.parameters))
 
     def sample_cohort(self, round_number: int, training_clients: Sequence[int]) -> list[int]:
         """M of the training clients, uniformly without replacement, in increasing order of
@@ -118,22 +117,23 @@ class FederatedRun:
         places = rng.choice(len(training_clients), size=self.spec.clients_per_round, replace=False)
         return sorted(int(training_clients[place]) for place in places)
 
-    def local_work(self, round_number: int, client: CohortClient) -> LocalTraining:
+    def client_task(self, round_number: int, client: CohortClient) -> ClientTask:
         """What ``client`` does in this round: a function of its own streams, whoever else takes
         part."""
-        stage = self.stages[self.spec.stage_of(round_number)]
+        phase = self.spec.phases[self.spec.phase_of(round_number)]
         key = (self.spec.seed, "local training", round_number, client.client_id)
-        batches, weights = local_work(stage, len(client.examples), stream(*key))
-        jacobian = "none" if stage.weights else ALGORITHMS[stage.algorithm].jacobian
-        return LocalTraining(batches, stage.client.lr, weights, torch_stream(*key), jacobian)
+        batches, weights = local_walk(phase, len(client.examples), stream(*key))
+        algorithm, dropout = phase.definition, torch_stream(*key)
+        return ClientTask(
+            batches, phase.client.lr, weights, dropout, algorithm.jacobian, algorithm.term
+        )
 
     def client_update(
         self, parameters: Parameters, round_number: int, client: CohortClient
     ) -> ClientUpdate:
         """What ``client`` returns in this round."""
-        return client_update(
-            self.model, parameters, client.examples, *self.local_work(round_number, client)
-        )
+        task = self.client_task(round_number, client)
+        return client_update(self.model, parameters, client.examples, *task)
 
     def round(
         self,
@@ -142,23 +142,20 @@ class FederatedRun:
         cohort: Sequence[CohortClient],
         client_updates: ClientUpdates = loop,
     ) -> tuple[ServerState, RoundDiagnostics]:
-        """One communication round; clients are averaged in the order given, so results do not
-        depend on who computed them.
+        """One communication round.
 
-        ``client_updates`` is the back end that computes them.
+        Clients are averaged in the order given, so results do not depend on who computed them;
+        ``client_updates`` is the back end that does.
         """
-        position = self.spec.stage_of(round_number)
-        stage, server = self.stages[position], self.servers[position]
-        starts = position > 0 and self.spec.then[position - 1].first_round == round_number
-        optimizer = server.init(state.parameters) if starts else state.optimizer
+        position = self.spec.phase_of(round_number)
+        phase, optimizer = self.spec.phases[position], state.optimizer
+        if position and phase.first_round == round_number:
+            optimizer = phase.server.init(state.parameters)
         updates = client_updates(self, state.parameters, round_number, cohort)
-        # Averaged where the back end left them, so that one delta comes from a GPU in place of a
-        # cohort's.
-        mean_delta = [
-            d.to(p)
-            for d, p in zip(average(updates, averaging(stage)), state.parameters, strict=True)
-        ]
-        parameters, optimizer = server.step(state.parameters, mean_delta, optimizer)
+        # Averaged where the back end left them, so that one delta comes from a GPU, not a cohort's.
+        mean = average(updates, phase.averages_by)
+        mean_delta = [d.to(p) for d, p in zip(mean, state.parameters, strict=True)]
+        parameters, optimizer = phase.server.step(state.parameters, mean_delta, optimizer)
         losses = np.concatenate([update.losses for update in updates]).astype(np.float64)
         sizes = np.concatenate([update.batch_sizes for update in updates])
         diagnostics = RoundDiagnostics(
@@ -172,33 +169,24 @@ class FederatedRun:
         return ServerState(parameters, optimizer), diagnostics
 
 
-def local_work(
-    stage: Stage, num_examples: int, rng: np.random.Generator
+def local_walk(
+    phase: Phase, num_examples: int, rng: np.random.Generator
 ) -> tuple[list[np.ndarray], Sequence[float]]:
-    """A client's local batches in this stage, and the weight of each one's gradient."""
-
-    def batches(**amount: int) -> list[np.ndarray]:
-        return local_batches(
-            num_examples, stage.client.batch_size, stage.client.shuffle_buffer, rng, **amount
-        )
-
-    if stage.local_epochs:
-        drawn = batches(epochs=stage.local_epochs)
-        return drawn, ALGORITHMS[stage.algorithm].weights(len(drawn))
-    weights = stage.weights or ALGORITHMS[stage.algorithm].weights(stage.local_steps or 1)
-    return batches(steps=len(weights)), weights
+    """A client's local batches in this phase, and the weight of each one's gradient."""
+    client, algorithm = phase.client, phase.definition
+    amount = {"epochs": phase.local_epochs}
+    if not phase.local_epochs:
+        amount = {"steps": algorithm.num_gradients(phase.local_steps or 1)}
+    batches = local_batches(num_examples, client.batch_size, client.shuffle_buffer, rng, **amount)
+    steps = len(batches) if phase.local_epochs else phase.local_steps or 1
+    return batches, algorithm.weights(steps)
 
 
-def averaging(stage: Stage) -> str:
-    """``examples`` or ``equal``: what a client's delta counts in the average."""
-    return stage.averaging or ("equal" if stage.weights else ALGORITHMS[stage.algorithm].averaging)
-
-
-def average(updates: Sequence[ClientUpdate], kind: str) -> Parameters:
+def average(updates: Sequence[ClientUpdate], by: Averaging) -> Parameters:
     """The mean of the deltas, by number of train examples or equally weighted, summed in the order
     given."""
     counts = np.array(
-        [update.num_examples if kind == "examples" else 1 for update in updates], dtype=np.float64
+        [update.num_examples if by == "examples" else 1 for update in updates], dtype=np.float64
     )
     mean = [torch.zeros_like(d) for d in updates[0].delta]
     for update, share in zip(updates, (counts / counts.sum()).tolist(), strict=True):

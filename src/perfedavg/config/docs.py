@@ -6,21 +6,27 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from perfedavg.config.experiment import Config, json_schema
+from perfedavg.config.experiment import Config
+from perfedavg.config.load import json_schema
 from perfedavg.storage.files import write_text
 
 _HEAD = """# Configuration
 
-`config.yaml` is the default experiment, in small and on invented data. `emnist62.yaml` is the paper's protocol on its data,
-`emnist62-small.yaml` the same with fewer clients, rounds and fine-tune epochs, `emnist62-algorithms.yaml` all algorithms side by
-side on fewer still (`docs/algorithms.md` explains that block), `emnist62-precision.yaml` what bfloat16 costs (`docs/speed.md`).
-One is chosen with `--configfile FILE`; single values are changed on the command line, on top of the file, with
-`--config 'seeds=[0]'` or `--config 'federated={rounds: 80}'`.
-A copy of the data, or a mirror, is named with `--config 'data={archive: PATH_OR_URL, sha256: HASH}'`. `paper_targets.csv` is the
-paper's own Table 1.
-Wrong keys, types and impossible values stop everything before the first job, with one sentence.
+| file | what it is |
+|---|---|
+| `config.yaml` | the default experiment, in small and on invented data |
+| `emnist62.yaml` | the paper's protocol on its data |
+| `emnist62-small.yaml` | the same with fewer clients, rounds and fine-tune epochs |
+| `emnist62-algorithms.yaml` | all algorithms side by side (`docs/algorithms.md`) |
+| `emnist62-precision.yaml` | what bfloat16 costs (`docs/speed.md`) |
+| `paper_targets.csv` | the paper's own Table 1 |
 
-Generated from `src/perfedavg/config.py` by `make schema`; do not edit.
+Choose one with `--configfile FILE`. Change single values on the command line, on top of the file:
+`--config 'seeds=[0]'`, `--config 'training={rounds: 80}'`. Name a copy of the data, or a mirror:
+`--config 'data={archive: PATH_OR_URL, sha256: HASH}'`. A wrong key, type or value stops everything
+before the first job, with one sentence; for a key of an earlier version it names the new one.
+
+Generated from `src/perfedavg/config/` by `make schema`; do not edit.
 
 | key | type | default | meaning |
 |---|---|---|---|

@@ -9,20 +9,38 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel
 
-# The discriminators of the unions in a config, and their values: pydantic puts the value into an
-# error's path.
-_TAGS = {"dataset": ("glyphs62", "emnist62"), "optimizer": ("sgd", "adam", "yogi", "adagrad")}
+MOVED = {
+    "federated": "training",
+    "training.pack": "execution.pack",
+    "reference": "studies.reference",
+    "stage2": "studies.stage2",
+    "algorithms": "studies.comparison",
+    "studies.comparison.in_between": "studies.comparison.interpolation",
+    "studies.comparison.relative_rates": "studies.comparison.server_lr_factors",
+    "theory": "studies.theory",
+    "strategies": "studies.strategies",
+    "centralized": "studies.centralized",
+    "local_only": "studies.local_only",
+    "personalization": "evaluation.fine_tuning",
+    "target_accuracy": "evaluation.target_accuracy",
+    "backend": "execution.backend",
+    "workers": "execution.workers",
+}
+"""Keys of earlier versions, and their names now."""
 
 
 def sentence(problem: dict[str, Any], config: type[BaseModel]) -> str:
     """One of pydantic's problems with the model ``config``, in plain words."""
-    tags = {tag for values in _TAGS.values() for tag in values}
+    tags = _tags(config.model_json_schema())
+    names = {name for values in tags.values() for name in values}
     path = ".".join(
-        f"[{p}]" if isinstance(p, int) else str(p) for p in problem["loc"] if p not in tags
+        f"[{p}]" if isinstance(p, int) else str(p) for p in problem["loc"] if p not in names
     ).replace(".[", "[")
     kind = problem["type"]
+    if path in MOVED:
+        return f"Config key `{path}` is now `{MOVED[path]}`; see config/README.md."
     if kind == "extra_forbidden":
-        valid = _valid_keys(problem["loc"][:-1], config)
+        valid = _valid_keys(problem["loc"][:-1], config, set(tags))
         near = get_close_matches(str(problem["loc"][-1]), valid, n=1, cutoff=0.5)
         return f"Config key `{path}` is unknown; " + (
             f"did you mean `{near[0]}`?" if near else f"valid keys here: {', '.join(valid)}."
@@ -32,7 +50,7 @@ def sentence(problem: dict[str, Any], config: type[BaseModel]) -> str:
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         discriminator = problem["ctx"]["discriminator"].strip("'")
         state = f'is "{problem["ctx"]["tag"]}"' if "tag" in problem["ctx"] else "is missing"
-        return f"Config key `{path}.{discriminator}` {state}; use one of {', '.join(map(repr, _TAGS[discriminator]))}."
+        return f"Config key `{path}.{discriminator}` {state}; use one of {', '.join(map(repr, tags[discriminator]))}."
     message = _IN_PLAIN_WORDS.get(kind, problem["msg"].removeprefix("Value error, "))
     message = message[0].lower() + message[1:]
     if not path:
@@ -49,29 +67,40 @@ _IN_PLAIN_WORDS = {
 }
 
 
-def _valid_keys(location: list[str | int], config: type[BaseModel]) -> list[str]:
+def _tags(schema: Any) -> dict[str, list[str]]:
+    """The discriminators of a schema's unions, and their values: pydantic puts the value into an
+    error's path."""
+    tags: dict[str, list[str]] = {}
+    for value in schema.values() if isinstance(schema, dict) else schema:
+        if isinstance(value, dict) and "discriminator" in value:
+            union = value["discriminator"]
+            tags[union["propertyName"]] = list(union["mapping"])
+        if isinstance(value, (dict, list)):
+            tags |= _tags(value)
+    return tags
+
+
+def _valid_keys(
+    location: list[str | int], config: type[BaseModel], discriminators: set[str]
+) -> list[str]:
     """Names of the keys that may stand at ``location``; in a union, of the block that the tag in
     the path names."""
     models: list[type[BaseModel]] = [config]
-    for part in location:
-        if isinstance(part, int):
+    for step in location:
+        if isinstance(step, int):
             continue
         tagged = [
-            m
-            for m in models
-            if any(
-                m.model_fields[d].annotation == Literal[part] for d in _TAGS if d in m.model_fields
-            )
+            model
+            for model in models
+            for name in discriminators & set(model.model_fields)
+            if model.model_fields[name].annotation == Literal[step]
         ]
         if tagged:
             models = tagged
             continue
-        fields = [
-            model.model_fields[part].annotation for model in models if part in model.model_fields
-        ]
-        models = [
-            m for field in fields for m in _models_in(field)
-        ] or models  # a name that the user chose holds no keys
+        fields = [m.model_fields[step].annotation for m in models if step in m.model_fields]
+        # A name that the user chose holds no keys.
+        models = [model for field in fields for model in _models_in(field)] or models
     return sorted({name for model in models for name in model.model_fields})
 
 

@@ -1,22 +1,20 @@
-"""The block `split`."""
+"""The block ``split``."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from perfedavg.blocks import Block, Count, Natural
-
-Fraction = Annotated[float, Field(gt=0, le=1)]
 
 
 class Split(Block):
     """Which clients train, which validate; all others are evaluation clients."""
 
     order: Literal["sorted", "shuffled"] = Field(
-        description="`sorted`: the first ids train; `shuffled`: the first of a "
-        "permutation. Which one the paper used is unknown"
+        description="`sorted`: the first ids train; `shuffled`: the first of a permutation. Which "
+        "one the paper used is unknown"
     )
     training_clients: Count = Field(description="number of clients that train")
     validation_clients: Count = Field(

@@ -1,4 +1,4 @@
-"""The block of the theory experiment."""
+"""The block ``studies.theory``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Theory(Block):
 
     max_steps: Count = Field(5, description="K = 1..max_steps local steps")
     clients: Annotated[int, Field(ge=2, strict=True)] = Field(
-        10, description="training clients in the cohort that is looked at"
+        10, description="training clients in the cohort"
     )
     rounds: tuple[Count, ...] = Field(
         min_length=1, description="evaluated rounds of the reference runs whose models are taken"

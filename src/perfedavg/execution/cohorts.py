@@ -15,10 +15,10 @@ from torch import Tensor
 
 from perfedavg.algorithms.client import ClientUpdate
 from perfedavg.algorithms.federated import (
+    ClientTask,
     ClientUpdates,
     CohortClient,
     FederatedRun,
-    LocalTraining,
     loop,
 )
 from perfedavg.algorithms.spec import Backend
@@ -56,7 +56,7 @@ def batched_updates(
     device: torch.device,
 ) -> list[ClientUpdate]:
     """What ``loop`` returns, up to rounding; the deltas are on ``device``."""
-    works = [run.local_work(round_number, client) for client in cohort]
+    works = [run.client_task(round_number, client) for client in cohort]
     order = sorted(range(len(cohort)), key=lambda i: -len(works[i].batches))
     with full_precision(device):
         updates = _updates(
@@ -74,11 +74,12 @@ def _updates(
     model: Model,
     parameters: Parameters,
     examples: list[Examples],
-    works: list[LocalTraining],
+    works: list[ClientTask],
     device: torch.device,
 ) -> list[ClientUpdate]:
     """The updates of clients in decreasing order of their number of batches."""
-    lr, jacobian = works[0].lr, works[0].jacobian  # a stage's, so the same for all
+    # A phase's, so the same for all.
+    lr, jacobian, term = works[0].lr, works[0].jacobian, works[0].term
     batches, dropout = [work.batches for work in works], [work.dropout for work in works]
     theta = [torch.stack([send(p.detach(), device)] * len(works)) for p in parameters]
     delta = [torch.zeros_like(p) for p in theta]
@@ -94,6 +95,8 @@ def _updates(
         loss = client_losses(model, theta, step)
         gradient = torch.autograd.grad(loss.sum(), theta)
         theta = [p.detach() for p in theta]
+        if term:
+            gradient = [g + t for g, t in zip(gradient, term(theta, parameters), strict=True)]
         weights = [work.weights[number] for work in works[: step.clients]]
         _add_weighted([d[: step.clients] for d in delta], gradient, lr, weights)
         torch._foreach_add_(theta, gradient, alpha=-lr)

@@ -27,9 +27,9 @@ from perfedavg.data.sizes import DataSize
 from perfedavg.data.store import ClientExamples, ClientStore, write_store
 from perfedavg.models import MODELS
 from perfedavg.personalization.evaluate import personalize_run
-from perfedavg.planning.comparison_runs import algorithm_runs
+from perfedavg.planning.comparison_runs import comparison_runs
 from perfedavg.planning.limits import reference_seconds
-from perfedavg.planning.runs import stage1_runs, stage2_runs
+from perfedavg.planning.runs import grid_runs, stage2_runs
 from perfedavg.planning.workload import (
     EVALUATE,
     Activity,
@@ -78,7 +78,9 @@ def calibrate(
     progress = Progress("calibration", len(activities) + len(_IMPORTED), "activity")
     with TemporaryDirectory() as scratch:
         trials = _Trials(config, data, Path(scratch))
-        clock = time.perf_counter if config.backend.device == "cuda" else time.process_time
+        clock = (
+            time.perf_counter if config.execution.backend.device == "cuda" else time.process_time
+        )
         costs = {}
         for activity in activities:
             if activity.kind == "convert":  # there is no archive to try it on
@@ -139,7 +141,7 @@ class _Trials:
         train, test = max(1, round(data.train)), max(1, round(data.test))
         self.store = _made_up_store(folder / "store", train, test)
         self.store_of_theory = _made_up_store(folder / "small", min(train, THEORY_EXAMPLES), test)
-        self.specs = [*stage1_runs(config), *stage2_runs(config), *algorithm_runs(config)]
+        self.specs = [*grid_runs(config), *stage2_runs(config), *comparison_runs(config)]
 
     def of(self, activity: Activity) -> Trial:
         """The trial of one activity."""
@@ -172,15 +174,17 @@ class _Trials:
         return repeats * spec.clients_per_round * gradient_examples(spec, round(self.data.train))
 
     def fine_tune(self, activity: Activity, repeats: int) -> float:
-        config, ordinary = self.config, self.config.personalization
-        ways = [ordinary.model_copy(update=dict(way)) for way in (ordinary, *config.strategies)]
-        ways += [config.local_only.as_fine_tuning()] if config.local_only else []
+        config, ordinary = self.config, self.config.evaluation.fine_tuning
+        ways = [
+            ordinary.model_copy(update=dict(way)) for way in (ordinary, *config.studies.strategies)
+        ]
+        ways += [config.studies.local_only.as_fine_tuning()] if config.studies.local_only else []
         way = ways[0]
         if activity != EVALUATE:
             way = next(way for way in ways if fine_tuning_activity(way, way.batch_size) == activity)
         clients = list(range(self._at_once(way.epochs * self.data.train))) * repeats
         tuned = [] if activity == EVALUATE else [0]
-        backend = config.backend
+        backend = config.execution.backend
         personalize_run(
             self.specs[0], None, self.store, {0: clients}, "validation", way, tuned, backend=backend
         )
@@ -190,7 +194,7 @@ class _Trials:
         return len(clients) * examples
 
     def centralized(self, activity: Activity, repeats: int) -> float:
-        settings = self.config.centralized.model_copy(update={"passes": repeats})
+        settings = self.config.studies.centralized.model_copy(update={"passes": repeats})
         clients = range(self._at_once(self.data.train))
         CentralizedRun(
             "centralized",
@@ -205,7 +209,11 @@ class _Trials:
         return repeats * len(clients) * round(self.data.train)
 
     def theory(self, activity: Activity, repeats: int) -> float:
-        theory, spec, folder = self.config.theory, self._fresh(self.specs[0]), self._new_folder()
+        theory, spec, folder = (
+            self.config.studies.theory,
+            self._fresh(self.specs[0]),
+            self._new_folder(),
+        )
         model, store = MODELS[spec.model], self.store_of_theory
         rounds = range(1, repeats + 1)
         for number in rounds:

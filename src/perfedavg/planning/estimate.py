@@ -12,15 +12,16 @@ import pandas as pd
 
 from perfedavg.data.sizes import declared_size
 from perfedavg.planning.calibration import ANALYSIS, TRAINING, Costs, calibrate
-from perfedavg.planning.limits import needs, written_megabytes
-from perfedavg.planning.workload import Counting, Work
+from perfedavg.planning.jobs import Jobs
+from perfedavg.planning.limits import written_megabytes
+from perfedavg.planning.workload import Work, Workload
 from perfedavg.storage.files import write_text
 from perfedavg.storage.tables import write_table
 
 PLAN = {
     "rule": "str",
     "jobs": "int 1..",
-    "seconds_a_job": "float 0..",
+    "seconds_per_job": "float 0..",
     "core_hours": "float 0..",
     "gpu_hours": "float 0..",
     "written_gb": "float 0..",
@@ -41,30 +42,34 @@ class PlannedJob(NamedTuple):
     outputs: tuple[str, ...]
 
 
-def plan(jobs: Sequence[PlannedJob], counting: Counting) -> tuple[pd.DataFrame, float]:
-    """The table, a row a rule and their total, and the hours of the longest chain of jobs that wait
-    for each other.
+def plan(planned: Sequence[PlannedJob], jobs: Jobs) -> tuple[pd.DataFrame, float]:
+    """The table, one row per rule and their total, and the hours of the longest chain of jobs that
+    wait for each other.
 
     Calibrates the activities that these jobs consist of on this machine: half a minute to two.
+    Limits are the rules' own, from the data's declared size.
     """
-    declared = Counting(
-        counting.config, declared_size(counting.config.data)
-    )  # limits are the rules' own
-    works = [counting.of_job(job.rule, job.wildcards) for job in jobs]
-    costs = calibrate(counting.config, counting.data, set().union(*works))
+    workload, config = jobs.workload, jobs.workload.config
+    declared = Jobs(config, declared_size(config.data))
+    runs = [jobs[job.rule].of(job.wildcards) for job in planned]
+    works = [workload.of_job(job.rule, r) for job, r in zip(planned, runs, strict=True)]
+    costs = calibrate(config, workload.data, set().union(*works))
     seconds = [_core_seconds(work, costs) for work in works]
     rows = []
-    for job, own in zip(jobs, seconds, strict=True):
-        limits = needs(declared, job.rule, job.wildcards)
+    for job, job_runs, job_seconds in zip(planned, runs, seconds, strict=True):
+        limits = {
+            k: v(job.wildcards, 1) for k, v in declared[job.rule].limits.items() if k != "gpu"
+        }
+        on_gpu = "gpu" in declared[job.rule].limits
         rows.append(
             {
                 "rule": job.rule,
                 "jobs": 1,
-                "core_hours": own / 3600,
-                "gpu_hours": limits.gpu * own / 3600,
-                "written_gb": written_megabytes(counting, job.rule, job.wildcards) / 1000,
-                "memory_limit_mb": limits.mem_mb,
-                "time_limit_minutes": limits.runtime,
+                "core_hours": job_seconds / 3600,
+                "gpu_hours": on_gpu * job_seconds / 3600,
+                "written_gb": written_megabytes(workload, job.rule, job_runs) / 1000,
+                "memory_limit_mb": limits["mem_mb"],
+                "time_limit_minutes": limits["runtime"],
             }
         )
     how = dict.fromkeys(("jobs", "core_hours", "gpu_hours", "written_gb"), "sum")
@@ -79,15 +84,15 @@ def plan(jobs: Sequence[PlannedJob], counting: Counting) -> tuple[pd.DataFrame, 
     table = pd.concat([table, rows.agg(how).to_frame().T.assign(rule=TOTAL)], ignore_index=True)
     whole = ["jobs", "memory_limit_mb", "time_limit_minutes"]
     table[whole] = table[whole].astype("int64")
-    table["seconds_a_job"] = 3600 * table.core_hours / table.jobs
-    elapsed = [own / job.threads for job, own in zip(jobs, seconds, strict=True)]
+    table["seconds_per_job"] = 3600 * table.core_hours / table.jobs
+    elapsed = [job_seconds / job.threads for job, job_seconds in zip(planned, seconds, strict=True)]
     return table[list(PLAN)].astype(
         {"core_hours": float, "gpu_hours": float, "written_gb": float}
-    ), _longest_chain(jobs, elapsed)
+    ), _longest_chain(planned, elapsed)
 
 
 def write_plan(
-    table: pd.DataFrame, chain: float, submitted: int, counting: Counting, path: str | Path
+    table: pd.DataFrame, chain: float, submitted: int, workload: Workload, path: str | Path
 ) -> str:
     """Write ``path`` (Markdown) and the CSV beside it; return the summary, a few sentences.
 
@@ -98,7 +103,7 @@ def write_plan(
     total, cores = table.set_index("rule").loc[TOTAL], os.cpu_count() or 1
     here = max(total.core_hours / cores, chain)
     summary = (
-        f"{counting.config.experiment}: {total.jobs:.0f} jobs, {total.core_hours:.2f} core-hours, "
+        f"{workload.config.experiment}: {total.jobs:.0f} jobs, {total.core_hours:.2f} core-hours, "
         f"{total.gpu_hours:.2f} GPU-hours, {total.written_gb:.2f} GB written.\n"
         f"On this machine ({cores} cores): about {_hours(here)}. By profiles/slurm: "
         f"{submitted} jobs submitted, {_hours(chain)} "
@@ -113,8 +118,8 @@ def write_plan(
     ]
     path = Path(path)
     write_table(PLAN, table, path.with_suffix(".csv"))
-    shown = table.round({"seconds_a_job": 1, "core_hours": 3, "gpu_hours": 3, "written_gb": 3})
-    data = counting.data
+    shown = table.round({"seconds_per_job": 1, "core_hours": 3, "gpu_hours": 3, "written_gb": 3})
+    data = workload.data
     lines += [shown.to_markdown(index=False), ""]
     lines += [
         f"Data: {data.clients} clients, on average {data.train:.1f} train and "

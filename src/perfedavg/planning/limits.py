@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from perfedavg.planning.workload import Activity, Counting, runs_of
+from perfedavg.planning.workload import Activity, Runs, Work, Workload
 
 PARAMETERS = {"cnn_small": 36_862, "cnn_emnist": 1_206_590, "cnn_emnist_bf16": 1_206_590}
 """Of the networks; here too since the workflow reads this file at every start, and torch would cost
 it two seconds."""
 
-# Milliseconds of one core an example, measured by ``calibration`` on an AMD EPYC with AVX-512 and
+# Milliseconds of one core per example, measured by ``calibration`` on an AMD EPYC with AVX-512 and
 # rounded up. The batch size and the optimizer matter less than what LIMIT allows for.
 _MILLISECONDS = {
     "cnn_small": {
@@ -35,9 +35,8 @@ _MILLISECONDS = {
         "theory": 600,
     },
 }
-_MILLISECONDS["cnn_emnist_bf16"] = _MILLISECONDS[
-    "cnn_emnist"
-]  # less, where the processor has bfloat16
+# Other networks, bfloat16's among them, which takes less where the processor has it.
+_OTHERS = _MILLISECONDS["cnn_emnist"]
 _DATA_MILLISECONDS = {"draw": 0.07, "convert": 0.2}
 START_UP_SECONDS = 5.0
 LIMIT = 4
@@ -47,16 +46,6 @@ SHORTEST_MINUTES = 10
 
 # Megabytes, measured as the peak of the default and the tiny experiment's jobs and rounded up.
 BASE_MB, TABLES_MB, WORKER_MB = 1000, 600, 450
-ON_BACK_END = (
-    "train_fedavg",
-    "train_stage2",
-    "train_algorithms",
-    "personalize",
-    "personalize_stage2",
-    "personalize_strategies",
-)
-ON_BACK_END += ("validate_algorithms", "evaluate_algorithms")
-"""The rules whose jobs compute on the config's back end."""
 BATCHED_CLIENTS = 64
 """Clients that the batched back end fine-tunes at once; of a cohort it trains all."""
 IMAGE_BYTES = 28 * 28
@@ -66,33 +55,31 @@ ROW_BYTES = 20
 """Of a client and epoch, in Parquet."""
 
 
-class Needs(NamedTuple):
-    """Limits of one job."""
+class Limits(NamedTuple):
+    """Limits of one job at its first attempt."""
 
     mem_mb: int
     runtime: int
     """minutes"""
-    gpu: int
 
 
-def needs(counting: Counting, rule: str, wildcards: dict[str, str]) -> Needs:
-    """The limits of a rule's job at its first attempt."""
-    config, work = counting.config, counting.of_job(rule, wildcards)
+def limits(workload: Workload, rule: str, runs: Runs, on_back_end: bool) -> Limits:
+    """The limits of a job with these runs, which computes on the config's back end or not."""
+    config, work = workload.config, workload.of_job(rule, runs)
     kinds = {activity.kind for activity in work}
-    seconds = START_UP_SECONDS + sum(
-        n * reference_seconds(config.model, activity) for activity, n in work.items()
-    )
-    batched = config.backend.kind == "batched" and rule in ON_BACK_END
-    workers = config.workers if kinds & {"train", "fine-tune"} and not batched else 1
-    minutes = max(SHORTEST_MINUTES, math.ceil(LIMIT * seconds / workers / 60))
-    on_gpu = config.backend.device == "cuda" and rule in ON_BACK_END
-    return Needs(_memory(counting, work, workers), minutes, int(on_gpu))
+    seconds = sum(n * reference_seconds(config.model, activity) for activity, n in work.items())
+    batched = config.execution.backend.kind == "batched" and on_back_end
+    shared = kinds & {"train", "fine-tune"} and not batched
+    workers = config.execution.workers if shared else 1
+    minutes = math.ceil(LIMIT * (START_UP_SECONDS + seconds) / workers / 60)
+    return Limits(_memory(workload, work, workers), max(SHORTEST_MINUTES, minutes))
 
 
 def reference_seconds(model: str, activity: Activity) -> float:
-    """Seconds an example, on the machine of reference."""
-    costs = _MILLISECONDS[model] | _DATA_MILLISECONDS
-    return costs["maml" if activity.variant.startswith("maml") else activity.kind] / 1000
+    """Seconds per example, on the machine of reference."""
+    costs = _MILLISECONDS.get(model, _OTHERS) | _DATA_MILLISECONDS
+    training = activity.kind == "train" and activity.variant
+    return costs["maml" if training else activity.kind] / 1000
 
 
 def model_megabytes(model: str) -> float:
@@ -100,63 +87,49 @@ def model_megabytes(model: str) -> float:
     return 4e-6 * PARAMETERS[model]
 
 
-def _memory(counting: Counting, work: dict[Activity, int], workers: int) -> int:
-    config, model = counting.config, model_megabytes(counting.config.model)
+def _memory(workload: Workload, work: Work, workers: int) -> int:
     if not work:
         return TABLES_MB
-    cohorts = [
-        *config.federated.clients_per_round,
-        *([config.algorithms.clients_per_round] if config.algorithms else []),
-    ]
-    steps = config.algorithms.local_steps if config.algorithms else 0
+    config, data = workload.config, workload.data
+    model, comparison, theory = (
+        model_megabytes(config.model),
+        config.studies.comparison,
+        config.studies.theory,
+    )
+    cohorts = [*config.training.clients_per_round]
+    cohorts += [comparison.clients_per_round] if comparison else []
+    steps = comparison.local_steps if comparison else 0
     kinds, megabytes = {activity.kind for activity in work}, BASE_MB + 10 * model
-    if (
-        "train" in kinds
-    ):  # a round's deltas are kept until they are averaged; MAML keeps the walk's models
+    if "train" in kinds:
+        # A round's deltas are kept until they are averaged; MAML keeps the walk's models.
         megabytes += model * (max(cohorts) + steps)
     if "centralized" in kinds:  # the pooled examples
-        megabytes += 2 * config.split.training_clients * counting.data.train * IMAGE_BYTES / 1e6
-    if "theory" in kinds:  # in float64, an update a client and algorithm
-        megabytes += 2 * model * config.theory.clients * (config.theory.max_steps + 1)
-    if config.backend.kind == "batched" and kinds & {"train", "fine-tune"}:
-        megabytes += (
-            4
-            * max(BATCHED_CLIENTS, *cohorts)
-            * (model * (1 + steps) + config.personalization.batch_size * 0.3)
-        )
-    if (
-        kinds & {"fine-tune", "evaluate"} and workers == 1
-    ):  # the held-out clients, as the network takes them
-        images = (counting.validation_clients + counting.evaluation_clients) * (
-            counting.data.train + counting.data.test
-        )
+        megabytes += 2 * config.split.training_clients * data.train * IMAGE_BYTES / 1e6
+    if "theory" in kinds:  # in float64, an update per client and algorithm
+        megabytes += 2 * model * theory.clients * (theory.max_steps + 1)
+    if config.execution.backend.kind == "batched" and kinds & {"train", "fine-tune"}:
+        per_client = model * (1 + steps) + config.evaluation.fine_tuning.batch_size * 0.3
+        megabytes += 4 * max(BATCHED_CLIENTS, *cohorts) * per_client
+    if kinds & {"fine-tune", "evaluate"} and workers == 1:
+        # The held-out clients, as the network takes them.
+        held_out = workload.validation_clients + workload.evaluation_clients
+        images = held_out * (data.train + data.test)
         megabytes += images * PREPARED_BYTES.get(config.model, 4 * IMAGE_BYTES) / 1e6
     if workers > 1:
         megabytes += workers * (WORKER_MB + 10 * model)
     return 10 * math.ceil(megabytes / 10)
 
 
-def written_megabytes(counting: Counting, rule: str, wildcards: dict[str, str]) -> float:
+def written_megabytes(workload: Workload, rule: str, runs: Runs) -> float:
     """What a job leaves on disk: models and checkpoints, the client store, rows of personalized
     clients."""
-    model = model_megabytes(counting.config.model)
-    trained = {
-        "train_fedavg": counting.stage1,
-        "train_stage2": counting.stage2,
-        "train_algorithms": counting.entries,
-    }
-    if rule in trained:  # the checkpoints, the last model, the server optimizer's state
-        return sum(
-            model * (len(run.evaluated_rounds) + 2) for run in runs_of(trained[rule], wildcards)
-        )
+    model, work = model_megabytes(workload.config.model), workload.of_job(rule, runs)
+    if rule in ("train_fedavg", "train_stage2", "train_comparison"):
+        # The checkpoints, the last model, the server optimizer's state.
+        return sum(model * (len(run.evaluated_rounds) + 2) for run in runs)
     if rule == "train_centralized":
-        return model * counting.config.centralized.passes
-    work = counting.of_job(rule, wildcards)
+        return model * workload.config.studies.centralized.passes
     if rule == "build_store":
         return sum(work.values()) * (IMAGE_BYTES + 4) / 1e6
-    return (
-        sum(n for activity, n in work.items() if activity.kind == "fine-tune")
-        / counting.data.train
-        * ROW_BYTES
-        / 1e6
-    )
+    tuned = sum(n for activity, n in work.items() if activity.kind == "fine-tune")
+    return tuned / workload.data.train * ROW_BYTES / 1e6

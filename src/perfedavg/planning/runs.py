@@ -1,5 +1,7 @@
-"""Which runs an experiment consists of: the grid of stage 1, the variants of stage 2, the
-baselines."""
+"""Which runs an experiment consists of: the grid of stage 1, the variants of stage 2, baselines.
+
+The comparison's runs have a file of their own.
+"""
 
 from __future__ import annotations
 
@@ -7,158 +9,145 @@ from typing import Any
 
 from perfedavg.algorithms.spec import RunSpec
 from perfedavg.config.experiment import Config, every
-from perfedavg.config.stage2 import server_name
 from perfedavg.training.settings import BEST, MATCHED, BaselineSpec
 
 
-def stage1_runs(config: Config) -> list[RunSpec]:
-    """The grid of FedAvg runs, spelled out."""
-    federated = config.federated
+def shared_facts(config: Config) -> dict[str, Any]:
+    """What all federated runs of an experiment have in common."""
+    return {
+        "dataset": config.data.dataset,
+        "split": config.split.order,
+        "model": config.model,
+        "backend": config.execution.backend,
+    }
+
+
+def grid_runs(config: Config) -> list[RunSpec]:
+    """FedAvg with every number of clients per round, amount of local work and seed."""
+    grid, runs = config.training, []
+    for clients in grid.clients_per_round:
+        for amount in grid.amounts:
+            setting = f"fedavg-m{clients}-{work_name(config, amount)}"
+            runs += [
+                RunSpec(
+                    run_id=f"{setting}-s{seed}",
+                    setting=setting,
+                    algorithm="fedavg",
+                    clients_per_round=clients,
+                    client=grid.client,
+                    server=grid.server,
+                    seed=seed,
+                    rounds=grid.rounds,
+                    evaluated_rounds=tuple(config.evaluated_rounds),
+                    **{grid.unit: amount},
+                    **shared_facts(config),
+                )
+                for seed in config.seeds
+            ]
+    return runs
+
+
+def work_name(config: Config, amount: int) -> str:
+    """``e<E>`` where the grid counts local epochs, ``k<K>`` where it counts steps."""
+    return f"{'e' if config.training.local_epochs else 'k'}{amount}"
+
+
+def reference_runs(config: Config) -> list[RunSpec]:
+    """The grid's runs of the reference setting, one per seed."""
+    clients, amount = (
+        config.studies.reference.clients_per_round,
+        config.studies.reference.local_work,
+    )
     return [
-        RunSpec(
-            run_id=f"{setting}-s{seed}",
-            setting=setting,
-            dataset=config.data.dataset,
-            split=config.split.order,
-            algorithm="fedavg",
-            clients_per_round=clients,
-            client=federated.client,
-            server=federated.server,
-            seed=seed,
-            rounds=federated.rounds,
-            evaluated_rounds=tuple(config.evaluated_rounds),
-            model=config.model,
-            backend=config.backend,
-            **_work(config, work),
-        )
-        for clients in federated.clients_per_round
-        for work in local_work(config)
-        for setting in [_setting(config, clients, work)]
-        for seed in config.seeds
+        run
+        for run in grid_runs(config)
+        if (run.clients_per_round, getattr(run, config.training.unit)) == (clients, amount)
     ]
 
 
-def local_work(config: Config) -> tuple[int, ...]:
-    """The grid's values of E, or of K where it counts steps."""
-    return config.federated.local_epochs or config.federated.local_steps or ()
-
-
-def work_letter(config: Config) -> str:
-    """``e`` where the grid counts local epochs, ``k`` where it counts steps."""
-    return "e" if config.federated.local_epochs else "k"
-
-
-def reference_setting(config: Config) -> str:
-    """The setting of the reference runs: their id without the seed."""
-    return _setting(config, config.reference.clients_per_round, config.reference.local_work)
-
-
 def stage2_variants(config: Config) -> dict[str, dict[str, Any]]:
-    """What each run of stage 2 does otherwise than its parent: name of the variant to changed
-    values of its spec."""
-    stage2 = config.stage2
+    """What the runs of stage 2 do otherwise than their parents: name to changed values."""
+    stage2, grid = config.studies.stage2, config.training
     if not stage2:
         return {}
-    reptile = {
-        "algorithm": "reptile",
-        "local_epochs": None,
-        "local_steps": stage2.reptile_steps,
-        "keeps_server_state": False,
-    }
-    variants: dict[str, dict[str, Any]] = {
-        f"reptile-k{stage2.reptile_steps}-{server_name(server)}": {**reptile, "server": server}
-        for server in stage2.servers
-    }
-    if stage2.controls:
-        client, divisor = config.federated.client, stage2.control_rate_divisor
-        variants["continued"] = {}
-        variants[f"{work_letter(config)}{stage2.control_work}"] = _work(config, stage2.control_work)
-        variants[f"rate-div{divisor:g}"] = {
-            "client": client.model_copy(update={"lr": client.lr / divisor})
+    variants: dict[str, dict[str, Any]] = {}
+    for server in stage2.servers:
+        variants[f"reptile-k{stage2.reptile_steps}-{server.name}"] = {
+            "algorithm": "reptile",
+            "local_epochs": None,
+            "local_steps": stage2.reptile_steps,
+            "keeps_server_state": False,
+            "server": server,
         }
+    if stage2.controls:
+        client, divisor = grid.client, stage2.control_rate_divisor
+        variants["continued"] = {}
+        variants[work_name(config, stage2.control_work)] = {grid.unit: stage2.control_work}
+        lower = client.model_copy(update={"lr": client.lr / divisor})
+        variants[f"rate-div{divisor:g}"] = {"client": lower}
     return variants
 
 
-def reptile_kinds(config: Config) -> dict[str, list[str]]:
-    """Settings of stage 2 by the kind of Reptile's server optimizer: of each, one is chosen on
-    validation clients."""
-    kinds: dict[str, list[str]] = {}
-    for variant, changes in stage2_variants(config).items():
-        if changes.get("algorithm") == "reptile":
-            server = changes["server"]
-            kind = server.optimizer
-            if kind == "sgd" and server.momentum:
-                kind = "nesterov" if server.nesterov else "momentum"
-            kinds.setdefault(kind, []).append(f"{reference_setting(config)}.{variant}")
-    return kinds
-
-
 def stage2_runs(config: Config) -> list[RunSpec]:
-    """The runs of stage 2: each starts from the reference run of its seed. Controls go on with the
-    server's momentum; Reptile has a server optimizer of its own."""
-    if not config.stage2:
+    """The runs of stage 2: each starts from the reference run of its seed.
+
+    Controls keep the server's momentum; Reptile has a server optimizer of its own.
+    """
+    stage2, first = config.studies.stage2, config.training.rounds
+    if not stage2:
         return []
-    parents = [run for run in stage1_runs(config) if run.setting == reference_setting(config)]
-    first, rounds = config.federated.rounds, config.stage2.rounds
-    interval = min(config.stage2.every or config.evaluation.every, rounds)
-    return [
-        parent.model_copy(
-            update={
+    interval = min(stage2.every or config.evaluation.every, stage2.rounds)
+    evaluated = tuple(first + n for n in every(interval, stage2.rounds))
+    runs = []
+    for variant, changes in stage2_variants(config).items():
+        for parent in reference_runs(config):
+            facts = {
                 "run_id": f"{parent.setting}.{variant}-s{parent.seed}",
                 "setting": f"{parent.setting}.{variant}",
                 "study": "stage2",
+                "variant": variant,
                 "stage": 2,
                 "parent_run_id": parent.run_id,
                 "parent_rounds": first,
                 "keeps_server_state": True,
-                "rounds": first + rounds,
-                "evaluated_rounds": tuple(first + n for n in every(interval, rounds)),
-                **changes,
+                "rounds": first + stage2.rounds,
+                "evaluated_rounds": evaluated,
             }
-        )
-        for variant, changes in stage2_variants(config).items()
-        for parent in parents
-    ]
+            runs.append(parent.model_copy(update={**facts, **changes}))
+    return runs
+
+
+def reptile_kinds(config: Config) -> dict[str, list[str]]:
+    """Settings of stage 2 by the kind of Reptile's server optimizer: of each kind, validation
+    clients choose one."""
+    kinds: dict[str, list[str]] = {}
+    for run in stage2_runs(config):
+        if run.algorithm == "reptile" and run.seed == config.seeds[0]:
+            kinds.setdefault(run.server.kind, []).append(run.setting)
+    return kinds
 
 
 def baseline_runs(config: Config) -> list[BaselineSpec]:
     """The baselines; of centralized runs, ``rounds`` is how many passes they may take, not yet
     where they are stopped."""
-    baselines: dict[str, dict[str, Any]] = {}
-    if config.centralized:
+    centralized, local_only = config.studies.centralized, config.studies.local_only
+    baselines: list[dict[str, Any]] = []
+    if centralized:
         values = {
-            "rounds": config.centralized.passes,
+            "algorithm": "centralized",
+            "rounds": centralized.passes,
             "server_optimizer": "nesterov",
-            "server_lr": config.centralized.lr,
+            "server_lr": centralized.lr,
         }
-        baselines |= {
-            f"centralized-{stop}": {"algorithm": "centralized", **values}
-            for stop in (BEST, MATCHED)
-        }
-    if config.local_only:
-        baselines["local-only"] = {
-            "algorithm": "local_only",
-            "rounds": 0,
-            "client_lr": config.local_only.lr,
-        }
+        for stop in (BEST, MATCHED):
+            baselines.append({"setting": f"centralized-{stop}", "variant": stop, **values})
+    if local_only:
+        values = {"algorithm": "local_only", "rounds": 0, "client_lr": local_only.lr}
+        baselines.append({"setting": "local-only", **values})
+    facts = shared_facts(config)
+    del facts["backend"]
     return [
-        BaselineSpec(
-            run_id=f"{setting}-s{seed}",
-            setting=setting,
-            dataset=config.data.dataset,
-            split=config.split.order,
-            seed=seed,
-            model=config.model,
-            **values,
-        )
-        for setting, values in baselines.items()
+        BaselineSpec(run_id=f"{values['setting']}-s{seed}", seed=seed, **values, **facts)
+        for values in baselines
         for seed in config.seeds
     ]
-
-
-def _setting(config: Config, clients: int, work: int) -> str:
-    return f"fedavg-m{clients}-{work_letter(config)}{work}"
-
-
-def _work(config: Config, amount: int) -> dict[str, int]:
-    return {"local_epochs" if config.federated.local_epochs else "local_steps": amount}

@@ -1,34 +1,30 @@
-"""How much work a job of the workflow is, counted in examples: what its run time, and a plan's
-hours, follow from.
+"""How much work a job is, counted in examples: what its run time, and a plan's hours, follow from.
 
 Counting needs no data: of a data set that is not there yet, its declared mean sizes serve. What an
-example of each activity costs on a machine is another matter (``calibration``)."""
+example of each activity costs on a machine is another matter (``calibration``).
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from perfedavg.algorithms.spec import RunSpec, Stage
+from perfedavg.algorithms.spec import Phase, RunSpec
 from perfedavg.config.experiment import Config
 from perfedavg.data.sizes import DataSize
-from perfedavg.personalization.settings import FineTuning
-from perfedavg.planning.comparison_runs import (
-    algorithm_runs,
-    compared_rounds,
-    entries,
-    setting_name,
-)
-from perfedavg.planning.runs import reference_setting, stage1_runs, stage2_runs
+from perfedavg.personalization.settings import FineTuning, Personalization
+from perfedavg.planning.comparison_runs import compared_rounds
+from perfedavg.training.settings import BaselineSpec
+
+Runs = Sequence[RunSpec | BaselineSpec]
 
 
 class Activity(NamedTuple):
-    """A kind of work whose cost an example is one number, on one machine and for one model."""
+    """A kind of work whose cost per example is one number, on one machine and for one model."""
 
     kind: str
     """``train``: examples through a gradient; ``fine-tune``: train examples times epochs, the
@@ -46,31 +42,17 @@ EVALUATE = Activity("evaluate")
 
 
 @dataclass(frozen=True)
-class Counting:
+class Workload:
     """An experiment and the size of its data: all that counting needs."""
 
     config: Config
     data: DataSize
 
-    def of_job(self, rule: str, wildcards: Mapping[str, str]) -> Work:
-        """The work of one job; none for a rule that only reads and writes tables and figures."""
+    def of_job(self, rule: str, runs: Runs) -> Work:
+        """The work of one job with these runs; none for a rule that only reads and writes tables
+        and figures."""
         count = _COUNTED.get(rule)
-        return count(self, wildcards) if count else Work()
-
-    @cached_property
-    def stage1(self) -> list[RunSpec]:
-        """The grid's runs."""
-        return stage1_runs(self.config)
-
-    @cached_property
-    def stage2(self) -> list[RunSpec]:
-        """Stage 2's runs."""
-        return stage2_runs(self.config)
-
-    @cached_property
-    def entries(self) -> list[RunSpec]:
-        """The algorithm comparison's runs."""
-        return algorithm_runs(self.config)
+        return count(self, runs) if count else Work()
 
     @property
     def validation_clients(self) -> int:
@@ -80,74 +62,56 @@ class Counting:
     @property
     def evaluation_clients(self) -> int:
         """All clients that neither train nor validate."""
-        return max(
-            1, self.data.clients - self.config.split.training_clients - self.validation_clients
-        )
+        held_out = self.data.clients - self.config.split.training_clients
+        return max(1, held_out - self.validation_clients)
 
     @property
     def intermediate_clients(self) -> int:
-        """Evaluation clients that are looked at before the last round."""
-        return min(
-            self.config.evaluation.intermediate_clients or self.evaluation_clients,
-            self.evaluation_clients,
-        )
+        """Evaluation clients that are evaluated before the last round."""
+        everyone = self.evaluation_clients
+        return min(self.config.evaluation.intermediate_clients or everyone, everyone)
 
     def train(self, runs: Iterable[RunSpec]) -> Work:
         """Federated training, and the accuracy that it shows on the way."""
         work = Work()
         for run in runs:
-            starts = [run.parent_rounds, *(later.first_round - 1 for later in run.then), run.rounds]
-            for stage, (first, last) in zip((run, *run.then), pairwise(starts), strict=True):
-                amount = (
-                    (last - first)
-                    * run.clients_per_round
-                    * gradient_examples(stage, self.data.train)
-                )
-                work[training_activity(stage)] += round(amount)
+            ends = [run.parent_rounds, *(later.first_round - 1 for later in run.then), run.rounds]
+            for phase, (before, last) in zip(run.phases, pairwise(ends), strict=True):
+                updates = (last - before) * run.clients_per_round
+                examples = updates * gradient_examples(phase, self.data.train)
+                work[training_activity(phase)] += round(examples)
             work += self.evaluate(len(run.evaluated_rounds) * self.validation_clients)
         return work
 
-    def fine_tune(self, visits: float, settings: FineTuning, batch_size: int, epochs: int) -> Work:
-        """``visits`` clients, each fine-tuned for ``epochs``."""
-        return Work(
-            {fine_tuning_activity(settings, batch_size): round(visits * epochs * self.data.train)}
-        )
+    def fine_tune(self, visits: float, settings: Personalization | None = None) -> Work:
+        """``visits`` clients, each fine-tuned: as the config says, or by other settings."""
+        settings = settings or self.config.evaluation.fine_tuning
+        examples = round(visits * settings.epochs * self.data.train)
+        return Work({fine_tuning_activity(settings, settings.batch_size): examples})
 
     def evaluate(self, visits: float) -> Work:
-        """``visits`` clients, each looked at as it is."""
+        """``visits`` clients, each evaluated as it is."""
         return Work({EVALUATE: round(visits * self.data.test)})
 
-    def personalize(
-        self, runs: Iterable[RunSpec], personalized_rounds: Iterable[int] | None
-    ) -> Work:
+    def personalize(self, runs: Iterable[RunSpec], personalized: Iterable[int] | None) -> Work:
         """Held-out clients at the evaluated rounds of federated runs."""
-        work, personalized = (
-            Work(),
-            None if personalized_rounds is None else set(personalized_rounds),
-        )
+        work = Work()
         for run in runs:
-            for number in run.evaluated_rounds:
-                last = number == run.rounds
+            for round_number in run.evaluated_rounds:
+                last = round_number == run.rounds
                 visits = self.evaluation_clients if last else self.intermediate_clients
                 if last or self.config.evaluation.validation_at_every_round:
                     visits += self.validation_clients
-                tuned = personalized is None or number in personalized
-                work += self._ordinary(visits) if tuned else self.evaluate(visits)
+                tuned = personalized is None or round_number in personalized
+                work += self.fine_tune(visits) if tuned else self.evaluate(visits)
         return work
 
-    def _ordinary(self, visits: float) -> Work:
-        settings = self.config.personalization
-        return self.fine_tune(visits, settings, settings.batch_size, settings.epochs)
 
-
-def gradient_examples(stage: Stage, num_train: float) -> float:
+def gradient_examples(phase: Phase, num_train: float) -> float:
     """Examples that one client sends through gradients in one round."""
-    if stage.local_epochs:
-        return stage.local_epochs * num_train
-    steps = len(stage.weights) if stage.weights else stage.local_steps or 1
-    return stage.client.batch_size * (
-        steps + (stage.algorithm in ("fomaml", "maml", "maml_printed"))
-    )
+    if phase.local_epochs:
+        return phase.local_epochs * num_train
+    return phase.client.batch_size * phase.definition.num_gradients(phase.local_steps or 1)
 
 
 def theory_examples(num_train: float, batch_size: int) -> float:
@@ -156,14 +120,11 @@ def theory_examples(num_train: float, batch_size: int) -> float:
     return num_train + min(num_train, batch_size)
 
 
-def training_activity(stage: Stage) -> Activity:
+def training_activity(phase: Phase) -> Activity:
     """What its gradients cost: Hessian-vector products come on top of MAML's, and are counted
     in."""
-    return Activity(
-        "train",
-        stage.algorithm if stage.algorithm.startswith("maml") else "",
-        stage.client.batch_size,
-    )
+    variant = "" if phase.definition.jacobian == "none" else phase.algorithm
+    return Activity("train", variant, phase.client.batch_size)
 
 
 def fine_tuning_activity(settings: FineTuning, batch_size: int) -> Activity:
@@ -171,121 +132,76 @@ def fine_tuning_activity(settings: FineTuning, batch_size: int) -> Activity:
     return Activity("fine-tune", settings.strategy, batch_size)
 
 
-def runs_of(runs: Iterable[RunSpec], wildcards: Mapping[str, str]) -> list[RunSpec]:
-    """Those of ``runs`` that a job with these wildcards stands for; a job without wildcards stands
-    for all."""
-
-    def fits(run: RunSpec) -> bool:
-        work = run.setting.rsplit("-", 1)[-1]
-        own = {
-            "clients": run.clients_per_round,
-            "seed": run.seed,
-            "work": work,
-            "setting": run.setting,
-        }
-        variant = run.setting.split(".", 1)[-1]
-        return all(
-            str((own | {"variant": variant})[name]) == value for name, value in wildcards.items()
-        )
-
-    return [run for run in runs if fits(run)]
+def _seeds(runs: Runs) -> int:
+    return len({run.seed for run in runs})
 
 
-def _compared(c: Counting) -> dict[str, list[int]]:
-    """By setting of the algorithm comparison: the rounds at which it may be compared."""
-    block = c.config.algorithms
-    return {
-        setting_name(name, rate): compared_rounds(block, stages)
-        for name, stages in entries(block).items()
-        for rate in block.server_lr_factors
-    }
+def _validate_comparison(w: Workload, runs: Runs) -> Work:
+    rounds = compared_rounds(w.config.studies.comparison)
+    return w.fine_tune(w.validation_clients * sum(len(rounds[run.entry]) for run in runs))
 
 
-def _validate_algorithms(c: Counting, wildcards: Mapping[str, str]) -> Work:
-    rounds = _compared(c)
-    return c._ordinary(
-        sum(
-            c.validation_clients * len(rounds[run.setting]) for run in runs_of(c.entries, wildcards)
-        )
-    )
-
-
-def _evaluate_algorithms(c: Counting, wildcards: Mapping[str, str]) -> Work:
+def _evaluate_comparison(w: Workload, runs: Runs) -> Work:
     # Of an entry's rates one is chosen at equal rounds and one at equal gradients, often the same:
     # one and a half.
-    rounds, share = _compared(c), min(1.0, 1.5 / len(c.config.algorithms.server_lr_factors))
-    visits = sum(
-        c.evaluation_clients if number in rounds[run.setting] else c.intermediate_clients
-        for run in runs_of(c.entries, wildcards)
-        for number in run.evaluated_rounds
-    )
-    return c._ordinary(share * visits)
+    block = w.config.studies.comparison
+    rounds, share = compared_rounds(block), min(1.0, 1.5 / len(block.server_lr_factors))
+    visits = 0
+    for run in runs:
+        compared = len(set(run.evaluated_rounds) & set(rounds[run.entry]))
+        visits += w.evaluation_clients * compared
+        visits += w.intermediate_clients * (len(run.evaluated_rounds) - compared)
+    return w.fine_tune(share * visits)
 
 
-def _strategies(c: Counting, wildcards: Mapping[str, str]) -> Work:
-    visits, ordinary = c.validation_clients + c.evaluation_clients, c.config.personalization
-    runs = [
-        run for run in runs_of(c.stage1, wildcards) if run.setting == reference_setting(c.config)
-    ]
-    works = [
-        c.fine_tune(len(runs) * visits, way, ordinary.batch_size, ordinary.epochs)
-        for way in c.config.strategies
-    ]
-    return sum(works, Work())
+def _strategies(w: Workload, runs: Runs) -> Work:
+    visits = len(runs) * (w.validation_clients + w.evaluation_clients)
+    ordinary, work = w.config.evaluation.fine_tuning, Work()
+    for way in w.config.studies.strategies:
+        work += w.fine_tune(visits, ordinary.model_copy(update=dict(way)))
+    return work
 
 
-def _seeds(c: Counting, wildcards: Mapping[str, str]) -> int:
-    return 1 if "seed" in wildcards else len(c.config.seeds)
+def _centralized(w: Workload, runs: Runs) -> Work:
+    settings, passes = w.config.studies.centralized, w.config.studies.centralized.passes
+    examples = w.config.split.training_clients * w.data.train * passes * _seeds(runs)
+    activity = Activity("centralized", batch_size=settings.batch_size)
+    shown = w.evaluate(passes * w.validation_clients * _seeds(runs))
+    return Work({activity: round(examples)}) + shown
 
 
-def _centralized(c: Counting, wildcards: Mapping[str, str]) -> Work:
-    settings = c.config.centralized
-    examples = (
-        c.config.split.training_clients * c.data.train * settings.passes * _seeds(c, wildcards)
-    )
-    shown = c.evaluate(settings.passes * c.validation_clients * _seeds(c, wildcards))
-    return Work({Activity("centralized", batch_size=settings.batch_size): round(examples)}) + shown
+def _personalize_centralized(w: Workload, runs: Runs) -> Work:
+    visits = 2 * (w.validation_clients + w.evaluation_clients) * _seeds(runs)
+    passes = w.config.studies.centralized.passes
+    return w.fine_tune(visits) + w.evaluate(passes * w.evaluation_clients * _seeds(runs))
 
 
-def _personalize_centralized(c: Counting, wildcards: Mapping[str, str]) -> Work:
-    visits = 2 * (c.validation_clients + c.evaluation_clients) * _seeds(c, wildcards)
-    return c._ordinary(visits) + c.evaluate(
-        c.config.centralized.passes * c.evaluation_clients * _seeds(c, wildcards)
-    )
+def _local_only(w: Workload, runs: Runs) -> Work:
+    visits = (w.validation_clients + w.evaluation_clients) * _seeds(runs)
+    return w.fine_tune(visits, w.config.studies.local_only.as_fine_tuning())
 
 
-def _local_only(c: Counting, wildcards: Mapping[str, str]) -> Work:
-    settings = c.config.local_only.as_fine_tuning()
-    visits = (c.validation_clients + c.evaluation_clients) * _seeds(c, wildcards)
-    return c.fine_tune(visits, settings, settings.batch_size, settings.epochs)
+def _theory(w: Workload, runs: Runs) -> Work:
+    theory, batch_size = w.config.studies.theory, w.config.training.client.batch_size
+    clients = len(theory.rounds) * theory.clients * _seeds(runs)
+    examples = clients * theory_examples(w.data.train, batch_size)
+    return Work({Activity("theory", f"K = {theory.max_steps}"): round(examples)})
 
 
-def _theory(c: Counting, wildcards: Mapping[str, str]) -> Work:
-    theory, batch_size = c.config.theory, c.config.federated.client.batch_size
-    clients = len(theory.rounds) * theory.clients * _seeds(c, wildcards)
-    return Work(
-        {
-            Activity("theory", f"K = {theory.max_steps}"): round(
-                clients * theory_examples(c.data.train, batch_size)
-            )
-        }
-    )
+def _build_store(w: Workload, runs: Runs) -> Work:
+    kind = "convert" if hasattr(w.config.data, "archive") else "draw"
+    return Work({Activity(kind): round(w.data.clients * (w.data.train + w.data.test))})
 
 
-def _build_store(c: Counting, wildcards: Mapping[str, str]) -> Work:
-    kind = "convert" if hasattr(c.config.data, "archive") else "draw"
-    return Work({Activity(kind): round(c.data.clients * (c.data.train + c.data.test))})
-
-
-_COUNTED: dict[str, Callable[[Counting, Mapping[str, str]], Work]] = {
+_COUNTED: dict[str, Callable[[Workload, Runs], Work]] = {
     "build_store": _build_store,
-    "train_fedavg": lambda c, w: c.train(runs_of(c.stage1, w)),
-    "train_stage2": lambda c, w: c.train(runs_of(c.stage2, w)),
-    "train_algorithms": lambda c, w: c.train(runs_of(c.entries, w)),
-    "personalize": lambda c, w: c.personalize(runs_of(c.stage1, w), c.config.personalized_rounds),
-    "personalize_stage2": lambda c, w: c.personalize(runs_of(c.stage2, w), None),
-    "validate_algorithms": _validate_algorithms,
-    "evaluate_algorithms": _evaluate_algorithms,
+    "train_fedavg": Workload.train,
+    "train_stage2": Workload.train,
+    "train_comparison": Workload.train,
+    "personalize": lambda w, runs: w.personalize(runs, w.config.personalized_rounds),
+    "personalize_stage2": lambda w, runs: w.personalize(runs, None),
+    "validate_comparison": _validate_comparison,
+    "evaluate_comparison": _evaluate_comparison,
     "personalize_strategies": _strategies,
     "train_centralized": _centralized,
     "personalize_centralized": _personalize_centralized,

@@ -9,7 +9,10 @@ from __future__ import annotations
 import ast
 import hashlib
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
+from types import ModuleType
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -69,3 +72,13 @@ def _files_of(module: str) -> list[Path]:
         return []
     packages = [p / "__init__.py" for p in base.parents if p.is_relative_to(PACKAGE)]
     return [own, *(p for p in packages if p.is_file())]
+
+
+def modules_in(package: str) -> dict[str, ModuleType]:
+    """The modules of a package by file name: one file adds one thing, and no list names it.
+
+    Files that begin with an underscore are left out. Sorted, so that the order is stable.
+    """
+    folder = import_module(package).__path__
+    names = sorted(module.name for module in iter_modules(folder) if module.name[0] != "_")
+    return {name: import_module(f"{package}.{name}") for name in names}

@@ -254,7 +254,7 @@ class _ResumableRun:
 
     def _row(self, number: int, diagnostics: RoundDiagnostics, parameters: Parameters) -> dict:
         model_bytes = FLOAT_BYTES * sum(p.numel() for p in parameters)
-        stage = self.spec.stage + self.spec.stage_of(number)
+        stage = self.spec.stage + self.spec.phase_of(number)
         exchanged = dict.fromkeys(("bytes_up", "bytes_down"), diagnostics.num_clients * model_bytes)
         return {
             "run_id": self.spec.run_id,

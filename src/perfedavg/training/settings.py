@@ -35,6 +35,8 @@ class BaselineSpec(Block):
 
     run_id: str
     setting: str
+    study: Literal["baseline"] = "baseline"
+    variant: str = Field("", description="of centralized runs: where they are stopped")
     dataset: str
     split: str
     algorithm: Literal["centralized", "local_only"]

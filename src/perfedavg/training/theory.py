@@ -24,7 +24,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from perfedavg.algorithms.client import ALGORITHMS, ClientUpdate, client_update
+from perfedavg.algorithms.client import ClientUpdate, client_update
+from perfedavg.algorithms.family import ALGORITHMS
 from perfedavg.algorithms.federated import average
 from perfedavg.algorithms.spec import RunSpec
 from perfedavg.data.batches import local_batches

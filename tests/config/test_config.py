@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from perfedavg.analysis.comparison import KINDS
 from perfedavg.config.docs import config_readme
-from perfedavg.config.experiment import json_schema, load_config
-from perfedavg.planning.runs import baseline_runs, reptile_kinds, stage1_runs, stage2_runs
+from perfedavg.config.load import json_schema, load_config
+from perfedavg.config.messages import MOVED
+from perfedavg.planning.runs import baseline_runs, grid_runs, reptile_kinds, stage2_runs
 from perfedavg.runtime.errors import PerfedavgError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CONFIGS = [*sorted((ROOT / "config").glob("*.yaml")), ROOT / "tests/workflow/tiny.yaml"]
 
 
@@ -20,12 +20,13 @@ def raw():
     return yaml.safe_load((ROOT / "config/config.yaml").read_text())
 
 
-def change(path, value):
+def change(path, value, **studies):
     config = raw()
+    config["studies"] |= studies
     *parents, key = path.split(".")
     block = config
     for parent in parents:
-        block = block[parent]
+        block = block.setdefault(parent, {})
     if value is None:
         del block[key]
     else:
@@ -41,73 +42,73 @@ def test_shipped_configs_are_valid(path):
 @pytest.mark.parametrize(
     ("path", "value", "sentence"),
     [
-        ("fedrated", {}, "Config key `fedrated` is unknown; did you mean `federated`?"),
-        ("federated.client.learning_rat", 1, "`federated.client.learning_rat` is unknown; valid "
+        ("trainig", {}, "Config key `trainig` is unknown; did you mean `training`?"),
+        ("training.client.learning_rat", 1, "`training.client.learning_rat` is unknown; valid "
             "keys here: "
             "batch_size,"),
-        ("federated.client.batchsize", 1, "Config key `federated.client.batchsize` is unknown; did "
+        ("training.client.batchsize", 1, "Config key `training.client.batchsize` is unknown; did "
             "you mean "
             "`batch_size`?"),
-        ("federated.server.momentun", 0.9, "Config key `federated.server.momentun` is unknown; did "
+        ("training.server.momentun", 0.9, "Config key `training.server.momentun` is unknown; did "
             "you mean "
             "`momentum`?"),
-        ("federated.server.optimizer", "sdg", "Config key `federated.server.optimizer` is \"sdg\"; "
+        ("training.server.optimizer", "sdg", "Config key `training.server.optimizer` is \"sdg\"; "
             "use one of "
-            "'sgd', 'adam'"),
-        ("federated.server.optimizer", None, "Config key `federated.server.optimizer` is missing; "
+            "'adagrad', 'adam'"),
+        ("training.server.optimizer", None, "Config key `training.server.optimizer` is missing; "
             "use one of"),
-        ("federated.rounds", "many", 'Config key `federated.rounds` is "many", but input '
+        ("training.rounds", "many", 'Config key `training.rounds` is "many", but input '
             'should be a '
             'valid integer'),
-        ("federated.rounds", 40.5, "Config key `federated.rounds` is 40.5, but input should be a "
+        ("training.rounds", 40.5, "Config key `training.rounds` is 40.5, but input should be a "
             "valid integer"),
         ("evaluation.personalize_every", 100, "evaluation.personalize_every (100) is above "
-            "federated.rounds (40)"),
-        ("federated.rounds", True, "Config key `federated.rounds` is true, but input should be a "
+            "training.rounds (40)"),
+        ("training.rounds", True, "Config key `training.rounds` is true, but input should be a "
             "valid integer"),
-        ("federated.client.lr", float("inf"), "`federated.client.lr` is Infinity, but input "
+        ("training.client.lr", float("inf"), "`training.client.lr` is Infinity, but input "
             "should be a "
             "finite number"),
-        ("federated", 3, "Config key `federated` is 3, but it should be a block of keys"),
+        ("training", 3, "Config key `training` is 3, but it should be a block of keys"),
         ("seeds", 3, "Config key `seeds` is 3, but it should be a list"),
         ("experiment", "data", "experiment: results/data/ holds the client stores; choose "
             "another name"),
         ("evaluation.intermediate_clients", 51, "intermediate_clients: 51 clients, but there "
             "are only 50 "
             "evaluation clients"),
-        ("federated.rounds", 0, "Config key `federated.rounds` is 0, but input should be "
+        ("training.rounds", 0, "Config key `training.rounds` is 0, but input should be "
             "greater than 0"),
-        ("federated.clients_per_round", [5, "x"], 'Config key `federated.clients_per_round[1]` '
+        ("training.clients_per_round", [5, "x"], 'Config key `training.clients_per_round[1]` '
             'is "x", but'),
-        ("federated.local_steps", [3], "give exactly one of local_epochs and local_steps (both "
+        ("training.local_steps", [3], "give exactly one of local_epochs and local_steps (both "
             "are given)"),
-        ("federated.local_epochs", None, "give exactly one of local_epochs and local_steps "
+        ("training.local_epochs", None, "give exactly one of local_epochs and local_steps "
             "(neither "
             "is given)"),
-        ("federated.clients_per_round", [500], "500 clients a round, but split.training_clients "
+        ("training.clients_per_round", [500], "500 clients per round, but split.training_clients "
             "is only 200"),
         ("split.validation_clients", 80, "leave no evaluation client of data.writers = 280"),
-        ("evaluation.every", 41, "evaluation.every (41) is above federated.rounds (40)"),
+        ("evaluation.every", 41, "evaluation.every (41) is above training.rounds (40)"),
         ("evaluation.personalize_every", 7, "personalize_every (7) must be a multiple of "
             "every (5)"),
-        ("personalization.shown_epochs", [11], "personalization.shown_epochs: 11 is above "
-            "personalization.epochs (10)"),
+        ("evaluation.fine_tuning.shown_epochs", [11], "fine_tuning.shown_epochs: 11 is above "
+            "fine_tuning.epochs (10)"),
         ("seeds", [1, 1], "seeds: 1 is given twice"),
         ("model", None, "Config key `model` is missing; add it."),
         ("data.dataset", "emnist", "Config key `data.dataset` is \"emnist\"; use one of "
-            "'glyphs62', "
-            "'emnist62'."),
+            "'emnist62', "
+            "'glyphs62'."),
         ("experiment", "a b", "Config key `experiment` is"),
-        ("reference.local_work", 3, "reference: its clients_per_round and local_work must "
+        ("studies.reference.local_work", 3, "studies.reference: its clients_per_round and local_work must "
             "be values "
             "of the grid"),
-        ("reference", None, "Config key `reference` is missing; add it."),
-        ("stage2.control_work", 10, "stage2.control_work (10) must be below "
+        ("studies.reference", None, "Config key `studies.reference` is missing; add it."),
+        ("studies.stage2.control_work", 10, "stage2.control_work (10) must be below "
             "reference.local_work (10)"),
-        ("stage2.every", 21, "stage2.every (21) is above stage2.rounds (10)"),
-        ("stage2.servers", [{"optimizer": "adam"}] * 2, "stage2.servers: adam-lr0.001-b0.9 is "
+        ("studies.stage2.every", 21, "`studies.stage2` is impossible: every (21) is above rounds (10)"),
+        ("studies.stage2.servers", [{"optimizer": "adam"}] * 2, "servers: adam-lr0.001-b0.9 is "
             "given twice"),
-        ("centralized.passes", 0, "Config key `centralized.passes` is 0, but input should be "
+        ("studies.centralized.passes", 0, "Config key `studies.centralized.passes` is 0, but input should be "
             "greater than 0"),
         ("data", {"dataset": "emnist62", "sha256": "abc"}, "Config key `data.sha256` is \"abc\", but"),
         ("data", {"dataset": "emnist62", "archiv": "a"}, "Config key `data.archiv` is unknown; did "
@@ -115,23 +116,23 @@ def test_shipped_configs_are_valid(path):
             "`archive`?"),
         ("data.archive", "a", "Config key `data.archive` is unknown; valid keys here: dataset, "
             "median_examples, seed, writers."),
-        ("data.dataset", None, "Config key `data.dataset` is missing; use one of 'glyphs62', "
-            "'emnist62'."),
-        ("stage2.servers", [{"optimizer": "adam", "lrr": 1}], "`stage2.servers[0].lrr` is "
+        ("data.dataset", None, "Config key `data.dataset` is missing; use one of 'emnist62', "
+            "'glyphs62'."),
+        ("studies.stage2.servers", [{"optimizer": "adam", "lrr": 1}], "`studies.stage2.servers[0].lrr` is "
             "unknown; did you "
             "mean `lr`?"),
         ("data", {"dataset": "emnist62", "archive": "s3://b/x"}, "`data.archive` is \"s3://b/x\", but "
             "it should "
             "be a path"),
-        ("backend", {"device": "cuda"}, "Config block `backend` is impossible: `loop` "
+        ("execution", {"backend": {"device": "cuda"}}, "Config block `execution.backend` is impossible: `loop` "
             "computes on the "
             "CPU; device "
             "cuda needs"),
-        ("backend", {"kind": "bached"}, "Config key `backend.kind` is \"bached\", but input "
+        ("execution", {"backend": {"kind": "bached"}}, "Config key `execution.backend.kind` is \"bached\", but input "
             "should be "
             "'loop' or "
             "'batched'."),
-        ("target_accuracy", 80, "Config key `target_accuracy` is 80, but input should be "
+        ("evaluation.target_accuracy", 80, "Config key `evaluation.target_accuracy` is 80, but input should be "
             "less than or "
             "equal to 1"),
     ],
@@ -145,20 +146,42 @@ def test_config_errors_are_one_sentence_with_the_path(path, value, sentence):
     assert "\n" not in message
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("federated", "training"),
+        ("stage2", "studies.stage2"),
+        ("personalization", "evaluation.fine_tuning"),
+        ("workers", "execution.workers"),
+        ("training.pack", "execution.pack"),
+        ("studies.comparison.relative_rates", "studies.comparison.server_lr_factors"),
+    ],
+)
+def test_a_key_of_an_earlier_version_is_answered_by_its_new_name(old, new):
+    with pytest.raises(PerfedavgError) as error:
+        load_config(change(old, {}))
+    assert str(error.value) == f"Config key `{old}` is now `{new}`; see config/README.md."
+
+
+def test_every_key_that_moved_has_a_new_place():
+    """The new names are keys: refused for their value, not as unknown."""
+    for new in MOVED.values():
+        with pytest.raises(PerfedavgError) as error:
+            load_config(change(new, "nonsense"))
+        assert "unknown" not in str(error.value), new
+
+
 def test_values_from_the_command_line_arrive_as_text():
     """Snakemake reads the inside of `--config 'seeds=[0]'` as text."""
     config = change("seeds", ["0", "7"])
-    config["reference"] = {"clients_per_round": "5", "local_work": "3"}
-    config["federated"] |= {
-        "local_epochs": "null",
-        "local_steps": ["3"],
-        "pack": "false",
-        "client": {"lr": "1e-3"},
-    }
+    config["studies"]["reference"] = {"clients_per_round": "5", "local_work": "3"}
+    config["training"] |= {"local_epochs": "null", "local_steps": ["3"], "client": {"lr": "1e-3"}}
+    config["execution"] = {"pack": "false"}
+    config["studies"] |= {"stage2": "null", "theory": "null"}
     loaded = load_config(config)
     assert loaded.seeds == (0, 7)
-    assert loaded.federated.local_epochs is None
-    assert (loaded.federated.local_steps, loaded.federated.pack, loaded.federated.client.lr) == (
+    assert loaded.training.local_epochs is None
+    assert (loaded.training.local_steps, loaded.execution.pack, loaded.training.client.lr) == (
         (3,),
         False,
         0.001,
@@ -167,7 +190,7 @@ def test_values_from_the_command_line_arrive_as_text():
 
 def test_runs_are_the_grid_and_names_are_unique():
     config = load_config(raw())
-    runs = stage1_runs(config)
+    runs = grid_runs(config)
     assert len({run.run_id for run in runs}) == len(runs) == 2 * 4 * 3
     assert {(run.clients_per_round, run.local_epochs, run.seed) for run in runs} == {
         (m, e, s) for m in (5, 20) for e in (2, 5, 10, 20) for s in (0, 1, 2)
@@ -178,39 +201,37 @@ def test_runs_are_the_grid_and_names_are_unique():
 def test_every_server_optimizer_of_stage_2_is_a_kind_with_a_name():
     servers = [{"optimizer": name} for name in ("sgd", "adam", "yogi", "adagrad")]
     servers += [{"optimizer": "sgd", "momentum": 0.0}, {"optimizer": "sgd", "nesterov": True}]
-    kinds = reptile_kinds(load_config(change("stage2.servers", servers)))
-    assert {kind: len(settings) for kind, settings in kinds.items()} == dict.fromkeys(KINDS, 1)
+    kinds = reptile_kinds(load_config(change("studies.stage2.servers", servers)))
+    assert list(kinds) == ["momentum", "adam", "yogi", "adagrad", "sgd", "nesterov"]
+    assert {len(settings) for settings in kinds.values()} == {1}
 
 
 def test_the_last_round_is_always_evaluated():
-    config = load_config(change("evaluation.every", 15) | {"theory": None})
+    config = load_config(change("evaluation.every", 15, theory=None))
     assert config.evaluated_rounds == [15, 30, 40]
 
 
 def test_local_steps_make_runs_of_steps():
-    config = change("federated.local_epochs", None)
-    config["federated"]["local_steps"] = [10]
-    runs = stage1_runs(load_config(config))
+    config = change("training.local_epochs", None)
+    config["training"]["local_steps"] = [10]
+    runs = grid_runs(load_config(config))
     assert {(run.local_epochs, run.local_steps) for run in runs} == {(None, 10)}
     assert runs[0].run_id == "fedavg-m5-k10-s0"
 
 
 def test_stage2_starts_from_the_reference_and_changes_one_thing_a_control():
     config = load_config(raw())
-    runs = {
-        run.setting.removeprefix("fedavg-m20-e10."): run
-        for run in stage2_runs(config)
-        if run.seed == 1
-    }
+    runs = {run.variant: run for run in stage2_runs(config) if run.seed == 1}
     assert list(runs)[:2] == ["reptile-k10-adam-lr0.001-b0.9", "reptile-k10-adam-lr0.003-b0.9"]
     assert list(runs)[-3:] == ["continued", "e2", "rate-div10"]
-    parent = next(run for run in stage1_runs(config) if run.run_id == "fedavg-m20-e10-s1")
+    parent = next(run for run in grid_runs(config) if run.run_id == "fedavg-m20-e10-s1")
     same = {"dataset", "split", "clients_per_round", "seed", "model"}
     changed = {"continued": set(), "e2": {"local_epochs"}, "rate-div10": {"client"}}
     names = [
         "run_id",
         "setting",
         "study",
+        "variant",
         "stage",
         "parent_run_id",
         "parent_rounds",
@@ -255,13 +276,7 @@ def test_baselines_are_runs_of_every_seed():
         for name in ("centralized-best", "centralized-matched", "local-only")
         for seed in (0, 1, 2)
     ]
-    bare = load_config(
-        {
-            key: value
-            for key, value in raw().items()
-            if key not in ("stage2", "centralized", "local_only")
-        }
-    )
+    bare = load_config(raw() | {"studies": {"reference": raw()["studies"]["reference"]}})
     assert baseline_runs(bare) == stage2_runs(bare) == []
     assert reptile_kinds(bare) == {}
 

@@ -6,20 +6,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from perfedavg.algorithms.client import ALGORITHMS
-from perfedavg.config.experiment import load_config
+from perfedavg.algorithms.family import ALGORITHMS
+from perfedavg.config.load import load_config
 from perfedavg.planning.comparison_runs import (
-    algorithm_runs,
-    compared_rounds,
+    comparison_runs,
     entries,
-    evaluated_rounds,
     gradient_budget,
     interpolation,
-    settings_of_entries,
 )
 from perfedavg.runtime.errors import PerfedavgError
 
-TINY = Path(__file__).parent / "workflow/tiny.yaml"
+TINY = Path(__file__).parents[1] / "workflow/tiny.yaml"
 SCHEDULE = [
     {"algorithm": "fedavg", "local_steps": 4, "rounds": 6},
     {"algorithm": "reptile", "server": {"optimizer": "adam", "lr": 0.01}},
@@ -36,7 +33,8 @@ def config(**changes):
         "every": 4,
         "server_lr_factors": [0.5, 2.0],
     }
-    return load_config(raw | {"seeds": [0, 7], "algorithms": block | changes})
+    raw["studies"]["comparison"] = block | changes
+    return load_config(raw | {"seeds": [0, 7]})
 
 
 def entry(*stages):
@@ -44,8 +42,8 @@ def entry(*stages):
 
 
 def rates_of(*stages, **changes):
-    """Server learning rates at the relative rates 0.5 and 2."""
-    runs = algorithm_runs(config(entries={"x": list(stages)}, **changes))
+    """Server learning rates at the factors 0.5 and 2."""
+    runs = comparison_runs(config(entries={"x": list(stages)}, **changes))
     return [run.server.lr for run in runs if run.seed == 0]
 
 
@@ -99,28 +97,28 @@ def test_total_weights_are_those_of_the_algorithms():
     ],
 )
 def test_rounds_at_equal_gradient_evaluations(stages, evaluated, compared):
-    block = entry(*stages).algorithms
-    stages = entries(block)["x"]
-    assert evaluated_rounds(block, stages) == evaluated
-    assert compared_rounds(block, stages) == compared
+    block = entry(*stages).studies.comparison
+    (spelled_out,) = entries(block)
+    assert spelled_out.evaluated_rounds == evaluated
+    assert spelled_out.compared_rounds == compared
     assert gradient_budget(block) == 60
-    assert {run.rounds for run in algorithm_runs(entry(*block.model_dump()["entries"]["x"]))} == {
-        max(evaluated)
-    }
+    assert {run.rounds for run in comparison_runs(entry(*stages))} == {max(evaluated)}
 
 
 def test_a_hessian_vector_product_counts_as_the_config_says():
-    block = config(entries={"x": [{"algorithm": "maml"}]}, hessian_vector_product=4.0).algorithms
-    assert evaluated_rounds(block, entries(block)["x"])[0] == 1  # 30 / (4 + 4 * 3)
+    block = config(
+        entries={"x": [{"algorithm": "maml"}]}, hessian_vector_product=4.0
+    ).studies.comparison
+    assert entries(block)[0].evaluated_rounds[0] == 1  # 30 / (4 + 4 * 3)
 
 
 def test_local_training_is_the_comparison_s_own_if_it_has_one():
-    assert algorithm_runs(config())[0].client.lr == 0.05, "that of `federated`"
-    assert algorithm_runs(config(client={"lr": 0.3}))[0].client.lr == 0.3
+    assert comparison_runs(config())[0].client.lr == 0.05, "that of `training`"
+    assert comparison_runs(config(client={"lr": 0.3}))[0].client.lr == 0.3
 
 
-def test_a_schedule_is_one_run_whose_stages_follow_each_other():
-    run = algorithm_runs(entry(*SCHEDULE))[0]
+def test_a_schedule_is_one_run_whose_phases_follow_each_other():
+    run = comparison_runs(entry(*SCHEDULE))[0]
     assert (run.run_id, run.study, run.algorithm, run.local_steps, run.rounds) == (
         "x.x0.5-s0",
         "comparison",
@@ -135,7 +133,7 @@ def test_a_schedule_is_one_run_whose_stages_follow_each_other():
         3,
         "adam",
     )
-    assert [run.stage_of(n) for n in (1, 6, 7, 10)] == [0, 0, 1, 1]
+    assert [run.phase_of(n) for n in (1, 6, 7, 10)] == [0, 0, 1, 1]
 
 
 def test_weights_interpolation_share_their_ends_with_the_named_algorithms():
@@ -146,17 +144,21 @@ def test_weights_interpolation_share_their_ends_with_the_named_algorithms():
             "again": [{"algorithm": "reptile"}],
         },
         interpolation=[0, 0.5, 1, 2],
-    ).algorithms
+    ).studies.comparison
     names = {(point["family"], point["rate"]): point["entry"] for point in interpolation(block)}
     assert names == {
         ("rest", 0): "sgd", ("rest", 0.5): "rest.0.5", ("rest", 1): "rep", ("rest", 2): "rest.2",
-        ("powers", 0): "sgd", ("powers", 0.5): "powers.0.5", ("powers", 1): "rep", ("powers", 2): "powers.2",
+        ("powers", 0): "sgd", ("powers", 0.5): "powers.0.5", ("powers", 1): "rep",
+        ("powers", 2): "powers.2",
     }  # fmt: skip
-    found = entries(block)
-    assert found["rest.0.5"][0].weights == (1, 0.5, 0.5)
-    assert found["powers.2"][0].weights == (1, 2, 4)
-    assert settings_of_entries(block)["rest.2"] == ["rest.2.x0.5", "rest.2.x2"]
-    alone = config(entries={"m": [{"algorithm": "maml"}]}, interpolation=[0, 1]).algorithms
+    phases = {entry.name: entry.phases for entry in entries(block)}
+    assert phases["rest.0.5"][0].weights == (1, 0.5, 0.5)
+    assert phases["powers.2"][0].weights == (1, 2, 4)
+    assert [entries(block)[-1].setting(factor) for factor in (0.5, 2)] == [
+        "powers.2.x0.5",
+        "powers.2.x2",
+    ]
+    alone = config(entries={"m": [{"algorithm": "maml"}]}, interpolation=[0, 1]).studies.comparison
     assert {p["entry"] for p in interpolation(alone)} == {"rest.0", "rest.1"}, (
         "no named algorithm there: runs of their own, once"
     )
@@ -167,11 +169,11 @@ def test_weights_interpolation_share_their_ends_with_the_named_algorithms():
     [
         (
             {"entries": {"x": [{"algorithm": "fedsgd"}, {"algorithm": "reptile"}]}},
-            "all stages but the last need rounds",
+            "all phases but the last need rounds",
         ),
         (
             {"entries": {"x": [{"algorithm": "fedsgd", "rounds": 3}]}},
-            "the last stage takes the rounds that are left",
+            "the last phase takes the rounds that are left",
         ),
         (
             {"entries": {"x": [{"algorithm": "fedsgd", "rounds": 10}, {"algorithm": "reptile"}]}},
@@ -182,11 +184,14 @@ def test_weights_interpolation_share_their_ends_with_the_named_algorithms():
             {"entries": {"x": [{"algorithm": "maml", "local_step": 2}]}},
             "did you mean `local_steps`?",
         ),
-        ({"entries": {"X y": [{"algorithm": "maml"}]}}, "algorithms.entries"),
-        ({"entries": {"x": []}}, "algorithms.entries.x"),
+        ({"entries": {"X y": [{"algorithm": "maml"}]}}, "studies.comparison.entries"),
+        ({"entries": {"x": []}}, "studies.comparison.entries.x"),
         ({"entries": {"x": [{"algorithm": "mmal"}]}}, "'fedsgd'"),
         ({"every": 11}, "every (11) is above rounds (10)"),
-        ({"clients_per_round": 99}, "algorithms.clients_per_round: 99 clients a round, but"),
+        (
+            {"clients_per_round": 99},
+            "studies.comparison.clients_per_round: 99 clients per round, but",
+        ),
         ({"interpolation": [0.5, 0.50000001]}, "interpolation: 0.5 is given twice"),
         ({"server_lr_factors": [1, 1.0000001]}, "server_lr_factors: 1 is given twice"),
         ({"interpolation": [1e200]}, "less than or equal to 100"),

@@ -1,0 +1,57 @@
+"""From a parsed config file to an experiment, or to sentences that say what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from perfedavg.config.experiment import Config
+from perfedavg.config.messages import MOVED, sentence
+from perfedavg.runtime.errors import PerfedavgError
+
+
+def load_config(raw: dict[str, Any]) -> Config:
+    """Validate a parsed config file.
+
+    Raises:
+        PerfedavgError: one sentence per problem, each with the path of its key and, for a typo,
+            the nearest valid name; for keys of earlier versions, their names now.
+    """
+    values = {key: value if key == "experiment" else _typed(value) for key, value in raw.items()}
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        problems = error.errors()
+    moved = [
+        p
+        for p in problems
+        if p["type"] == "extra_forbidden" and ".".join(map(str, p["loc"])) in MOVED
+    ]
+    # A list whose entries are wrong is also called too short; the entries' own errors say it.
+    outer = {problem["loc"][:n] for problem in problems for n in range(len(problem["loc"]))}
+    shown = [p for p in problems if p["type"] != "too_short" or p["loc"] not in outer]
+    raise PerfedavgError("\n".join(sentence(problem, Config) for problem in moved or shown))
+
+
+def _typed(value: Any) -> Any:
+    """Numbers, booleans and nulls in place of their text: Snakemake's ``--config 'seeds=[0]'``
+    gives ``["0"]``."""
+    if isinstance(value, dict):
+        return {key: _typed(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_typed(inner) for inner in value]
+    if isinstance(value, str):
+        try:
+            parsed = yaml.safe_load(value)
+        except yaml.YAMLError:
+            return value
+        return parsed if parsed is None or isinstance(parsed, (bool, int, float)) else value
+    return value
+
+
+def json_schema() -> str:
+    """The JSON schema of a config file, as text."""
+    return json.dumps(Config.model_json_schema(), indent=2) + "\n"

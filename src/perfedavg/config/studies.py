@@ -1,0 +1,52 @@
+"""The block ``studies``: what is done with the grid's runs, and beside them."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from perfedavg.blocks import Block, Count
+from perfedavg.config.comparison import Comparison
+from perfedavg.config.stage2 import Stage2
+from perfedavg.config.theory import Theory
+from perfedavg.personalization.settings import FineTuning, LocalOnly
+from perfedavg.training.settings import Centralized
+
+
+class Reference(Block):
+    """One setting of the grid: stage 2 starts from it, and the baselines are compared with it."""
+
+    clients_per_round: Count = Field(description="its M")
+    local_work: Count = Field(description="its E, or K where the grid counts steps")
+
+
+class Studies(Block):
+    """Stage 2, the algorithm comparison, the theory experiment, strategies and baselines."""
+
+    reference: Reference = Field(
+        description="the FedAvg setting that others start from and are compared with"
+    )
+    stage2: Stage2 | None = Field(None, description="stage 2 and its controls; null: none")
+    comparison: Comparison | None = Field(None, description="the algorithm comparison; null: none")
+    theory: Theory | None = Field(None, description="the theory experiment; null: none")
+    strategies: tuple[FineTuning, ...] = Field(
+        (),
+        description="further ways to fine-tune the reference runs' last models, compared with "
+        "`evaluation.fine_tuning`",
+    )
+    centralized: Centralized | None = Field(
+        None, description="the centralized baseline; null: none"
+    )
+    local_only: LocalOnly | None = Field(None, description="the local-only baseline; null: none")
+
+    @model_validator(mode="after")
+    def _check(self) -> Studies:
+        if (
+            self.stage2
+            and self.stage2.controls
+            and self.stage2.control_work >= self.reference.local_work
+        ):
+            raise ValueError(
+                f"stage2.control_work ({self.stage2.control_work}) must be below "
+                f"reference.local_work ({self.reference.local_work})"
+            )
+        return self
