@@ -13,17 +13,18 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from perfedavg.config.load import load_config
 from perfedavg.data.sizes import declared_size
 from perfedavg.planning.estimate import PlannedJob, plan, write_plan
-from perfedavg.planning.workload import Counting, size_of_store
+from perfedavg.planning.jobs import Jobs
+from perfedavg.planning.workload import size_of_store
 from perfedavg.runtime.job import job
 from perfedavg.storage.files import write_json
 
 
-class Jobs(logging.Handler):
+class Collector(logging.Handler):
     """Collects the jobs that a dry run tells of."""
 
     def __init__(self):
         super().__init__()
-        self.found, self.submitted = [], 0
+        self.planned, self.submitted = [], 0
 
     def emit(self, record):
         """Take note of a job, or of a group of jobs that are submitted together."""
@@ -36,7 +37,7 @@ class Jobs(logging.Handler):
                 if record.wildcards is None
                 else {name: str(value) for name, value in dict(record.wildcards).items()}
             )
-            self.found.append(
+            self.planned.append(
                 PlannedJob(
                     record.rule_name,
                     wildcards,
@@ -51,7 +52,7 @@ class Jobs(logging.Handler):
 def dry_run(config, snakefile, cores):
     """The jobs that are left to do, none with more than ``cores``, and how many a cluster would
     see."""
-    jobs = Jobs()
+    collector = Collector()
     with TemporaryDirectory() as folder, SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         file = Path(folder) / "config.json"
         write_json(file, config)
@@ -60,21 +61,20 @@ def dry_run(config, snakefile, cores):
             config_settings=ConfigSettings(configfiles=[file]),
             snakefile=Path(snakefile),
         )
-        snakemake_logger.addHandler(jobs)
+        snakemake_logger.addHandler(collector)
         workflow.dag().execute_workflow(executor="dryrun")
-        snakemake_logger.removeHandler(jobs)
-    return jobs.found, jobs.submitted
+        snakemake_logger.removeHandler(collector)
+    return collector.planned, collector.submitted
 
 
 with job(snakemake.log[0]):
     params = snakemake.params
     experiment = load_config(params.config)
-    jobs, submitted = dry_run(params.config, params.snakefile, experiment.workers)
-    if jobs:
-        counting = Counting(
-            experiment, size_of_store(Path(params.store)) or declared_size(experiment.data)
-        )
-        table, chain = plan(jobs, counting)
-        print(write_plan(table, chain, submitted, counting, params.path))
+    planned, submitted = dry_run(params.config, params.snakefile, experiment.execution.workers)
+    if planned:
+        size = size_of_store(Path(params.store)) or declared_size(experiment.data)
+        jobs = Jobs(experiment, size)
+        table, chain = plan(planned, jobs)
+        print(write_plan(table, chain, submitted, jobs.workload, params.path))
     else:
         print("Nothing is left to do.")
