@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from perfedavg.models import Model, Parameters
+from perfedavg.models.model import Model, Parameters
 from perfedavg.models.steps import Examples, batch_gradient, hessian_vector_product, trainable_copy
 
 Jacobian = Literal["none", "product", "sum"]

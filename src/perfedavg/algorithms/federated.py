@@ -19,7 +19,8 @@ from perfedavg.algorithms.client import ALGORITHMS, ClientUpdate, Jacobian, clie
 from perfedavg.algorithms.server import State, make_server_optimizer
 from perfedavg.algorithms.spec import RunSpec, Stage
 from perfedavg.data.batches import local_batches
-from perfedavg.models import MODELS, Parameters
+from perfedavg.models import MODELS
+from perfedavg.models.model import Parameters
 from perfedavg.models.steps import Examples
 from perfedavg.randomness import stream, torch_stream
 

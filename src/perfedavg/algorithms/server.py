@@ -18,7 +18,7 @@ from perfedavg.algorithms.server_settings import (
     ServerSGD,
     ServerYogi,
 )
-from perfedavg.models import Parameters
+from perfedavg.models.model import Parameters
 
 State = list[Tensor]
 

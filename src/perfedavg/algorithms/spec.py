@@ -8,7 +8,8 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from perfedavg.algorithms.server_settings import Server
-from perfedavg.blocks import Block, Count, ModelName, Natural, Rate, Weight
+from perfedavg.blocks import Block, Count, Natural, Rate, Weight
+from perfedavg.models import ModelName
 
 AlgorithmName = Literal["fedsgd", "fedavg", "reptile", "fomaml", "maml", "maml_printed", "weighted"]
 

@@ -12,7 +12,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from perfedavg.algorithms.spec import Backend
-from perfedavg.blocks import Block, Count, ModelName, Natural
+from perfedavg.blocks import Block, Count, Natural
 from perfedavg.config.comparison import AlgorithmComparison
 from perfedavg.config.evaluation import Evaluation
 from perfedavg.config.messages import no_repeats, sentence
@@ -21,6 +21,7 @@ from perfedavg.config.stage2 import Stage2, server_name
 from perfedavg.config.theory import Theory
 from perfedavg.config.training import Federated, Reference
 from perfedavg.data.sources import Data, Glyphs62, store_name
+from perfedavg.models import ModelName
 from perfedavg.personalization.settings import FineTuning, LocalOnly, Personalization
 from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.training.settings import Centralized

@@ -19,7 +19,8 @@ import pandas as pd
 import torch
 
 from perfedavg.data.store import ClientStore
-from perfedavg.models import MODELS, Parameters
+from perfedavg.models import MODELS
+from perfedavg.models.model import Parameters
 from perfedavg.models.steps import batch_gradient, evaluate, to_examples
 from perfedavg.randomness import stream, torch_stream
 from perfedavg.runtime.job import Progress

@@ -30,7 +30,7 @@ from perfedavg.algorithms.spec import RunSpec
 from perfedavg.data.store import ClientStore
 from perfedavg.execution.cohorts import back_end
 from perfedavg.execution.workers import WorkerUpdates
-from perfedavg.models import Parameters
+from perfedavg.models.model import Parameters
 from perfedavg.models.steps import evaluate, to_examples
 from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.runtime.job import Progress
