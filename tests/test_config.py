@@ -86,7 +86,7 @@ def test_shipped_configs_are_valid(path):
             "is given)"),
         ("federated.clients_per_round", [500], "500 clients a round, but split.training_clients "
             "is only 200"),
-        ("split.validation_clients", 80, "leave no evaluation client of data.writers = 280"),
+        ("split.validation_clients", 80, "leave no evaluation client of glyphs62's 280"),
         ("evaluation.every", 41, "evaluation.every (41) is above federated.rounds (40)"),
         ("evaluation.personalize_every", 7, "personalize_every (7) must be a multiple of "
             "every (5)"),
@@ -95,8 +95,10 @@ def test_shipped_configs_are_valid(path):
         ("seeds", [1, 1], "seeds: 1 is given twice"),
         ("model", None, "Config key `model` is missing; add it."),
         ("data.dataset", "emnist", "Config key `data.dataset` is \"emnist\"; use one of "
-            "'glyphs62', "
-            "'emnist62'."),
+            "'emnist62', "
+            "'glyphs62'."),
+        ("model", "cnn", "Config key `model` is \"cnn\", but input should be 'cnn_emnist', "
+            "'cnn_emnist_bf16' or 'cnn_small'."),
         ("experiment", "a b", "Config key `experiment` is"),
         ("reference.local_work", 3, "reference: its clients_per_round and local_work must "
             "be values "
@@ -115,8 +117,8 @@ def test_shipped_configs_are_valid(path):
             "`archive`?"),
         ("data.archive", "a", "Config key `data.archive` is unknown; valid keys here: dataset, "
             "median_examples, seed, writers."),
-        ("data.dataset", None, "Config key `data.dataset` is missing; use one of 'glyphs62', "
-            "'emnist62'."),
+        ("data.dataset", None, "Config key `data.dataset` is missing; use one of 'emnist62', "
+            "'glyphs62'."),
         ("stage2.servers", [{"optimizer": "adam", "lrr": 1}], "`stage2.servers[0].lrr` is "
             "unknown; did you "
             "mean `lr`?"),

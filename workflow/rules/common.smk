@@ -17,8 +17,7 @@ from perfedavg.planning.comparison_runs import (
 from perfedavg.analysis.summary import PAPER_DATASET
 from perfedavg.training.settings import BEST, MATCHED
 from perfedavg.config.experiment import every, load_config
-from perfedavg.data.sizes import declared_size
-from perfedavg.data.sources import content
+from perfedavg.models import network_file
 from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.planning.runs import (
     baseline_runs,
@@ -76,9 +75,18 @@ wildcard_constraints:
     variant="|".join(re.escape(variant) for variant in stage2_variants(experiment)) or "none",
 
 
+# Files that are found by name, by the file that finds them: the experiment's data set and network.
+FOUND_BY_NAME = {
+    PACKAGE / "data/sets/__init__.py": PACKAGE / f"data/sets/{experiment.data.dataset}.py",
+    PACKAGE / "models/model.py": network_file(experiment.model),
+}
+
+
 def library(script):
     """The package's source files that a script imports: editing one reruns what depends on it, and nothing else."""
-    return [os.path.relpath(file) for file in source_closure(f"{SCRIPTS}/{script}")]
+    files = source_closure(f"{SCRIPTS}/{script}")
+    named = [name for finder, name in FOUND_BY_NAME.items() if finder in files]
+    return [os.path.relpath(file) for file in source_closure(f"{SCRIPTS}/{script}", *named)]
 
 
 def library_of_all():
@@ -92,7 +100,7 @@ def packages(*names):
     return {name: version(name) for name in names}
 
 
-COUNTING = Counting(experiment, declared_size(experiment.data))
+COUNTING = Counting(experiment, experiment.data.size)
 
 
 def needs(rule_name):
@@ -113,7 +121,6 @@ def needs(rule_name):
 BACK_END_THREADS = 1 if experiment.backend.kind == "batched" else experiment.workers
 
 HAS_ARCHIVE = hasattr(experiment.data, "archive")
-STORE_SCRIPT = "convert_emnist62.py" if HAS_ARCHIVE else "build_glyphs62.py"
 DOWNLOADED = f"results/data/downloads/{experiment.store_name}.tar.bz2"
 
 PERSONALIZE_PARAMS = {

@@ -19,7 +19,7 @@ if HAS_ARCHIVE:
 rule build_store:
     input:
         archive=DOWNLOADED if HAS_ARCHIVE else [],
-        lib=library(STORE_SCRIPT),
+        lib=library("build_store.py"),
     output:
         examples=f"{STORE}/examples.arrow",
         clients=f"{STORE}/clients.arrow",
@@ -34,14 +34,10 @@ rule build_store:
     resources:
         **needs("build_store"),
     params:
-        data=content(experiment.data),
-        packages=(
-            packages("h5py", "numpy")
-            if HAS_ARCHIVE
-            else packages("matplotlib", "numpy", "pillow", "scipy")
-        ),
+        data=experiment.data.content,
+        packages=packages(*experiment.data.packages),
     script:
-        f"../scripts/{STORE_SCRIPT}"
+        "../scripts/build_store.py"
 
 
 rule split_clients:

@@ -11,7 +11,6 @@ from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, 
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from perfedavg.config.experiment import load_config
-from perfedavg.data.sizes import declared_size
 from perfedavg.planning.estimate import PlannedJob, plan, write_plan
 from perfedavg.planning.workload import Counting, size_of_store
 from perfedavg.runtime.job import job
@@ -71,9 +70,7 @@ with job(snakemake.log[0]):
     experiment = load_config(params.config)
     jobs, submitted = dry_run(params.config, params.snakefile, experiment.workers)
     if jobs:
-        counting = Counting(
-            experiment, size_of_store(Path(params.store)) or declared_size(experiment.data)
-        )
+        counting = Counting(experiment, size_of_store(Path(params.store)) or experiment.data.size)
         table, chain = plan(jobs, counting)
         print(write_plan(table, chain, submitted, counting, params.path))
     else:

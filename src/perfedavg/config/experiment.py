@@ -20,8 +20,9 @@ from perfedavg.config.split import Fraction, Split
 from perfedavg.config.stage2 import Stage2, server_name
 from perfedavg.config.theory import Theory
 from perfedavg.config.training import Federated, Reference
-from perfedavg.data.sources import Data, Glyphs62, store_name
-from perfedavg.models import ModelName
+from perfedavg.data.sets import Data
+from perfedavg.data.sources import Archive
+from perfedavg.models import ModelName, takes
 from perfedavg.personalization.settings import FineTuning, LocalOnly, Personalization
 from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.training.settings import Centralized
@@ -102,10 +103,13 @@ class Config(Block):
                 )
         ways = tuple(way.strategy for way in (self.personalization, *self.strategies))
         no_repeats(ways, "strategies (with `personalization`)")
-        if isinstance(
-            self.data, Glyphs62
-        ):  # of other data sets, the number of clients is known once they are read
-            self._check_clients(self.data.writers)
+        if not isinstance(self.data, Archive):  # the clients of an archive are counted when read
+            self._check_clients(self.data.size.clients)
+        if self.data.kind != takes(self.model):
+            raise ValueError(
+                f"model: `{self.model}` takes {takes(self.model)}, but {self.data.dataset} holds "
+                f"{self.data.kind}"
+            )
         if self.evaluation.every > self.federated.rounds:
             raise ValueError(
                 f"evaluation.every ({self.evaluation.every}) is above federated.rounds "
@@ -159,15 +163,15 @@ class Config(Block):
             )
         return self
 
-    def _check_clients(self, writers: int) -> None:
+    def _check_clients(self, clients: int) -> None:
         held_out = self.split.training_clients + self.split.validation_clients
-        if held_out >= writers:
+        if held_out >= clients:
             raise ValueError(
                 f"split: {self.split.training_clients} training + "
                 f"{self.split.validation_clients} validation clients leave no "
-                f"evaluation client of data.writers = {writers}"
+                f"evaluation client of {self.data.dataset}'s {clients}"
             )
-        evaluation_clients = writers - held_out
+        evaluation_clients = clients - held_out
         if (self.evaluation.intermediate_clients or 0) > evaluation_clients:
             raise ValueError(
                 f"evaluation.intermediate_clients: {self.evaluation.intermediate_clients} "
@@ -178,7 +182,7 @@ class Config(Block):
     @property
     def store_name(self) -> str:
         """Folder of the client store under ``results/data``."""
-        return store_name(self.data)
+        return self.data.store_name
 
     @property
     def evaluated_rounds(self) -> list[int]:

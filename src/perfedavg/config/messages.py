@@ -9,9 +9,11 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel
 
+from perfedavg.data.sets import DATA_SETS
+
 # The discriminators of the unions in a config, and their values: pydantic puts the value into an
 # error's path.
-_TAGS = {"dataset": ("glyphs62", "emnist62"), "optimizer": ("sgd", "adam", "yogi", "adagrad")}
+_TAGS = {"dataset": tuple(DATA_SETS), "optimizer": ("sgd", "adam", "yogi", "adagrad")}
 
 
 def sentence(problem: dict[str, Any], config: type[BaseModel]) -> str:

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from perfedavg.data.sizes import declared_size
 from perfedavg.planning.calibration import ANALYSIS, TRAINING, Costs, calibrate
 from perfedavg.planning.limits import needs, written_megabytes
 from perfedavg.planning.workload import Counting, Work
@@ -47,9 +46,7 @@ def plan(jobs: Sequence[PlannedJob], counting: Counting) -> tuple[pd.DataFrame, 
 
     Calibrates the activities that these jobs consist of on this machine: half a minute to two.
     """
-    declared = Counting(
-        counting.config, declared_size(counting.config.data)
-    )  # limits are the rules' own
+    declared = Counting(counting.config, counting.config.data.size)  # limits are the rules' own
     works = [counting.of_job(job.rule, job.wildcards) for job in jobs]
     costs = calibrate(counting.config, counting.data, set().union(*works))
     seconds = [_core_seconds(work, costs) for work in works]

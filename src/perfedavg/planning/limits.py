@@ -9,11 +9,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from perfedavg.models import num_parameters
 from perfedavg.planning.workload import Activity, Counting, runs_of
-
-PARAMETERS = {"cnn_small": 36_862, "cnn_emnist": 1_206_590, "cnn_emnist_bf16": 1_206_590}
-"""Of the networks; here too since the workflow reads this file at every start, and torch would cost
-it two seconds."""
 
 # Milliseconds of one core an example, measured by ``calibration`` on an AMD EPYC with AVX-512 and
 # rounded up. The batch size and the optimizer matter less than what LIMIT allows for.
@@ -35,9 +32,7 @@ _MILLISECONDS = {
         "theory": 600,
     },
 }
-_MILLISECONDS["cnn_emnist_bf16"] = _MILLISECONDS[
-    "cnn_emnist"
-]  # less, where the processor has bfloat16
+_LIKE = "cnn_emnist"  # whose costs networks that were not measured are given
 _DATA_MILLISECONDS = {"draw": 0.07, "convert": 0.2}
 START_UP_SECONDS = 5.0
 LIMIT = 4
@@ -59,9 +54,8 @@ ON_BACK_END += ("validate_algorithms", "evaluate_algorithms")
 """The rules whose jobs compute on the config's back end."""
 BATCHED_CLIENTS = 64
 """Clients that the batched back end fine-tunes at once; of a cohort it trains all."""
-IMAGE_BYTES = 28 * 28
 PREPARED_BYTES = {"cnn_small": 4 * 144 * 25}
-"""Of an image as the network takes it, where that is not the image in float32."""
+"""Of an example as the network takes it, where that is not its values in float32."""
 ROW_BYTES = 20
 """Of a client and epoch, in Parquet."""
 
@@ -91,13 +85,13 @@ def needs(counting: Counting, rule: str, wildcards: dict[str, str]) -> Needs:
 
 def reference_seconds(model: str, activity: Activity) -> float:
     """Seconds an example, on the machine of reference."""
-    costs = _MILLISECONDS[model] | _DATA_MILLISECONDS
+    costs = _MILLISECONDS.get(model, _MILLISECONDS[_LIKE]) | _DATA_MILLISECONDS
     return costs["maml" if activity.variant.startswith("maml") else activity.kind] / 1000
 
 
 def model_megabytes(model: str) -> float:
     """Size of a network's parameters."""
-    return 4e-6 * PARAMETERS[model]
+    return 4e-6 * num_parameters(model)
 
 
 def _memory(counting: Counting, work: dict[Activity, int], workers: int) -> int:
@@ -109,13 +103,14 @@ def _memory(counting: Counting, work: dict[Activity, int], workers: int) -> int:
         *([config.algorithms.clients_per_round] if config.algorithms else []),
     ]
     steps = config.algorithms.local_steps if config.algorithms else 0
+    values = math.prod(config.data.example_shape)
     kinds, megabytes = {activity.kind for activity in work}, BASE_MB + 10 * model
     if (
         "train" in kinds
     ):  # a round's deltas are kept until they are averaged; MAML keeps the walk's models
         megabytes += model * (max(cohorts) + steps)
     if "centralized" in kinds:  # the pooled examples
-        megabytes += 2 * config.split.training_clients * counting.data.train * IMAGE_BYTES / 1e6
+        megabytes += 2 * config.split.training_clients * counting.data.train * values / 1e6
     if "theory" in kinds:  # in float64, an update a client and algorithm
         megabytes += 2 * model * config.theory.clients * (config.theory.max_steps + 1)
     if config.backend.kind == "batched" and kinds & {"train", "fine-tune"}:
@@ -130,7 +125,7 @@ def _memory(counting: Counting, work: dict[Activity, int], workers: int) -> int:
         images = (counting.validation_clients + counting.evaluation_clients) * (
             counting.data.train + counting.data.test
         )
-        megabytes += images * PREPARED_BYTES.get(config.model, 4 * IMAGE_BYTES) / 1e6
+        megabytes += images * PREPARED_BYTES.get(config.model, 4 * values) / 1e6
     if workers > 1:
         megabytes += workers * (WORKER_MB + 10 * model)
     return 10 * math.ceil(megabytes / 10)
@@ -153,7 +148,7 @@ def written_megabytes(counting: Counting, rule: str, wildcards: dict[str, str]) 
         return model * counting.config.centralized.passes
     work = counting.of_job(rule, wildcards)
     if rule == "build_store":
-        return sum(work.values()) * (IMAGE_BYTES + 4) / 1e6
+        return sum(work.values()) * (math.prod(counting.config.data.example_shape) + 4) / 1e6
     return (
         sum(n for activity, n in work.items() if activity.kind == "fine-tune")
         / counting.data.train

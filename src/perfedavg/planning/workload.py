@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from perfedavg.algorithms.spec import RunSpec, Stage
 from perfedavg.config.experiment import Config
-from perfedavg.data.sizes import DataSize
+from perfedavg.data.sources import DataSize
 from perfedavg.personalization.settings import FineTuning
 from perfedavg.planning.comparison_runs import (
     algorithm_runs,

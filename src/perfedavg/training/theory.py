@@ -29,7 +29,7 @@ from perfedavg.algorithms.federated import average
 from perfedavg.algorithms.spec import RunSpec
 from perfedavg.data.batches import local_batches
 from perfedavg.data.store import ClientExamples, ClientStore
-from perfedavg.models import MODELS
+from perfedavg.models import MODELS, network_file
 from perfedavg.models.model import Parameters
 from perfedavg.models.steps import Examples, to_examples
 from perfedavg.randomness import stream, torch_stream
@@ -117,7 +117,7 @@ def measure_theory(
         clients,
         store.data_sha256,
     ]
-    common += [source_fingerprint(__file__), package_versions()]
+    common += [source_fingerprint(__file__, network_file(spec.model)), package_versions()]
     progress = Progress(
         f"{spec.run_id} theory",
         sum(_num_updates(b, max_steps) * clients for _, b in parts),
