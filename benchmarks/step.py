@@ -1,6 +1,6 @@
 """Where the time of one training step goes, line by line: `python -m benchmarks.step`.
 
-Times every statement of the hand-written gradient (`perfedavg.models.gradients`) inside whole
+Times every statement of the hand-written gradient (`gradient` in the network's file) inside whole
 training steps, on batches of 20 random examples with dropout, one torch thread. Run two at once to
 see what the cores take from each other."""
 
@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import argparse
 import inspect
+from importlib import import_module
 from statistics import median
 from time import perf_counter
 
+import numpy as np
 import torch
 
-from perfedavg.models import MODELS, gradients
+from perfedavg.models import MODELS
 from perfedavg.randomness import torch_stream
 from perfedavg.runtime.job import prepare_process
 
 BATCH, EXAMPLES, STEPS = 20, 200, 150
 
 
-def timed(function_name: str, seconds: list[list[float]], lines: list[str]):
-    """The function of ``gradients`` with a note of the time after every statement of its body."""
+def timed(network: str, seconds: list[list[float]], lines: list[str]):
+    """A network's ``gradient`` with a note of the time after every statement of its body."""
+    module = import_module(f"perfedavg.models.{network}")
     out, open_brackets, in_body = ["from __future__ import annotations"], 0, False
-    for line in inspect.getsource(getattr(gradients, function_name)).splitlines():
+    for line in inspect.getsource(module.gradient).splitlines():
         out.append(line)
         in_body = in_body or line.startswith("    n")
         open_brackets += sum(line.count(c) for c in "([") - sum(line.count(c) for c in ")]")
@@ -46,9 +49,9 @@ def timed(function_name: str, seconds: list[list[float]], lines: list[str]):
         seconds[position].append(now - last)
         last = perf_counter()
 
-    namespace = vars(gradients) | {"_note": caveat}
+    namespace = vars(module) | {"_note": caveat}
     exec("\n".join(out), namespace)
-    return namespace[function_name], caveat
+    return namespace["gradient"], caveat
 
 
 def main() -> None:
@@ -65,7 +68,8 @@ def main() -> None:
     seconds, lines = [[]], ["(picking the batch, and what is between two steps)"]
     gradient, caveat = timed(name.removesuffix("_bf16"), seconds, lines)
     parameters, draws = model.init(torch_stream(0, "step")), torch_stream(1, "step")
-    x, y = model.prepare(torch.rand(EXAMPLES, 28, 28)), torch.randint(62, (EXAMPLES,))
+    x = model.features(np.random.default_rng(0).random((EXAMPLES, 28, 28)))
+    y = torch.randint(62, (EXAMPLES,))
     seconds.append([])
     lines.append("(update of all parameters)")
     whole = []

@@ -6,7 +6,7 @@ import torch
 
 from perfedavg.algorithms.spec import RunSpec
 from perfedavg.data.store import ClientExamples, ClientStore, write_store
-from perfedavg.models import Model
+from perfedavg.models.model import Model, grey_levels
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def linear_model(inputs, classes):
     """Softmax regression on flat features: its gradient is known in closed form."""
     return Model(
         shapes={"weight": (classes, inputs), "bias": (classes,)},
-        prepare=lambda images: images.flatten(1),
+        features=lambda images: grey_levels(images).flatten(1),
         logits=lambda p, x, dropout: x @ p[0].T + p[1],
     )
 

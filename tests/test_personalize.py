@@ -6,12 +6,13 @@ import pandas as pd
 import pytest
 import torch
 
-from perfedavg.models import MODELS, Model
+from perfedavg.models import MODELS, trained_parameters
+from perfedavg.models.model import Model
 from perfedavg.models.steps import Examples, batch_gradient, to_examples
 from perfedavg.personalization.evaluate import personalize_run
-from perfedavg.personalization.fine_tuning import fine_tune, personalized_models, trained_parameters
+from perfedavg.personalization.fine_tuning import fine_tune, personalized_models
 from perfedavg.personalization.schedule import evaluated_clients, intermediate_subset
-from perfedavg.personalization.settings import FineTuning, LocalOnly, Personalization
+from perfedavg.personalization.settings import LocalOnly, Personalization
 from perfedavg.randomness import stream, torch_stream
 from perfedavg.storage.checkpoints import load_tensors
 from perfedavg.training.federated import train_runs
@@ -67,7 +68,7 @@ def test_dropout_is_on_in_fine_tuning_and_off_in_testing():
     np.testing.assert_array_equal(first, again)
     without = MODELS["cnn_emnist"]
     no_dropout = type(without)(
-        without.shapes, without.prepare, lambda p, x, dropout: without.logits(p, x, None)
+        without.shapes, without.features, lambda p, x, dropout: without.logits(p, x, None)
     )
     plain = fine_tune(no_dropout, parameters, train, test, settings, KEY, 1)
     np.testing.assert_array_equal(first[0], plain[0])
@@ -187,7 +188,7 @@ def test_frozen_layers_keep_their_bits_and_all_others_change(name, layers, optim
         }[layers]
     )
     changed = sum(p.numel() for p, kept in zip(before, same, strict=True) if not kept)
-    assert changed == trained_parameters(name, FineTuning(layers=layers))
+    assert changed == trained_parameters(name, layers)
 
 
 def test_of_the_last_layer_sgd_is_softmax_regression_on_the_features_before_it():
@@ -227,7 +228,7 @@ def test_adam_is_bias_corrected_and_keeps_its_state_over_epochs(layers, own):
     )
     model = Model(
         shapes,
-        single.prepare,
+        single.features,
         lambda p, x, _: sum(x @ p[i].T + p[i + 1] for i in range(0, len(p), 2)),
     )
     generator = torch.Generator().manual_seed(0)

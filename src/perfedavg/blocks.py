@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,9 +19,6 @@ Momentum = Annotated[float, Field(ge=0, lt=1)]
 
 
 Weight = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
-
-
-ModelName = Literal["cnn_small", "cnn_emnist", "cnn_emnist_bf16"]
 
 
 class Block(BaseModel):

@@ -20,8 +20,9 @@ from perfedavg.execution import cohorts as batched
 from perfedavg.execution import stacked as training
 from perfedavg.execution.cohorts import back_end, batched_updates
 from perfedavg.execution.stacked import full_precision
-from perfedavg.models import MODELS, Model
+from perfedavg.models import MODELS
 from perfedavg.models.dropout import inverted_dropout as dropped
+from perfedavg.models.model import Model, grey_levels
 from perfedavg.models.steps import Examples, to_examples
 from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.storage.checkpoints import load_tensors
@@ -59,7 +60,7 @@ DROPOUT = Model(
         "out.weight": (62, 9),
         "out.bias": (62,),
     },
-    prepare=lambda images: images.flatten(1),
+    features=lambda images: grey_levels(images).flatten(1),
     logits=lambda p, x, d: F.linear(
         dropped(F.linear(dropped(x, 0.5, d), p[0], p[1]).tanh(), 0.25, d), p[2], p[3]
     ),

@@ -13,8 +13,8 @@ import torch
 from numpy.linalg import matrix_power, norm, solve
 
 from perfedavg.algorithms.federated import CohortClient, FederatedRun, ServerState
-from perfedavg.models import Model
 from perfedavg.models import steps as local
+from perfedavg.models.model import Model
 from perfedavg.models.steps import Examples
 from tests.conftest import make_spec
 
@@ -35,7 +35,7 @@ CLIENTS = list(make_clients())
 # Two parameters, so that a Hessian has blocks off its diagonal. An example's features are its
 # client's A and c.
 MODEL = Model(
-    shapes={"first": (2,), "last": (1,)}, prepare=lambda images: images, logits=lambda *_: None
+    shapes={"first": (2,), "last": (1,)}, features=torch.from_numpy, logits=lambda *_: None
 )
 
 

@@ -13,8 +13,8 @@ from perfedavg.algorithms.client import client_update
 from perfedavg.algorithms.family import ALGORITHMS
 from perfedavg.algorithms.federated import CohortClient, FederatedRun, ServerState, average
 from perfedavg.data.batches import local_batches
-from perfedavg.models import Model
 from perfedavg.models.dropout import inverted_dropout
+from perfedavg.models.model import Model
 from perfedavg.models.steps import Examples
 from perfedavg.randomness import stream, torch_stream
 from tests.algorithms.test_federated import softmax_regression_gradient
@@ -29,7 +29,7 @@ NETWORK = Model(
         "out.weight": (3, HIDDEN),
         "out.bias": (3,),
     },
-    prepare=lambda images: images,
+    features=torch.from_numpy,
     logits=lambda p, x, dropout: F.linear(
         inverted_dropout(F.linear(x, p[0], p[1]).tanh(), 1 - KEPT, dropout), p[2], p[3]
     ),

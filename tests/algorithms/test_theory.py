@@ -89,7 +89,7 @@ def test_a_row_by_brute_force(trained, store, batches):
     total = sum(len(c.train_y) for c in clients)
     equal = by_examples = fomaml1 = 0
     for c in clients:
-        x = model.prepare(torch.tensor(c.train_x.astype(np.float32) / np.float32(255))).double()
+        x = model.features(c.train_x).double()
         y, n = torch.tensor(c.train_y.astype(np.int64)), len(c.train_y)
 
         def loss(theta, batch, x=x, y=y):

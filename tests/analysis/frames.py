@@ -4,7 +4,7 @@ that means are plain."""
 import numpy as np
 import pandas as pd
 
-from perfedavg.data.caveats import SYNTHETIC
+from perfedavg.data.sets.glyphs62 import SYNTHETIC
 
 RUNS = pd.DataFrame(
     {

@@ -22,7 +22,7 @@ from perfedavg.analysis.figures.clients_before_after import (
 from perfedavg.analysis.figures.finetune_curve import finetune_curve_data, finetune_curve_figure
 from perfedavg.analysis.figures.stage2 import stage2_data, stage2_figure
 from perfedavg.analysis.formats import write_three_forms
-from perfedavg.data.caveats import SYNTHETIC
+from perfedavg.data.sets.glyphs62 import SYNTHETIC
 from perfedavg.storage.tables import read_table
 
 # setting -> (algorithm, stage, last round, accuracies of clients A and B after epochs 0, 1, 2; seed

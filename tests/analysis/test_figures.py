@@ -8,7 +8,7 @@ from PIL import Image
 
 from perfedavg.analysis.figures.data_card import data_card_figure
 from perfedavg.analysis.figures.rounds import ROUNDS_FIGURE, rounds_data, rounds_figure
-from perfedavg.data.caveats import SYNTHETIC
+from perfedavg.data.sets.glyphs62 import SYNTHETIC
 from perfedavg.storage.tables import read_table
 from tests.analysis.frames import RUNS, SELECTION, rows
 

@@ -16,7 +16,7 @@ from perfedavg.analysis.strategies import (
     selection_of_ways,
     strategies_table,
 )
-from perfedavg.data.caveats import SYNTHETIC
+from perfedavg.data.sets.glyphs62 import SYNTHETIC
 from perfedavg.personalization.settings import FineTuning
 from perfedavg.storage.tables import EVALUATION, VALIDATION, read_table
 

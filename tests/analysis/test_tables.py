@@ -10,7 +10,7 @@ from perfedavg.analysis.formats import write_three_forms
 from perfedavg.analysis.selection import select
 from perfedavg.analysis.summary import load_evaluation, mean_over_clients, rounds_to_target
 from perfedavg.analysis.table1 import PAPER, TABLE1, beside_the_paper, caption, readable, table1
-from perfedavg.data.caveats import SYNTHETIC
+from perfedavg.data.sets.glyphs62 import SYNTHETIC
 from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.storage.tables import read_table, write_table
 from tests.analysis.frames import RUNS, SELECTION, rows

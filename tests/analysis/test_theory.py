@@ -7,7 +7,7 @@ import pytest
 from perfedavg.analysis.figures.theory import PANELS, THEORY_FIGURE, theory_data, theory_figure
 from perfedavg.analysis.formats import write_three_forms
 from perfedavg.analysis.theory_table import THEORY, caption, readable, theory_table
-from perfedavg.data.caveats import SYNTHETIC
+from perfedavg.data.sets.glyphs62 import SYNTHETIC
 from perfedavg.storage.tables import read_table, write_table
 from perfedavg.training.theory import THEORY_MEASURED
 

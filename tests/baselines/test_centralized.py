@@ -73,9 +73,7 @@ def test_results_and_checkpoints(store, tmp_path):
     model, accuracies = MODELS["cnn_small"], []
     for i in VALIDATION:
         client = store.client(i)
-        logits = model.logits(
-            run.parameters, model.prepare(torch.tensor(client.test_x) / 255), None
-        )
+        logits = model.logits(run.parameters, model.features(client.test_x), None)
         accuracies.append((logits.argmax(1).numpy() == client.test_y).mean())
     assert run.rows[-1]["validation_accuracy"] == pytest.approx(np.mean(accuracies))
 

@@ -87,7 +87,7 @@ def test_shipped_configs_are_valid(path):
             "is given)"),
         ("training.clients_per_round", [500], "500 clients per round, but split.training_clients "
             "is only 200"),
-        ("split.validation_clients", 80, "leave no evaluation client of data.writers = 280"),
+        ("split.validation_clients", 80, "leave no evaluation client of glyphs62's 280"),
         ("evaluation.every", 41, "evaluation.every (41) is above training.rounds (40)"),
         ("evaluation.personalize_every", 7, "personalize_every (7) must be a multiple of "
             "every (5)"),

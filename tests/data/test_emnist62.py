@@ -8,12 +8,11 @@ import h5py
 import numpy as np
 import pytest
 
-from perfedavg.data.caveats import caveat_about
-from perfedavg.data.emnist62 import emnist62_clients
-from perfedavg.data.sources import Emnist62, store_name
+from perfedavg.data.sets.emnist62 import Emnist62
 from perfedavg.data.store import ClientStore, write_store
 from perfedavg.runtime.errors import PerfedavgError
 
+PUBLIC = Emnist62(dataset="emnist62")
 WRITERS = {"f2170_68": (5, 2), "f0424_27": (3, 1)}
 
 
@@ -47,7 +46,7 @@ def make_archive(path, change=None):
 
 def test_writers_are_sorted_and_pixels_lossless(tmp_path):
     archive = make_archive(tmp_path / "a.tar.bz2")
-    clients = list(emnist62_clients(archive, tmp_path / "scratch"))
+    clients = list(PUBLIC.clients(archive, tmp_path / "scratch"))
     assert [c.client_id for c in clients] == ["f0424_27", "f2170_68"]
     for client in clients:
         n_train, n_test = WRITERS[client.client_id]
@@ -60,7 +59,7 @@ def test_writers_are_sorted_and_pixels_lossless(tmp_path):
 
 def test_the_store_gives_back_the_floats_of_the_archive(tmp_path):
     archive = make_archive(tmp_path / "a.tar.bz2")
-    write_store(tmp_path / "store", emnist62_clients(archive, tmp_path), 62)
+    write_store(tmp_path / "store", PUBLIC.clients(archive, tmp_path), 62)
     client = ClientStore(tmp_path / "store").client(1)
     expected = (grey("f2170_68", "train", 5) / np.float32(255)).astype(np.float32)
     assert np.abs(client.train_x.astype(np.float32) / np.float32(255) - expected).max() == 0
@@ -88,16 +87,16 @@ def large_labels(part, writer, examples):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (no_test_data, "writer f0424_27 has train data but no test data"),
-        (off_the_grid, "the pixels of writer f0424_27 are not on the grid"),
-        (too_many_labels, "writer f0424_27 has pixels .* for 9 labels"),
+        (no_test_data, "client f0424_27 has train data but no test data"),
+        (off_the_grid, "client f0424_27 has pixels that are not on the grid"),
+        (too_many_labels, "client f0424_27 has pixels .* for 9 labels"),
         (large_labels, "labels outside 0..61"),
     ],
 )
 def test_a_damaged_archive_is_one_sentence(tmp_path, change, message):
     archive = make_archive(tmp_path / "a.tar.bz2", change)
     with pytest.raises(PerfedavgError, match=message):
-        write_store(tmp_path / "store", emnist62_clients(archive, tmp_path / "scratch"), 62)
+        write_store(tmp_path / "store", PUBLIC.clients(archive, tmp_path / "scratch"), 62)
     assert not any((tmp_path / "store").glob("*"))
     assert not list((tmp_path / "scratch").iterdir())
 
@@ -109,7 +108,7 @@ def test_an_archive_of_something_else_is_refused(tmp_path):
             info.size = 4
             tar.addfile(info, io.BytesIO(b"text"))
     with pytest.raises(PerfedavgError, match="is no archive with"):
-        list(emnist62_clients(tmp_path / "a", tmp_path / "scratch"))
+        list(PUBLIC.clients(tmp_path / "a", tmp_path / "scratch"))
 
 
 @pytest.mark.parametrize("content_of_file", [b"no archive", b""])
@@ -118,26 +117,23 @@ def test_another_file_is_refused(tmp_path, content_of_file):
     with pytest.raises(
         PerfedavgError, match=r"is no archive with fed_emnist_train\.h5 and fed_emnist_test\.h5"
     ):
-        list(emnist62_clients(tmp_path / "a", tmp_path))
+        list(PUBLIC.clients(tmp_path / "a", tmp_path))
 
 
 def test_where_a_copy_lies_does_not_matter_for_the_store():
-    public, copy = (
-        Emnist62(dataset="emnist62"),
-        Emnist62(dataset="emnist62", archive="/data/fed_emnist.tar.bz2"),
-    )
+    copy = Emnist62(dataset="emnist62", archive="/data/fed_emnist.tar.bz2")
     other = Emnist62(dataset="emnist62", archive="https://example.org/x.tar.bz2", sha256="0" * 64)
-    assert store_name(public) == store_name(copy) != store_name(other)
-    assert (public.is_local, copy.is_local, other.is_local) == (False, True, False)
+    assert PUBLIC.store_name == copy.store_name != other.store_name
+    assert (PUBLIC.is_local, copy.is_local, other.is_local) == (False, True, False)
 
 
 def test_a_subset_says_so_and_the_whole_does_not():
-    caveat = caveat_about("emnist62", ["f0424_27", "f1500_01", "f2000_02", "f3000_03"])
+    caveat = PUBLIC.caveat(["f0424_27", "f1500_01", "f2000_02", "f3000_03"])
     assert caveat.startswith("4 of EMNIST-62's about 3,400 writers, 75 % with ids from f1500 on")
     everyone = [f"f{i:04d}_00" for i in range(3400)]
-    assert caveat_about("emnist62", everyone) == caveat_about("emnist62", everyone, 2500, 500) == ""
+    assert PUBLIC.caveat(everyone) == PUBLIC.caveat(everyone, 2500, 500) == ""
     assert (
-        caveat_about("emnist62", everyone, 315, 100)
+        PUBLIC.caveat(everyone, 315, 100)
         == "315 training clients, 100 rounds (the paper: 2,500 and 500)."
     )
 

@@ -7,14 +7,18 @@ import numpy as np
 import pytest
 from matplotlib.ft2font import FT2Font
 
-from perfedavg.data import glyphs62
 from perfedavg.data.describe import ink_and_slant, share_explained
-from perfedavg.data.glyphs62 import CLASSES, FONT_FILES, glyphs62_clients
+from perfedavg.data.sets.glyphs62 import CLASSES, FONT_FILES, Glyphs62, make_writer
+
+
+def drawn(seed, writers, median_examples):
+    sizes = {"writers": writers, "median_examples": median_examples}
+    return list(Glyphs62(dataset="glyphs62", seed=seed, **sizes).clients())
 
 
 @pytest.fixture(scope="module")
 def clients():
-    return list(glyphs62_clients(seed=5, writers=120, median_examples=52))
+    return drawn(5, 120, 52)
 
 
 def test_the_fonts_are_all_of_matplotlib_s_that_hold_all_62_characters():
@@ -64,7 +68,7 @@ def test_writers_differ_as_real_writers_do(clients):
 
 def test_a_writer_keeps_its_letter_forms_and_some_look_alikes_trade_places():
     rng = np.random.default_rng(0)
-    forms = np.array([glyphs62.make_writer(rng).forms for _ in range(200)])
+    forms = np.array([make_writer(rng).forms for _ in range(200)])
     moved = forms != np.arange(62)
     zero, one, a = (CLASSES.index(c) for c in "01a")
     assert 0.2 < moved[:, zero].mean() < 0.4
@@ -74,9 +78,9 @@ def test_a_writer_keeps_its_letter_forms_and_some_look_alikes_trade_places():
 
 
 def test_same_seed_same_bytes_and_more_writers_change_none_of_the_others():
-    few, many = (list(glyphs62_clients(3, n, 20)) for n in (2, 4))
+    few, many = (drawn(3, n, 20) for n in (2, 4))
     for a, b in zip(few, many, strict=False):
         np.testing.assert_array_equal(a.train_x, b.train_x)
         np.testing.assert_array_equal(a.test_y, b.test_y)
-    other = next(iter(glyphs62_clients(4, 1, 20)))
+    other = drawn(4, 1, 20)[0]
     assert not np.array_equal(few[0].train_x[:5], other.train_x[:5])

@@ -43,6 +43,31 @@ def test_round_trip_over_many_batches(tmp_path, monkeypatch, dtype):
         assert [int(n) for n in counts] == [int((c.train_y == label).sum()) for label in range(62)]
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int64])
+def test_labels_per_position_and_token_ids_come_back(tmp_path, small_batches, dtype):
+    rng, clients = np.random.default_rng(0), []
+    for i in range(9):
+        x, y = rng.integers(0, 90, (i + 4, 6)).astype(dtype), rng.integers(-1, 5, (i + 4, 6))
+        clients.append(ClientExamples(f"c{i}", x[:i], y[:i], x[i:], y[i:]))
+    write_store(tmp_path, clients, num_classes=5)
+    store = ClientStore(tmp_path)
+    assert store.label_shape == store.example_shape == (6,)
+    for i, written in enumerate(clients):
+        read = store.client(i)
+        for part in PARTS:
+            np.testing.assert_array_equal(getattr(read, part), getattr(written, part))
+        assert read.train_x.dtype == dtype
+        assert not read.train_y.flags.owndata
+    for counts, c in zip(store.label_counts(), clients, strict=True):
+        assert counts.tolist() == [(c.train_y == label).sum() for label in range(5)]
+
+
+def test_a_client_may_have_more_labels_of_a_class_than_16_bits_count(tmp_path):
+    x = np.zeros((1000, 80), dtype=np.uint8)
+    write_store(tmp_path, [ClientExamples("a", x, x.astype(int), x[:0], x[:0])], num_classes=2)
+    assert ClientStore(tmp_path).label_counts().tolist() == [[80_000, 0]]
+
+
 def test_reading_copies_nothing(store):
     a, b = store.client(3), store.client(3)
     assert not a.train_x.flags.owndata

@@ -1,7 +1,6 @@
 """Work is counted as by hand, limits follow from it, and every rule declares them."""
 
 import re
-from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +8,10 @@ import pytest
 import yaml
 
 from perfedavg.config.load import load_config
-from perfedavg.data.glyphs62 import glyphs62_clients
-from perfedavg.data.sizes import DataSize, declared_size
-from perfedavg.models import MODELS
+from perfedavg.data.sources import DataSize
 from perfedavg.planning.calibration import calibrate
 from perfedavg.planning.jobs import Jobs
-from perfedavg.planning.limits import LIMIT, PARAMETERS, SHORTEST_MINUTES
+from perfedavg.planning.limits import LIMIT, SHORTEST_MINUTES
 from perfedavg.planning.workload import EVALUATE, Activity
 from perfedavg.runtime.errors import PerfedavgError
 
@@ -118,13 +115,10 @@ def test_runs_that_share_a_job_and_runs_that_do_not():
     assert stops.paths("{run}") == ["centralized-best-s{seed}", "centralized-matched-s{seed}"]
 
 
-def test_sizes_that_are_declared_twice_agree():
-    assert {
-        name: sum(map(prod, model.shapes.values())) for name, model in MODELS.items()
-    } == PARAMETERS
+def test_the_declared_size_is_the_drawn_one():
     data = load_config(TINY).data
-    drawn = list(glyphs62_clients(data.seed, 100, data.median_examples))
-    declared = declared_size(data)
+    drawn = list(data.model_copy(update={"writers": 100}).clients())
+    declared = data.size
     assert declared.clients == data.writers
     assert declared.train == pytest.approx(
         np.mean([len(client.train_y) for client in drawn]), rel=0.1
@@ -153,8 +147,8 @@ def test_the_batched_back_end_is_one_process_whatever_the_workers():
 def test_archives_can_be_planned_before_they_are_there():
     """The limits and costs of every job of a config on an archive; converting is not tried out."""
     config = load_config(yaml.safe_load((ROOT / "config/emnist62-small.yaml").read_text()))
-    work = Jobs(config, declared_size(config.data)).workload.of_job("build_store", [])
-    costs = calibrate(config, declared_size(config.data), work, seconds=0.01)
+    work = Jobs(config, config.data.size).workload.of_job("build_store", [])
+    costs = calibrate(config, config.data.size, work, seconds=0.01)
     assert [activity.kind for activity in work] == ["convert"]
     assert all(costs.seconds[activity] > 0 for activity in work)
 

@@ -1,13 +1,10 @@
 """docs/extending.md: every file that it says to write, written into a copy of the project and run."""
 
-import json
 import re
 
-import pandas as pd
-import pytest
 import yaml
 
-from tests.workflow.checkout import ROOT, Checkout
+from tests.workflow.checkout import ROOT
 
 
 def examples():
@@ -23,5 +20,7 @@ def examples():
 
 def merged(block, changes):
     """``block`` with ``changes``, block by block."""
-    both = {k: merged(block[k], v) for k, v in changes.items() if isinstance(v, dict) and k in block}
+    both = {
+        k: merged(block[k], v) for k, v in changes.items() if isinstance(v, dict) and k in block
+    }
     return block | changes | both

@@ -21,7 +21,7 @@ CHANGES = {
     "an algorithm, a server optimizer": {"edit": SRC + "algorithms/server.py"},
     "code of the theory experiment": {"edit": SRC + "algorithms/theory.py"},
     "code of centralized training": {"edit": SRC + "baselines/centralized.py"},
-    "code of the built-in data": {"edit": SRC + "data/glyphs62.py"},
+    "code of the built-in data": {"edit": SRC + "data/sets/glyphs62.py"},
     "one script of a rule": {"edit": "workflow/scripts/table1.py"},
     "cost model, plan, profiles, docs": {"edit": SRC + "resources.py"},
     "a file's time stamp only": {"touch": SRC + "training/local.py"},

@@ -37,7 +37,7 @@ rule data_card:
     resources:
         **needs("data_card"),
     params:
-        dataset=experiment.data.dataset,
+        data=experiment.data.content,
     script:
         "../scripts/data_card.py"
 

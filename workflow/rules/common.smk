@@ -6,8 +6,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from perfedavg.config.load import load_config
-from perfedavg.data.sizes import declared_size
-from perfedavg.data.sources import content
 from perfedavg.planning.jobs import Jobs, results
 from perfedavg.runtime import source
 from perfedavg.runtime.errors import PerfedavgError
@@ -24,11 +22,11 @@ except PerfedavgError as error:
     raise WorkflowError(str(error))
 
 RESULTS = results(experiment)
-STORE = f"results/data/{experiment.store_name}"
+STORE = f"results/data/{experiment.data.store_name}"
 STUDIES = experiment.studies
 
 # By rule: log, benchmark, limits, and the runs of a job, whose wildcards stand in its pattern.
-JOBS = Jobs(experiment, declared_size(experiment.data))
+JOBS = Jobs(experiment, experiment.data.size)
 
 # Where this workflow lies, seen from the working folder: another workflow that uses it as a module
 # has its own.

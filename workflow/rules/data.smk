@@ -1,5 +1,5 @@
 HAS_ARCHIVE = hasattr(experiment.data, "archive")
-DOWNLOADED = f"results/data/downloads/{experiment.store_name}.tar.bz2"
+DOWNLOADED = f"results/data/downloads/{experiment.data.store_name}.tar.bz2"
 
 if HAS_ARCHIVE:
     JOB = JOBS["download"]
@@ -41,8 +41,8 @@ rule build_store:
         **JOB.limits,
     params:
         *code("build_store.py", f"perfedavg.data.sets.{experiment.data.dataset}"),
-        data=content(experiment.data),
-        packages=packages(*DATA_PACKAGES),
+        data=experiment.data.content,
+        packages=packages(*experiment.data.packages),
     script:
         "../scripts/build_store.py"
 

@@ -93,6 +93,7 @@ rule runs_table:
     resources:
         **needs("runs_table"),
     params:
+        data=experiment.data.content,
         training_clients=experiment.split.training_clients,
         rounds=experiment.federated.rounds,
     script:

@@ -4,13 +4,12 @@ Where it comes from is read from the config, not from the rule's params: another
 file is no other data."""
 
 from perfedavg.data.download import copy, fetch
-from perfedavg.data.emnist62 import URLS
-from perfedavg.data.sources import Emnist62
+from perfedavg.data.sets import data_set
 from perfedavg.runtime.job import job
 
 with job(snakemake.log[0]):
-    data = Emnist62(**snakemake.config["data"])
+    data = data_set(snakemake.config["data"])
     if data.is_local:
         copy(data.archive, data.sha256, snakemake.output[0])
     else:
-        fetch([data.archive] if data.archive else URLS, data.sha256, snakemake.output[0])
+        fetch([data.archive] if data.archive else data.urls, data.sha256, snakemake.output[0])

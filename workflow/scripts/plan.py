@@ -11,7 +11,6 @@ from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, 
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from perfedavg.config.load import load_config
-from perfedavg.data.sizes import declared_size
 from perfedavg.planning.estimate import PlannedJob, plan, write_plan
 from perfedavg.planning.jobs import Jobs
 from perfedavg.planning.workload import size_of_store
@@ -72,7 +71,7 @@ with job(snakemake.log[0]):
     experiment = load_config(params.config)
     planned, submitted = dry_run(params.config, params.snakefile, experiment.execution.workers)
     if planned:
-        size = size_of_store(Path(params.store)) or declared_size(experiment.data)
+        size = size_of_store(Path(params.store)) or experiment.data.size
         jobs = Jobs(experiment, size)
         table, chain = plan(planned, jobs)
         print(write_plan(table, chain, submitted, jobs.workload, params.path))

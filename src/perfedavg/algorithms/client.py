@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from perfedavg.algorithms.family import Jacobian, Term
-from perfedavg.models import Model, Parameters
+from perfedavg.models.model import Model, Parameters
 from perfedavg.models.steps import Examples, batch_gradient, hessian_vector_product, trainable_copy
 
 

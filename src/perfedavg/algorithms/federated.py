@@ -19,7 +19,8 @@ from perfedavg.algorithms.client import ClientUpdate, client_update
 from perfedavg.algorithms.family import Averaging, Jacobian, Term
 from perfedavg.algorithms.spec import Phase, RunSpec
 from perfedavg.data.batches import local_batches
-from perfedavg.models import MODELS, Parameters
+from perfedavg.models import MODELS
+from perfedavg.models.model import Parameters
 from perfedavg.models.steps import Examples
 from perfedavg.randomness import stream, torch_stream
 

@@ -13,7 +13,8 @@ from pydantic import Field, model_validator
 from perfedavg.algorithms import family
 from perfedavg.algorithms.family import ALGORITHMS, WEIGHTED, Averaging
 from perfedavg.algorithms.servers import Server
-from perfedavg.blocks import Block, Count, ModelName, Natural, Rate, Weight
+from perfedavg.blocks import Block, Count, Natural, Rate, Weight
+from perfedavg.models import ModelName
 
 AlgorithmName = Literal[(*ALGORITHMS, WEIGHTED)]
 BY_EPOCHS = " and ".join(f"`{name}`" for name, a in ALGORITHMS.items() if a.takes_epochs)

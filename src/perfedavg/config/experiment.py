@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from perfedavg.blocks import Block, ModelName, Natural
+from perfedavg.blocks import Block, Natural
 from perfedavg.config.evaluation import Evaluation
 from perfedavg.config.execution import Execution
 from perfedavg.config.messages import no_repeats
 from perfedavg.config.split import Split
 from perfedavg.config.studies import Studies
 from perfedavg.config.training import Training
-from perfedavg.data.sources import Data, Glyphs62
+from perfedavg.data.sets import Data
+from perfedavg.data.sources import Archive
+from perfedavg.models import ModelName, takes
 
 
 class Config(Block):
@@ -50,6 +52,11 @@ class Config(Block):
                 "model: `cnn_emnist_bf16` computes in bfloat16 by `execution.backend.kind` loop "
                 "alone; take cnn_emnist"
             )
+        if self.data.kind != takes(self.model):
+            raise ValueError(
+                f"model: `{self.model}` takes {takes(self.model)}, but {self.data.dataset} holds "
+                f"{self.data.kind}"
+            )
         no_repeats(self.seeds, "seeds")
         strategies = (self.evaluation.fine_tuning, *self.studies.strategies)
         no_repeats(
@@ -82,20 +89,22 @@ class Config(Block):
                     f"{key}: {largest} clients per round, but split.training_clients is only "
                     f"{split.training_clients}"
                 )
-        # Of other data sets, the number of clients is known once they are read.
-        if not isinstance(self.data, Glyphs62):
+        if isinstance(self.data, Archive):  # its clients are counted when it is read
             return
-        writers, held_out = self.data.writers, split.training_clients + split.validation_clients
-        if held_out >= writers:
+        clients, held_out = (
+            self.data.size.clients,
+            split.training_clients + split.validation_clients,
+        )
+        if held_out >= clients:
             raise ValueError(
                 f"split: {split.training_clients} training + {split.validation_clients} "
-                f"validation clients leave no evaluation client of data.writers = {writers}"
+                f"validation clients leave no evaluation client of {self.data.dataset}'s {clients}"
             )
         intermediate = self.evaluation.intermediate_clients or 0
-        if intermediate > writers - held_out:
+        if intermediate > clients - held_out:
             raise ValueError(
                 f"evaluation.intermediate_clients: {intermediate} clients, but there are only "
-                f"{writers - held_out} evaluation clients"
+                f"{clients - held_out} evaluation clients"
             )
 
     def _check_rounds(self) -> None:

@@ -1,6 +1,6 @@
 """What a data set is like: sizes, labels, and how much writers differ.
 
-How much writers differ is the share of the within-class variance of two simple measures of an
+How much the writers of images differ is the share of the within-class variance of two simple measures of an
 image, its ink and its slant, that the writer explains, against the same share for permuted writers.
 Real EMNIST-62: about 60 % against 0.9 %."""
 
@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from perfedavg.data.sets import DATA_SETS
+from perfedavg.data.sources import DataSet
 from perfedavg.data.store import ClientStore
 from perfedavg.randomness import stream
 
@@ -73,7 +75,17 @@ def data_card(store: ClientStore, groups: pd.DataFrame) -> pd.DataFrame:
         )
     )
 
-    clients = [store.client(i) for i in range(min(len(store), CARD_CLIENTS))]
+    if _data_set(store).kind == "images":
+        rows += _explained_by_writers(store)
+    return pd.DataFrame(rows, columns=["quantity", "value", "unit"])
+
+
+def _data_set(store: ClientStore) -> type[DataSet]:
+    return DATA_SETS[store.metadata["dataset"]]
+
+
+def _explained_by_writers(store: ClientStore) -> list[tuple[str, float, str]]:
+    rows, clients = [], [store.client(i) for i in range(min(len(store), CARD_CLIENTS))]
     images, y = (
         np.concatenate([getattr(c, part) for c in clients]) for part in ("train_x", "train_y")
     )
@@ -88,15 +100,20 @@ def data_card(store: ClientStore, groups: pd.DataFrame) -> pd.DataFrame:
                     "share of within-class variance",
                 )
             )
-    return pd.DataFrame(rows, columns=["quantity", "value", "unit"])
+    return rows
 
 
-def contact_sheet(store: ClientStore, writers: int, images: int) -> np.ndarray:
-    """The first ``images`` train images of ``writers`` clients spread over the store: ``[writers,
-    images, h, w]``; white where a client has fewer."""
-    chosen = np.linspace(0, len(store) - 1, writers).astype(int)
-    sheet = np.ones((writers, images, *store.example_shape), dtype=np.float32)
-    for row, index in enumerate(chosen):
-        x = store.client(int(index)).train_x[:images]
-        sheet[row, : len(x)] = x / 255 if x.dtype == np.uint8 else x
+def examples_shown(
+    store: ClientStore, clients: int = 12, examples: int = 24
+) -> np.ndarray | list[str]:
+    """Train examples of clients spread over the store: the first ``examples`` images of each, in
+    [0, 1], ``[clients, examples, h, w]``, white where a client has fewer; of tokens a line per
+    client, its first example."""
+    data, chosen = _data_set(store), np.linspace(0, len(store) - 1, clients).astype(int)
+    shown = [store.client(int(index)).train_x[:examples] for index in chosen]
+    if data.kind == "tokens":
+        return [data.text(x[0]) if len(x) else "" for x in shown]
+    sheet = np.ones((clients, examples, *store.example_shape), dtype=np.float32)
+    for row, x in zip(sheet, shown, strict=True):
+        row[: len(x)] = x / 255 if x.dtype == np.uint8 else x
     return sheet

@@ -1,13 +1,16 @@
-"""The data sets that a config can name."""
+"""What a data set is: the base of the blocks `data` of a config, one for each file of ``sets/``."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
+import numpy as np
 from pydantic import Field, StringConstraints, field_validator
 
-from perfedavg.blocks import Block, Count, Natural
+from perfedavg.blocks import Block
+from perfedavg.data.store import ClientExamples
 from perfedavg.storage.files import fingerprint
 
 Sha256 = Annotated[
@@ -15,30 +18,94 @@ Sha256 = Annotated[
 ]
 
 
-class Glyphs62(Block):
-    """The built-in data set: synthetic writers drawn from fonts. For trying the pipeline; says
-    nothing about the paper."""
+class DataSize(NamedTuple):
+    """Clients, and the mean number of their train and test examples."""
 
-    dataset: Literal["glyphs62"] = Field(description="name of the data set")
-    seed: Natural = Field(0, description="seed of the generator")
-    writers: Count = Field(280, description="number of writers, each one client")
-    median_examples: int = Field(
-        52, ge=10, strict=True, description="median examples a writer, train and test together"
-    )
+    clients: int
+    train: float
+    test: float
 
 
-class Emnist62(Block):
-    """The paper's data set, EMNIST-62 by writer, from its public archive or a copy of it."""
+class DataSet(Block):
+    """A data set: a config block, and all that the workflow needs to know of the data.
 
-    dataset: Literal["emnist62"] = Field(description="name of the data set")
+    A file of ``sets/`` has one such class, with ``dataset: Literal["<name of the file>"]``. The
+    workflow imports all of them at every start, so what takes long to import is imported inside
+    functions.
+
+    Attributes:
+        kind: ``images`` ``[h, w]``, uint8 (a grey level k stands for k/255) or float32; or
+            ``tokens``, integer ids.
+        num_classes: labels are 0 .. num_classes - 1; negative ones are masked.
+        example_shape: of one example, and
+        label_shape: of its labels: () for one label, (length,) for one per position.
+        num_values: stored integers are 0 .. num_values - 1.
+        packages: whose versions the stored examples depend on.
+        is_the_papers: numbers from these data may stand beside the paper's."""
+
+    dataset: str = Field(description="name of the data set")
+
+    kind: ClassVar[Literal["images", "tokens"]]
+    num_classes: ClassVar[int]
+    example_shape: ClassVar[tuple[int, ...]]
+    label_shape: ClassVar[tuple[int, ...]] = ()
+    num_values: ClassVar[int] = 256
+    packages: ClassVar[tuple[str, ...]] = ("numpy",)
+    is_the_papers: ClassVar[bool] = False
+
+    def clients(self, archive: Path | None, scratch: Path) -> Iterator[ClientExamples]:
+        """Every client, in the order of the store.
+
+        Args:
+            archive: the verified archive, where the data set has one.
+            scratch: a folder for temporary files.
+        """
+        raise NotImplementedError
+
+    @property
+    def size(self) -> DataSize:
+        """The size before the data are there; an archive of the user's own can be of another."""
+        raise NotImplementedError
+
+    def caveat(
+        self,
+        client_ids: Sequence[str],
+        training_clients: int | None = None,
+        rounds: int | None = None,
+    ) -> str:
+        """What must be said wherever a number made from these data is shown; empty: nothing.
+
+        Args:
+            training_clients: clients that train, and
+            rounds: rounds of stage 1, where the caveat is about results.
+        """
+        return ""
+
+    @classmethod
+    def text(cls, tokens: np.ndarray) -> str:
+        """An example of tokens, as people read it."""
+        return " ".join(map(str, tokens))
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What the data depend on: all of the block but where a copy of an archive lies."""
+        return self.model_dump(mode="json", exclude={"archive"})
+
+    @property
+    def store_name(self) -> str:
+        """Folder of the client store: the data set and a hash of what it depends on."""
+        return f"{self.dataset}-{fingerprint(self.content)[:8]}"
+
+
+class Archive(DataSet):
+    """A data set that is read from an archive; ``urls`` serve it, the first one first."""
+
     archive: str | None = Field(
-        None,
-        description="path or URL of `fed_emnist.tar.bz2`; null: the public one, then its mirror",
+        None, description="path or URL of the archive; null: the public one, then its mirror"
     )
-    sha256: Sha256 = Field(
-        "fe1ed5a502cea3a952eb105920bff8cffb32836b5173cb18a57a32c3606f3ea0",
-        description="checksum of the archive; the default is the public one's",
-    )
+    sha256: Sha256 = Field(description="checksum of the archive; the default is the public one's")
+
+    urls: ClassVar[tuple[str, ...]]
 
     @field_validator("archive")
     @classmethod
@@ -54,16 +121,3 @@ class Emnist62(Block):
     def is_local(self) -> bool:
         """``archive`` is a file of the user's own, read where it lies."""
         return self.archive is not None and "://" not in self.archive
-
-
-Data = Annotated[Glyphs62 | Emnist62, Field(discriminator="dataset")]
-
-
-def content(data: Glyphs62 | Emnist62) -> dict[str, Any]:
-    """What the data depend on: all of the block but where a copy of the archive lies."""
-    return data.model_dump(mode="json", exclude={"archive"})
-
-
-def store_name(data: Glyphs62 | Emnist62) -> str:
-    """Folder of the client store: the data set and a hash of what it depends on."""
-    return f"{data.dataset}-{fingerprint(content(data))[:8]}"

@@ -12,6 +12,7 @@ slice of one batch."""
 from __future__ import annotations
 
 import hashlib
+import math
 import mmap
 from array import array
 from collections.abc import Iterable
@@ -41,8 +42,8 @@ cache at once."""
 class ClientExamples:
     """One client's own train and test split.
 
-    ``*_x``: ``[n, ...]`` uint8 (a grey level k stands for k/255) or float32 (taken as it is);
-    ``*_y``: ``[n]`` integer class labels."""
+    ``*_x``: ``[n, ...]`` of any NumPy type; what the values mean, the data set says. ``*_y``:
+    integer class labels, ``[n]`` or one per position, ``[n, length]``; a negative one is masked."""
 
     client_id: str
     train_x: np.ndarray
@@ -105,7 +106,8 @@ class ClientStore:
         }
         self.metadata = metadata
         self.num_classes = int(metadata["num_classes"])
-        self.example_shape = tuple(int(n) for n in metadata["example_shape"].split(","))
+        self.example_shape = _shape(metadata["example_shape"])
+        self.label_shape = _shape(metadata.get("label_shape", ""))
         self._batches: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._table = self._clients.read_all()
         self._place = [
@@ -135,7 +137,7 @@ class ClientStore:
         return self._table.column(name).to_numpy(zero_copy_only=False)
 
     def label_counts(self) -> np.ndarray:
-        """Train labels a client: ``[clients, num_classes]``."""
+        """Train labels per client and class, masked ones left out: ``[clients, num_classes]``."""
         values = [chunk.values for chunk in self._table.column("label_counts").chunks]
         return np.concatenate([v.to_numpy() for v in values]).reshape(len(self), self.num_classes)
 
@@ -170,12 +172,10 @@ class ClientStore:
     def _batch(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         if number not in self._batches:
             batch = self._examples.get_batch(number)
-            x = (
-                batch.column("x")
-                .values.to_numpy(zero_copy_only=True)
-                .reshape(-1, *self.example_shape)
+            self._batches[number] = (
+                _array(batch.column("x"), self.example_shape),
+                _array(batch.column("y"), self.label_shape),
             )
-            self._batches[number] = x, batch.column("y").to_numpy(zero_copy_only=True)
         return self._batches[number]
 
     def _release_pages(self) -> None:
@@ -187,6 +187,23 @@ class ClientStore:
         self._touched = 0
         for pages in self._maps:
             pages.madvise(mmap.MADV_DONTNEED)
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    return tuple(int(n) for n in text.split(",") if n)
+
+
+def _column(values: np.ndarray, shape: tuple[int, ...]) -> pa.Array:
+    """Examples or labels of this shape as one Arrow column; a fixed-size list holds what has a
+    shape."""
+    flat = pa.array(values.reshape(-1))
+    return pa.FixedSizeListArray.from_arrays(flat, math.prod(shape)) if shape else flat
+
+
+def _array(column: pa.Array, shape: tuple[int, ...]) -> np.ndarray:
+    """The inverse of :func:`_column`, without copying."""
+    flat = column.values if shape else column
+    return flat.to_numpy(zero_copy_only=True).reshape(-1, *shape)
 
 
 def _mapped(path: Path) -> mmap.mmap:
@@ -228,9 +245,13 @@ class _Writer:
     def add(self, client: ClientExamples) -> None:
         self._id_hashes.append(hash(client.client_id))
         if self._examples_file is None:
-            self._open(client.train_x)
+            self._open(client.train_x, client.train_y)
         rows = len(client.train_y) + len(client.test_y)
-        counts = np.bincount(client.train_y, minlength=self._num_classes).astype(np.uint16)
+        labels = client.train_y[client.train_y >= 0]
+        # An example has one label or many; of one, few clients have 65,536.
+        counts = np.bincount(labels, minlength=self._num_classes).astype(
+            np.uint32 if self._label_shape else np.uint16
+        )
         place = self._offset, self._num_batches, self._pending_rows
         self._client_rows.append(
             (client.client_id, *place, len(client.train_y), len(client.test_y), counts)
@@ -249,23 +270,29 @@ class _Writer:
         if len(self._client_rows) >= CLIENTS_PER_BATCH:
             self._flush_clients()
 
-    def _open(self, x: np.ndarray) -> None:
-        self._values_per_example = int(np.prod(x.shape[1:]))
-        x_type = pa.list_(pa.from_numpy_dtype(x.dtype), self._values_per_example)
+    def _open(self, x: np.ndarray, y: np.ndarray) -> None:
+        self._example_shape, self._label_shape = x.shape[1:], y.shape[1:]
         metadata = {
             **self._metadata,
             "num_classes": str(self._num_classes),
-            "example_shape": ",".join(map(str, x.shape[1:])),
+            "example_shape": ",".join(map(str, self._example_shape)),
         }
-        self._schema = pa.schema([("x", x_type), ("y", pa.int32())], metadata=metadata)
+        if self._label_shape:
+            metadata["label_shape"] = ",".join(map(str, self._label_shape))
+        columns = [
+            ("x", _column(x[:0], self._example_shape).type),
+            ("y", _column(y[:0].astype(np.int32), self._label_shape).type),
+        ]
+        self._schema = pa.schema(columns, metadata=metadata)
         self._examples_file = pa.ipc.new_file(str(self._paths[0]), self._schema)
 
     def _flush_examples(self) -> None:
         if not self._pending_rows:
             return
-        x = np.concatenate([x.reshape(-1) for x in self._pending_x])
-        columns = [pa.FixedSizeListArray.from_arrays(pa.array(x), self._values_per_example)]
-        columns.append(pa.array(np.concatenate(self._pending_y)))
+        columns = [
+            _column(np.concatenate(self._pending_x), self._example_shape),
+            _column(np.concatenate(self._pending_y), self._label_shape),
+        ]
         self._examples_file.write_batch(pa.record_batch(columns, schema=self._schema))
         self._num_batches += 1
         self._pending_x, self._pending_y, self._pending_rows = [], [], 0

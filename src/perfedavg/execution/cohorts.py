@@ -30,7 +30,7 @@ from perfedavg.execution.stacked import (
     send,
     torch_device,
 )
-from perfedavg.models import Model, Parameters
+from perfedavg.models.model import Model, Parameters
 from perfedavg.models.steps import Examples, trainable_copy
 
 

@@ -22,7 +22,7 @@ from perfedavg.execution.stacked import (
     full_precision,
     send,
 )
-from perfedavg.models import Model, Parameters
+from perfedavg.models.model import Model, Parameters
 from perfedavg.models.steps import Examples
 from perfedavg.personalization.settings import Personalization
 from perfedavg.randomness import stream, torch_stream
@@ -65,7 +65,7 @@ def _results(
     local[settings.trained] = trained = [
         torch.stack([p] * len(clients)) for p in local[settings.trained]
     ]
-    everything = all_examples(tests, device)
+    everything = all_examples(tests, parameters[0].dtype, device)
     seen = [_test(model, local, everything)]
     steps = -(-len(trains[0]) // settings.batch_size)  # an epoch of the largest client
     batches = [
@@ -86,7 +86,7 @@ def _results(
             seen.append(_test(model, local, everything))
     seen += [seen[-1]] * (epochs + 1 - len(seen))  # nobody has a train example
     right, loss = torch.stack(seen).cpu().numpy().transpose(1, 0, 2)
-    counts = np.array([len(test) or np.nan for test in tests])
+    counts = np.array([test.num_labels or np.nan for test in tests])
     return np.stack([right / counts, np.where(np.isnan(counts), np.nan, loss)], axis=2)
 
 

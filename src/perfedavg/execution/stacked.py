@@ -24,12 +24,10 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.func import vmap
-from torch.nn import functional as F
 
 from perfedavg.algorithms.spec import Backend
-from perfedavg.models import Model, Parameters
 from perfedavg.models.dropout import keep_mask
-from perfedavg.models.steps import Examples
+from perfedavg.models.model import MASKED, Examples, Model, Parameters
 from perfedavg.runtime.errors import PerfedavgError
 
 
@@ -40,10 +38,8 @@ class Step:
 
     clients: int
     features: Tensor  # [clients, batch, ...], 0 for padding
-    labels: Tensor  # [clients, batch]
-    shares: (
-        Tensor  # [clients, batch] what each example counts in its client's mean loss, 0 for padding
-    )
+    labels: Tensor  # [clients, batch, ...]
+    shares: Tensor  # [clients, batch] what a label counts in its client's mean loss, 0 for padding
     masks: list[Tensor]  # [clients, batch, ...] of every dropout layer
 
 
@@ -68,9 +64,11 @@ def batched_steps(
         send(torch.cat([getattr(e, name) for e in examples]), device)
         for name in ("features", "labels")
     )
-    shares = torch.from_numpy((positions >= 0) / np.maximum(sizes, 1)[:, :, None])
+    num_labels = np.concatenate([e.labels_of_each for e in examples])
+    counts = np.where(positions >= 0, num_labels[positions], 0).sum(2, keepdims=True)
+    shares = torch.from_numpy((positions >= 0) / np.maximum(counts, 1))
     shares, index = (
-        send(shares.to(features.dtype), device),
+        send(shares.to(parameters[0].dtype), device),
         send(torch.from_numpy(positions), device),
     )
     layers = _dropout_layers(model, parameters, examples[0].features)
@@ -86,51 +84,54 @@ def batched_steps(
         yield Step(
             clients,
             batch,
-            labels.index_select(0, rows).view(clients, width),
+            labels.index_select(0, rows).view(clients, width, *labels.shape[1:]),
             shares[number, :clients, :width],
             _masks(layers, own[:clients].tolist(), dropout, device),
         )
 
 
-def all_examples(examples: Sequence[Examples], device: torch.device) -> Step:
-    """Everything that each client has, in the order given, as one batch; without dropout."""
+def all_examples(examples: Sequence[Examples], dtype: torch.dtype, device: torch.device) -> Step:
+    """Everything that each client has, in the order given, as one batch; without dropout.
+
+    Args:
+        dtype: the parameters'.
+    """
     width = max(1, *(len(e) for e in examples))
     features = examples[0].features.new_zeros(
         (len(examples), width, *examples[0].features.shape[1:])
     )
     labels, shares = (
-        torch.zeros((len(examples), width), dtype=torch.int64),
-        features.new_zeros((len(examples), width)),
+        examples[0].labels.new_full((len(examples), width, *examples[0].labels.shape[1:]), MASKED),
+        torch.zeros((len(examples), width), dtype=dtype),
     )
     for i, own in enumerate(examples):
         features[i, : len(own)], labels[i, : len(own)], shares[i, : len(own)] = (
             own.features,
             own.labels,
-            1 / max(len(own), 1),
+            1 / max(own.num_labels, 1),
         )
     return Step(len(examples), *(send(tensor, device) for tensor in (features, labels, shares)), [])
 
 
 def client_losses(model: Model, parameters: Sequence[Tensor], step: Step) -> Tensor:
-    """Every client's mean cross-entropy of its batch, ``[clients]``, at its own of the stacked
+    """Every client's mean loss of its batch, ``[clients]``, at its own of the stacked
     ``parameters``."""
-    return _mean_losses(_scores(model, parameters, step, dropout=True), step)
+    return _mean_losses(model, _scores(model, parameters, step, dropout=True), step)
 
 
 @torch.no_grad()
 def evaluate_clients(
     model: Model, parameters: Sequence[Tensor], tests: Step
 ) -> tuple[Tensor, Tensor]:
-    """Every client's number of right predictions and mean cross-entropy, ``[clients]`` each; see
-    ``local.evaluate``."""
+    """Every client's number of right predictions and mean loss, ``[clients]`` each; see
+    ``steps.evaluate``."""
     scores = _scores(model, parameters, tests, dropout=False)
-    right = (scores.argmax(2) == tests.labels) & scores.isfinite().all(2) & (tests.shares > 0)
-    return right.sum(1), _mean_losses(scores, tests)
+    return model.correct(scores, tests.labels).flatten(1).sum(1), _mean_losses(model, scores, tests)
 
 
 def _scores(model: Model, parameters: Sequence[Tensor], step: Step, dropout: bool) -> Tensor:
-    """Logits ``[clients, batch, classes]``. Parameters without an axis of clients are shared by
-    all."""
+    """Logits ``[clients, batch, ..., classes]``. Parameters without an axis of clients are shared
+    by all."""
 
     def logits(own: Sequence[Tensor], features: Tensor, masks: list[Tensor]) -> Tensor:
         left = iter(masks)
@@ -143,9 +144,9 @@ def _scores(model: Model, parameters: Sequence[Tensor], step: Step, dropout: boo
     return vmap(logits, in_dims=(stacked, 0, 0))(list(parameters), step.features, step.masks)
 
 
-def _mean_losses(scores: Tensor, step: Step) -> Tensor:
-    each = F.cross_entropy(scores.flatten(0, 1), step.labels.flatten(), reduction="none")
-    return (each.view_as(step.shares) * step.shares).sum(1)
+def _mean_losses(model: Model, scores: Tensor, step: Step) -> Tensor:
+    losses = model.losses(scores, step.labels)
+    return (losses.flatten(2).sum(2) if losses.dim() > 2 else losses).mul(step.shares).sum(1)
 
 
 def torch_device(backend: Backend) -> torch.device:

@@ -17,7 +17,8 @@ from perfedavg.algorithms.client import ClientUpdate
 from perfedavg.algorithms.federated import CohortClient, FederatedRun
 from perfedavg.algorithms.spec import RunSpec
 from perfedavg.data.store import ClientStore
-from perfedavg.models import MODELS, Parameters
+from perfedavg.models import MODELS
+from perfedavg.models.model import Parameters
 from perfedavg.models.steps import to_examples
 from perfedavg.runtime.pool import Pool, SharedMemory
 

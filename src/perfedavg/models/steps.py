@@ -6,33 +6,19 @@ batch (section 2)."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from perfedavg.models import Model, Parameters
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Examples of one client as tensors: features as the model takes them ``[n, ...]`` and labels
-    ``[n]`` int64."""
-
-    features: Tensor
-    labels: Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
+from perfedavg.models.model import MASKED, Examples, Model, Parameters
 
 
 def to_examples(model: Model, x: np.ndarray, y: np.ndarray) -> Examples:
-    """Turn stored arrays into tensors: uint8 grey levels k become k/255, floats stay as they
-    are."""
-    images = x.astype(np.float32) / np.float32(255) if x.dtype == np.uint8 else x.astype(np.float32)
-    return Examples(model.prepare(torch.from_numpy(images)), torch.from_numpy(y.astype(np.int64)))
+    """Stored examples and labels as the model's tensors."""
+    labels = y.astype(np.int64)
+    labels[labels < 0] = MASKED
+    return Examples(model.features(x), torch.from_numpy(labels))
 
 
 def batch_gradient(
@@ -42,7 +28,7 @@ def batch_gradient(
     batch: np.ndarray,
     dropout: torch.Generator | None,
 ) -> tuple[list[Tensor], Tensor]:
-    """Gradient of the mean cross-entropy of one batch with respect to those ``parameters`` that
+    """Gradient of the mean loss of one batch with respect to those ``parameters`` that
     require grad, and that loss.
 
     By hand where the model knows how and all parameters are trained, by autograd otherwise.
@@ -62,7 +48,7 @@ def hessian_vector_product(
     vector: Sequence[Tensor],
     dropout: torch.Generator | None,
 ) -> list[Tensor]:
-    """H v with H the Hessian of one batch's mean cross-entropy at ``parameters`` (leaves that
+    """H v with H the Hessian of one batch's mean loss at ``parameters`` (leaves that
     require grad).
 
     By differentiating the gradient once more, so H itself, parameters squared, never exists.
@@ -80,7 +66,7 @@ def _batch_loss(
     dropout: torch.Generator | None,
 ) -> Tensor:
     features, labels = _picked(examples, batch)
-    return F.cross_entropy(model.logits(parameters, features, dropout), labels)
+    return model.mean_loss(model.logits(parameters, features, dropout), labels)
 
 
 def _picked(examples: Examples, batch: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -118,13 +104,10 @@ def trainable_copy(parameters: Parameters) -> Parameters:
 
 @torch.no_grad()
 def evaluate(model: Model, parameters: Parameters, examples: Examples) -> tuple[float, float]:
-    """Accuracy and mean cross-entropy on one client's examples, dropout off; (nan, nan) for a
-    client without any.
-
-    An example whose logits are not all finite counts as wrong: a model that fine-tuning has blown
-    up predicts nothing."""
-    if not len(examples):
+    """Accuracy and mean loss over one client's labels, dropout off; (nan, nan) for a client without
+    any."""
+    if not examples.num_labels:
         return float("nan"), float("nan")
     logits = model.logits(parameters, examples.features, None)
-    correct = ((logits.argmax(1) == examples.labels) & logits.isfinite().all(1)).sum().item()
-    return correct / len(examples), F.cross_entropy(logits, examples.labels).item()
+    correct = model.correct(logits, examples.labels).sum().item()
+    return correct / examples.num_labels, model.mean_loss(logits, examples.labels).item()

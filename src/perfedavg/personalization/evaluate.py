@@ -16,7 +16,8 @@ from perfedavg.algorithms.spec import Backend
 from perfedavg.data.store import ClientExamples, ClientStore
 from perfedavg.execution.fine_tuning import fine_tune_clients
 from perfedavg.execution.stacked import torch_device
-from perfedavg.models import MODELS, Parameters
+from perfedavg.models import MODELS
+from perfedavg.models.model import Parameters
 from perfedavg.models.steps import Examples, to_examples
 from perfedavg.personalization.fine_tuning import Run, fine_tune
 from perfedavg.personalization.settings import Personalization

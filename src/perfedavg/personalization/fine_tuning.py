@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from perfedavg.data.batches import epoch_batches
-from perfedavg.models import MODELS, Model, Parameters
+from perfedavg.models.model import Model, Parameters
 from perfedavg.models.steps import Examples, batch_gradient, evaluate, sgd_steps, trainable_copy
-from perfedavg.personalization.settings import FineTuning, Personalization
+from perfedavg.personalization.settings import Personalization
 from perfedavg.randomness import stream, torch_stream
 
 
@@ -85,10 +85,3 @@ def personalized_models(
             for _ in sgd_steps(model, local, train, batches, settings.lr, dropout):
                 pass
         yield local
-
-
-def trained_parameters(model: str, settings: FineTuning) -> int:
-    """How many of a network's parameters fine-tuning changes."""
-    return sum(
-        torch.Size(shape).numel() for shape in list(MODELS[model].shapes.values())[settings.trained]
-    )

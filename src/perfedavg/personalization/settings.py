@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from perfedavg.blocks import Block, Count, Rate
+from perfedavg.models import LAYERS
 
 
 class FineTuning(Block):
@@ -24,9 +25,7 @@ class FineTuning(Block):
     def trained(self) -> slice:
         """The positions in ``Model.shapes`` that are trained: the last layer is the last weight and
         its bias."""
-        return {"all": slice(None), "last": slice(-2, None), "all_but_last": slice(None, -2)}[
-            self.layers
-        ]
+        return LAYERS[self.layers]
 
     @property
     def strategy(self) -> str:

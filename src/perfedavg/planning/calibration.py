@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,8 +23,7 @@ import numpy as np
 
 from perfedavg.algorithms.spec import RunSpec
 from perfedavg.config.experiment import Config
-from perfedavg.data.glyphs62 import glyphs62_clients
-from perfedavg.data.sizes import DataSize
+from perfedavg.data.sources import DataSet, DataSize
 from perfedavg.data.store import ClientExamples, ClientStore, write_store
 from perfedavg.models import MODELS
 from perfedavg.personalization.evaluate import personalize_run
@@ -139,8 +139,10 @@ class _Trials:
     def __init__(self, config: Config, data: DataSize, folder: Path) -> None:
         self.config, self.data, self.folder, self.calls = config, data, folder, 0
         train, test = max(1, round(data.train)), max(1, round(data.test))
-        self.store = _made_up_store(folder / "store", train, test)
-        self.store_of_theory = _made_up_store(folder / "small", min(train, THEORY_EXAMPLES), test)
+        self.store = _made_up_store(config.data, folder / "store", train, test)
+        self.store_of_theory = _made_up_store(
+            config.data, folder / "small", min(train, THEORY_EXAMPLES), test
+        )
         self.specs = [*grid_runs(config), *stage2_runs(config), *comparison_runs(config)]
 
     def of(self, activity: Activity) -> Trial:
@@ -237,9 +239,7 @@ class _Trials:
         return repeats * theory_examples(len(store.client(0).train_y), spec.client.batch_size)
 
     def draw(self, activity: Activity, repeats: int) -> float:
-        drawn = glyphs62_clients(
-            self.config.data.seed, 2 * repeats, self.config.data.median_examples
-        )
+        drawn = islice(self.config.data.clients(None, self.folder), 2 * repeats)
         return sum(len(client.train_y) + len(client.test_y) for client in drawn)
 
     def _fresh(self, spec: RunSpec, **changes: object) -> RunSpec:
@@ -263,13 +263,15 @@ class _Trials:
         return folder
 
 
-def _made_up_store(folder: Path, train: int, test: int) -> ClientStore:
-    write_store(folder, (_made_up_client(n, train, test) for n in range(CLIENTS)), num_classes=62)
+def _made_up_store(data: DataSet, folder: Path, train: int, test: int) -> ClientStore:
+    clients = (_made_up_client(data, n, train, test) for n in range(CLIENTS))
+    write_store(folder, clients, data.num_classes)
     return ClientStore(folder)
 
 
-def _made_up_client(number: int, train: int, test: int) -> ClientExamples:
-    rng = np.random.default_rng(number)
-    x = rng.integers(256, size=(train + test, 28, 28), dtype=np.uint8)
-    y = rng.integers(62, size=train + test)
+def _made_up_client(data: DataSet, number: int, train: int, test: int) -> ClientExamples:
+    rng, n = np.random.default_rng(number), train + test
+    x = rng.integers(data.num_values, size=(n, *data.example_shape))
+    x = x.astype(np.uint8 if data.num_values <= 256 else np.int32)
+    y = rng.integers(data.num_classes, size=(n, *data.label_shape))
     return ClientExamples(f"made-up-{number}", x[:train], y[:train], x[train:], y[train:])

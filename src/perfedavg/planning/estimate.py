@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from perfedavg.data.sizes import declared_size
 from perfedavg.planning.calibration import ANALYSIS, TRAINING, Costs, calibrate
 from perfedavg.planning.jobs import Jobs
 from perfedavg.planning.limits import written_megabytes
@@ -50,7 +49,7 @@ def plan(planned: Sequence[PlannedJob], jobs: Jobs) -> tuple[pd.DataFrame, float
     Limits are the rules' own, from the data's declared size.
     """
     workload, config = jobs.workload, jobs.workload.config
-    declared = Jobs(config, declared_size(config.data))
+    declared = Jobs(config, config.data.size)
     runs = [jobs[job.rule].of(job.wildcards) for job in planned]
     works = [workload.of_job(job.rule, r) for job, r in zip(planned, runs, strict=True)]
     costs = calibrate(config, workload.data, set().union(*works))

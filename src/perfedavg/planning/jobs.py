@@ -11,7 +11,7 @@ from typing import Any
 
 from perfedavg.algorithms.spec import RunSpec
 from perfedavg.config.experiment import Config
-from perfedavg.data.sizes import DataSize
+from perfedavg.data.sources import DataSize
 from perfedavg.planning.comparison_runs import comparison_runs
 from perfedavg.planning.limits import limits
 from perfedavg.planning.runs import baseline_runs, grid_runs, reference_runs, stage2_runs

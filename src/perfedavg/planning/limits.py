@@ -9,11 +9,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from perfedavg.models import num_parameters
 from perfedavg.planning.workload import Activity, Runs, Work, Workload
-
-PARAMETERS = {"cnn_small": 36_862, "cnn_emnist": 1_206_590, "cnn_emnist_bf16": 1_206_590}
-"""Of the networks; here too since the workflow reads this file at every start, and torch would cost
-it two seconds."""
 
 # Milliseconds of one core per example, measured by ``calibration`` on an AMD EPYC with AVX-512 and
 # rounded up. The batch size and the optimizer matter less than what LIMIT allows for.
@@ -48,9 +45,8 @@ SHORTEST_MINUTES = 10
 BASE_MB, TABLES_MB, WORKER_MB = 1000, 600, 450
 BATCHED_CLIENTS = 64
 """Clients that the batched back end fine-tunes at once; of a cohort it trains all."""
-IMAGE_BYTES = 28 * 28
 PREPARED_BYTES = {"cnn_small": 4 * 144 * 25}
-"""Of an image as the network takes it, where that is not the image in float32."""
+"""Of an example as the network takes it, where that is not its values in float32."""
 ROW_BYTES = 20
 """Of a client and epoch, in Parquet."""
 
@@ -84,7 +80,7 @@ def reference_seconds(model: str, activity: Activity) -> float:
 
 def model_megabytes(model: str) -> float:
     """Size of a network's parameters."""
-    return 4e-6 * PARAMETERS[model]
+    return 4e-6 * num_parameters(model)
 
 
 def _memory(workload: Workload, work: Work, workers: int) -> int:
@@ -99,12 +95,13 @@ def _memory(workload: Workload, work: Work, workers: int) -> int:
     cohorts = [*config.training.clients_per_round]
     cohorts += [comparison.clients_per_round] if comparison else []
     steps = comparison.local_steps if comparison else 0
+    values = math.prod(config.data.example_shape)
     kinds, megabytes = {activity.kind for activity in work}, BASE_MB + 10 * model
     if "train" in kinds:
         # A round's deltas are kept until they are averaged; MAML keeps the walk's models.
         megabytes += model * (max(cohorts) + steps)
     if "centralized" in kinds:  # the pooled examples
-        megabytes += 2 * config.split.training_clients * data.train * IMAGE_BYTES / 1e6
+        megabytes += 2 * config.split.training_clients * data.train * values / 1e6
     if "theory" in kinds:  # in float64, an update per client and algorithm
         megabytes += 2 * model * theory.clients * (theory.max_steps + 1)
     if config.execution.backend.kind == "batched" and kinds & {"train", "fine-tune"}:
@@ -113,8 +110,8 @@ def _memory(workload: Workload, work: Work, workers: int) -> int:
     if kinds & {"fine-tune", "evaluate"} and workers == 1:
         # The held-out clients, as the network takes them.
         held_out = workload.validation_clients + workload.evaluation_clients
-        images = held_out * (data.train + data.test)
-        megabytes += images * PREPARED_BYTES.get(config.model, 4 * IMAGE_BYTES) / 1e6
+        examples = held_out * (data.train + data.test)
+        megabytes += examples * PREPARED_BYTES.get(config.model, 4 * values) / 1e6
     if workers > 1:
         megabytes += workers * (WORKER_MB + 10 * model)
     return 10 * math.ceil(megabytes / 10)
@@ -130,6 +127,6 @@ def written_megabytes(workload: Workload, rule: str, runs: Runs) -> float:
     if rule == "train_centralized":
         return model * workload.config.studies.centralized.passes
     if rule == "build_store":
-        return sum(work.values()) * (IMAGE_BYTES + 4) / 1e6
+        return sum(work.values()) * (math.prod(workload.config.data.example_shape) + 4) / 1e6
     tuned = sum(n for activity, n in work.items() if activity.kind == "fine-tune")
     return tuned / workload.data.train * ROW_BYTES / 1e6

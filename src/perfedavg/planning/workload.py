@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from perfedavg.algorithms.spec import Phase, RunSpec
 from perfedavg.config.experiment import Config
-from perfedavg.data.sizes import DataSize
+from perfedavg.data.sources import DataSize
 from perfedavg.personalization.settings import FineTuning, Personalization
 from perfedavg.planning.comparison_runs import compared_rounds
 from perfedavg.training.settings import BaselineSpec

@@ -17,9 +17,9 @@ from types import ModuleType
 PACKAGE = Path(__file__).parents[1]
 
 
-def source_closure(path: str | Path) -> list[Path]:
+def source_closure(path: str | Path, *named: Path) -> list[Path]:
     """The package's source files that ``path`` imports, directly or through others (``path`` itself
-    not included).
+    not included), and those that are found by name, ``named``, with theirs.
 
     Imports inside functions count, imports under ``TYPE_CHECKING`` too. Sorted, so that the order
     is stable.
@@ -27,8 +27,8 @@ def source_closure(path: str | Path) -> list[Path]:
     Raises:
         ValueError: a file uses a relative import.
     """
-    found: set[Path] = set()
-    waiting = [Path(path)]
+    found: set[Path] = set(named)
+    waiting = [Path(path), *named]
     while waiting:
         for module in _imported_modules(waiting.pop()):
             for file in _files_of(module):
@@ -38,10 +38,10 @@ def source_closure(path: str | Path) -> list[Path]:
     return sorted(found)
 
 
-def source_fingerprint(path: str | Path) -> str:
-    """sha256 (hex) of the text of ``path`` and of all the package files it depends on."""
+def source_fingerprint(path: str | Path, *named: Path) -> str:
+    """sha256 (hex) of the text of ``path`` and of its :func:`source_closure`."""
     digest = hashlib.sha256()
-    for file in sorted({*source_closure(path), Path(path)}):
+    for file in sorted({*source_closure(path, *named), Path(path)}):
         digest.update(file.read_bytes())
     return digest.hexdigest()
 

@@ -19,7 +19,8 @@ import pandas as pd
 import torch
 
 from perfedavg.data.store import ClientStore
-from perfedavg.models import MODELS, Parameters
+from perfedavg.models import MODELS, network_file
+from perfedavg.models.model import Parameters
 from perfedavg.models.steps import batch_gradient, evaluate, to_examples
 from perfedavg.randomness import stream, torch_stream
 from perfedavg.runtime.job import Progress
@@ -89,7 +90,12 @@ class CentralizedRun:
             "versions": json.dumps(package_versions()),
         }
         self._key = fingerprint(
-            [facts, store.data_sha256, source_fingerprint(__file__), package_versions()]
+            [
+                facts,
+                store.data_sha256,
+                source_fingerprint(__file__, network_file(model_name)),
+                package_versions(),
+            ]
         )
 
     def train(self) -> None:

@@ -30,7 +30,8 @@ from perfedavg.algorithms.spec import RunSpec
 from perfedavg.data.store import ClientStore
 from perfedavg.execution.cohorts import back_end
 from perfedavg.execution.workers import WorkerUpdates
-from perfedavg.models import Parameters
+from perfedavg.models import network_file
+from perfedavg.models.model import Parameters
 from perfedavg.models.steps import evaluate, to_examples
 from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.runtime.job import Progress
@@ -131,7 +132,13 @@ class _ResumableRun:
         versions = package_versions()
         parents = [sha256_of(file) for file in parent_files]
         self._key = fingerprint(
-            [config_hash, store.data_sha256, source_fingerprint(__file__), versions, parents]
+            [
+                config_hash,
+                store.data_sha256,
+                source_fingerprint(__file__, network_file(spec.model)),
+                versions,
+                parents,
+            ]
         )
         self.metadata = {
             "run_id": spec.run_id,

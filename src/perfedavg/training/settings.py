@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from perfedavg.blocks import Block, Count, ModelName, Momentum, Natural, Rate
+from perfedavg.blocks import Block, Count, Momentum, Natural, Rate
+from perfedavg.models import ModelName
 
 BEST, MATCHED = "best", "matched"
 """Where centralized training is stopped: see :class:`Centralized`."""

@@ -30,7 +30,8 @@ from perfedavg.algorithms.federated import average
 from perfedavg.algorithms.spec import RunSpec
 from perfedavg.data.batches import local_batches
 from perfedavg.data.store import ClientExamples, ClientStore
-from perfedavg.models import MODELS, Parameters
+from perfedavg.models import MODELS, network_file
+from perfedavg.models.model import Parameters
 from perfedavg.models.steps import Examples, to_examples
 from perfedavg.randomness import stream, torch_stream
 from perfedavg.runtime.errors import PerfedavgError
@@ -117,7 +118,7 @@ def measure_theory(
         clients,
         store.data_sha256,
     ]
-    common += [source_fingerprint(__file__), package_versions()]
+    common += [source_fingerprint(__file__, network_file(spec.model)), package_versions()]
     progress = Progress(
         f"{spec.run_id} theory",
         sum(_num_updates(b, max_steps) * clients for _, b in parts),
@@ -172,8 +173,7 @@ def _client(
         raise PerfedavgError(
             f"Training client {client.client_id} has no train example; leave it out of the data."
         )
-    examples = to_examples(MODELS[spec.model], client.train_x, client.train_y)
-    examples = Examples(examples.features.double(), examples.labels)
+    examples = to_examples(MODELS[spec.model], client.train_x, client.train_y).to(torch.float64)
     n, steps = len(examples), max_steps + 1
 
     def rng(purpose: str) -> np.random.Generator:

@@ -16,7 +16,7 @@ DATA_CARD_FIGURE = {"shown": "str", "index": "int 0..", "value": "float 0..", "c
 
 
 def data_card_figure(
-    sheet: np.ndarray,
+    shown: np.ndarray | list[str],
     num_train: np.ndarray,
     label_counts: np.ndarray,
     dataset: str,
@@ -26,7 +26,7 @@ def data_card_figure(
     """Draw the card.
 
     Args:
-        sheet: images ``[writers, images, h, w]`` in [0, 1].
+        shown: images ``[clients, images, h, w]`` in [0, 1], or a line of text per client.
         num_train: train examples of every client.
         label_counts: train examples of every class.
     """
@@ -40,19 +40,26 @@ def data_card_figure(
     figure = plt.figure(figsize=(7.2, 5.6))
     grid = figure.add_gridspec(2, 2, height_ratios=[2.2, 1])
     axis = figure.add_subplot(grid[0, :])
-    writers, images, height, width = sheet.shape
-    axis.imshow(
-        sheet.transpose(0, 2, 1, 3).reshape(writers * height, images * width),
-        cmap="gray",
-        vmin=0,
-        vmax=1,
-    )
+    writers, height, kind = len(shown), 1, "examples"
+    if isinstance(shown, list):
+        axis.set_ylim(writers, 0)
+        for row, line in enumerate(shown):
+            axis.text(0.01, row + 0.5, line[:90], fontsize=6, family="monospace", va="center")
+    else:
+        _, images, height, width = shown.shape
+        kind = "images"
+        axis.imshow(
+            shown.transpose(0, 2, 1, 3).reshape(writers * height, images * width),
+            cmap="gray",
+            vmin=0,
+            vmax=1,
+        )
     axis.set(xticks=[], yticks=[(i + 0.5) * height for i in range(writers)])
     axis.set_yticklabels([f"writer {i + 1}" for i in range(writers)], fontsize=6)
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
     axis.grid(False)
-    axis.set_title(f"{dataset}: train images of {writers} clients, one a row", fontsize=8)
+    axis.set_title(f"{dataset}: train {kind} of {writers} clients, one a row", fontsize=8)
     sizes = figure.add_subplot(grid[1, 0])
     sizes.hist(num_train, bins=40, color="C0")
     sizes.set_xlabel(f"train examples a client (median {np.median(num_train):.0f})", fontsize=8)
@@ -62,7 +69,8 @@ def data_card_figure(
     labels.bar(
         np.arange(len(label_counts)), label_counts / label_counts.sum(), color="C0", width=0.9
     )
-    labels.set_xlabel("label (0-9 digits, 10-35 A-Z, 36-61 a-z)", fontsize=8)
+    meaning = " (0-9 digits, 10-35 A-Z, 36-61 a-z)" if kind == "images" else ""
+    labels.set_xlabel(f"label{meaning}", fontsize=8)
     labels.set_ylabel("share of examples", fontsize=8)
     add_footer(
         figure, [f"n = {len(num_train)} clients, {num_train.sum():,} train examples.", caveat]

@@ -1,11 +1,14 @@
 """The networks against torch's own layers."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from perfedavg.models import MODELS
+from perfedavg.models import MODELS, num_parameters, shapes, trained_parameters
 from perfedavg.models.dropout import keep_mask
 from perfedavg.randomness import torch_stream
 
@@ -19,6 +22,10 @@ REFERENCES = {
     ),
 }  # fmt: skip
 REFERENCES["cnn_emnist_bf16"] = REFERENCES["cnn_emnist"]
+
+
+def random_images(n):
+    return np.random.default_rng(0).random((n, 28, 28), dtype=np.float32)
 
 
 class PixelsFirst(nn.Module):
@@ -36,10 +43,10 @@ def test_logits_and_gradients_equal_torch_s_layers(name):
         for own, theirs in zip(parameters, reference.parameters(), strict=True):
             own.add_(torch.rand(own.shape, dtype=torch.float64) * 0.01)  # biases away from zero
             theirs.copy_(own)
-    images = torch.rand(6, 28, 28, dtype=torch.float64)
+    images = random_images(6)
     logits, expected = (
-        model.logits(parameters, model.prepare(images), None),
-        reference(images[:, None]),
+        model.logits(parameters, model.features(images).double(), None),
+        reference(torch.from_numpy(images)[:, None].double()),
     )
     torch.testing.assert_close(logits, expected, rtol=1e-10, atol=1e-12)
     weights = torch.rand_like(logits)
@@ -55,10 +62,7 @@ def test_the_backward_pass_by_hand_equals_autograd(name, dropout, batch):
     """In float64; the same dropout draws, and as many of them."""
     model = MODELS[name]
     parameters = [p.double() + 0.01 for p in model.init(torch_stream(0, "test"))]
-    features, labels = (
-        model.prepare(torch.rand(batch, 28, 28, dtype=torch.float64)),
-        torch.randint(62, (batch,)),
-    )
+    features, labels = (model.features(random_images(batch)).double(), torch.randint(62, (batch,)))
     hand, auto = (torch_stream(1, "dropout") if dropout else None for _ in range(2))
     leaves = [p.clone().requires_grad_() for p in parameters]
     expected_loss = nn.functional.cross_entropy(model.logits(leaves, features, auto), labels)
@@ -81,7 +85,7 @@ def test_kernels_in_less_precision_equal_float64_up_to_rounding(name, tolerance)
     """They are others: oneDNN's, which know no float64."""
     model = MODELS[name]
     parameters = [p + 0.01 for p in model.init(torch_stream(0, "test"))]
-    features, labels = model.prepare(torch.rand(20, 28, 28)), torch.randint(62, (20,))
+    features, labels = model.features(random_images(20)), torch.randint(62, (20,))
     gradient, loss = model.gradient(parameters, features, labels, torch_stream(1, "dropout"))
     exact = model.gradient(
         [p.double() for p in parameters], features.double(), labels, torch_stream(1, "dropout")
@@ -95,9 +99,38 @@ def test_kernels_in_less_precision_equal_float64_up_to_rounding(name, tolerance)
     )
 
 
-@pytest.mark.parametrize(("name", "count"), [("cnn_emnist", 1_206_590), ("cnn_small", 36_862)])
-def test_number_of_parameters(name, count):
+@pytest.mark.parametrize(
+    ("name", "count", "last"),
+    [("cnn_emnist", 1_206_590, 62 * 129), ("cnn_small", 36_862, 62 * 513)],
+)
+def test_number_of_parameters(name, count, last):
     assert sum(p.numel() for p in MODELS[name].init(torch_stream(0, "test"))) == count
+    assert num_parameters(name) == count
+    assert trained_parameters(name, "last") == last
+    assert trained_parameters(name, "all_but_last") == count - last
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_what_is_read_of_a_network_without_torch_is_the_network_s_own(name):
+    assert shapes(name) == MODELS[name].shapes
+    assert [tuple(p.shape) for p in MODELS[name].init(torch_stream(0, "x"))] == [
+        *shapes(name).values()
+    ]
+
+
+def test_names_and_sizes_take_no_torch():
+    code = (
+        "import sys; from perfedavg.models import MODELS, num_parameters, takes; "
+        "print({n: (num_parameters(n), takes(n)) for n in MODELS}, 'torch' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    expected = {
+        "cnn_emnist": (1_206_590, "images"),
+        "cnn_emnist_bf16": (1_206_590, "images"),
+        "cnn_small": (36_862, "images"),
+    }
+    assert run.stdout.strip() == f"{expected} False"
+    assert MODELS.get("steps") is None, "a file that is no network"
 
 
 def test_initial_weights_are_glorot_uniform():
@@ -112,7 +145,7 @@ def test_initial_weights_are_glorot_uniform():
 
 def test_given_masks_and_drawn_ones_give_the_same_bits():
     model, generator = MODELS["cnn_emnist"], torch_stream(0, "dropout")
-    parameters, x = model.init(torch_stream(0, "test")), model.prepare(torch.rand(7, 28, 28))
+    parameters, x = model.init(torch_stream(0, "test")), model.features(random_images(7))
     given = model.logits(parameters, x, lambda shape, p: keep_mask(shape, p, generator))
     assert torch.equal(given, model.logits(parameters, x, torch_stream(0, "dropout")))
 
@@ -120,7 +153,7 @@ def test_given_masks_and_drawn_ones_give_the_same_bits():
 def test_dropout_is_on_with_a_generator_only_and_unbiased():
     model = MODELS["cnn_emnist"]
     parameters = model.init(torch_stream(0, "test"))
-    x = model.prepare(torch.rand(1, 28, 28)).expand(300, -1, -1, -1)
+    x = model.features(random_images(1)).expand(300, -1, -1, -1)
     plain = model.logits(parameters, x[:1], None)
     assert torch.equal(plain, model.logits(parameters, x[:1], None))
     dropped = model.logits(parameters, x, torch_stream(0, "dropout"))

@@ -16,13 +16,17 @@ is an offset of the distance and smear is the width of the edge, so both are exa
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
+from perfedavg.blocks import Count, Natural
+from perfedavg.data.sources import DataSet, DataSize
 from perfedavg.data.store import ClientExamples
 
 CLASSES = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -45,6 +49,7 @@ LOOK_ALIKES = ("0Oo", "1lI", "5Ss", "2Zz", "Cc", "Kk", "Pp", "UuVv", "Ww", "Xx",
 OTHER_FORM_PROBABILITY = 0.3
 DIGIT_SHARE = 0.5  # EMNIST: 0.71. Fewer digits here, so that small clients still hold some letters.
 TRAIN_SHARE = 0.8  # EMNIST: 0.9. A larger test split, since these clients are small.
+MEAN_SHARE = 0.97  # a client's mean number of examples, of the median
 
 CAP_HEIGHT = 15.0  # height of a capital in pixels, at size 1
 
@@ -52,6 +57,64 @@ _FIELD = 80  # side of a distance field, in cells
 _CELLS = (
     40  # height of a capital H in a field, so that no character is wider or higher than 78 cells
 )
+
+
+SYNTHETIC = "Synthetic data (glyphs62), for trying the pipeline: they say nothing about the paper."
+
+
+class Glyphs62(DataSet):
+    """The built-in data set: synthetic writers drawn from fonts. For trying the pipeline; says
+    nothing about the paper."""
+
+    dataset: Literal["glyphs62"] = Field(description="name of the data set")
+    seed: Natural = Field(0, description="seed of the generator")
+    writers: Count = Field(280, description="number of writers, each one client")
+    median_examples: int = Field(
+        52, ge=10, strict=True, description="median examples a writer, train and test together"
+    )
+
+    kind = "images"
+    num_classes = len(CLASSES)
+    example_shape = (SIDE, SIDE)
+    packages = ("matplotlib", "numpy", "pillow", "scipy")
+
+    def clients(
+        self, archive: Path | None = None, scratch: Path | None = None
+    ) -> Iterator[ClientExamples]:
+        """Every writer's train and test examples, in the order of their ids ``w0000``, ``w0001``,
+        ...
+
+        A writer depends on the seed and its own number alone, so more writers change none of the
+        others."""
+        for number in range(self.writers):
+            rng = np.random.default_rng(np.random.SeedSequence([self.seed, number]))
+            writer = make_writer(rng)
+            n = client_sizes(rng, self.median_examples)
+            labels = rng.choice(len(CLASSES), size=n, p=writer.class_probabilities)
+            pixels = draw(writer, labels, rng)
+            num_train = min(n - 2, round(TRAIN_SHARE * n))
+            yield ClientExamples(
+                client_id=f"w{number:04d}",
+                train_x=pixels[:num_train],
+                train_y=labels[:num_train],
+                test_x=pixels[num_train:],
+                test_y=labels[num_train:],
+            )
+
+    @property
+    def size(self) -> DataSize:
+        """From the distribution of :func:`client_sizes`."""
+        examples = MEAN_SHARE * self.median_examples
+        return DataSize(self.writers, TRAIN_SHARE * examples, (1 - TRAIN_SHARE) * examples)
+
+    def caveat(
+        self,
+        client_ids: Sequence[str],
+        training_clients: int | None = None,
+        rounds: int | None = None,
+    ) -> str:
+        """They are synthetic."""
+        return SYNTHETIC
 
 
 @dataclass(frozen=True)
@@ -139,28 +202,6 @@ def client_sizes(rng: np.random.Generator, median: int) -> int:
     else:
         ratio = rng.uniform(1.1, 2.1)
     return max(8, round(median * ratio))
-
-
-def glyphs62_clients(seed: int, writers: int, median_examples: int) -> Iterator[ClientExamples]:
-    """Yield every writer's train and test examples, in the order of their ids ``w0000``, ``w0001``,
-    ...
-
-    A writer depends on the seed and its own number alone, so more writers change none of the
-    others."""
-    for number in range(writers):
-        rng = np.random.default_rng(np.random.SeedSequence([seed, number]))
-        writer = make_writer(rng)
-        n = client_sizes(rng, median_examples)
-        labels = rng.choice(len(CLASSES), size=n, p=writer.class_probabilities)
-        pixels = draw(writer, labels, rng)
-        num_train = min(n - 2, round(TRAIN_SHARE * n))
-        yield ClientExamples(
-            client_id=f"w{number:04d}",
-            train_x=pixels[:num_train],
-            train_y=labels[:num_train],
-            test_x=pixels[num_train:],
-            test_y=labels[num_train:],
-        )
 
 
 @cache

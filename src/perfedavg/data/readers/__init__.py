@@ -1,0 +1,1 @@
+"""Formats of archives, one file each: a data set of ``sets/`` names what is in its own."""
