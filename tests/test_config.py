@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from perfedavg.analysis.comparison import KINDS
+from perfedavg.analysis.paired import KINDS
 from perfedavg.config.docs import config_readme
 from perfedavg.config.experiment import json_schema, load_config
 from perfedavg.planning.runs import baseline_runs, reptile_kinds, stage1_runs, stage2_runs

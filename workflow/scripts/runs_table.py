@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from perfedavg.analysis.summary import write_runs_table
+from perfedavg.analysis.runs import write_runs_table
 from perfedavg.data.caveats import caveat_about
 from perfedavg.data.store import ClientStore
 from perfedavg.runtime.job import job

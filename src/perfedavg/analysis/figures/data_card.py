@@ -3,43 +3,65 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import MaxNLocator
 
-from perfedavg.analysis.figures.style import add_footer, save_figure, use_style
-from perfedavg.storage.tables import write_table
+from perfedavg.analysis.columns import CAVEAT
+from perfedavg.analysis.figures.style import add_footer, subplot_mosaic
+from perfedavg.data.caveats import caveat_about
+from perfedavg.data.describe import contact_sheet
+from perfedavg.data.store import ClientStore
+from perfedavg.storage.tables import Column
 
-DATA_CARD_FIGURE = {"shown": "str", "index": "int 0..", "value": "float 0..", "caveat": "str"}
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TITLE = "data card"
+SECTION = "What are the data like?"
+CAPTION = "The data: a contact sheet with one writer per row, client sizes and labels."
+ALT = "Contact sheet, client sizes and labels"
+IMAGE = "png"
+ROWS = (
+    "The bars of the figure; its contact sheet shows the first train images of 12 clients spread "
+    "over the store."
+)
+SIZES, SHARES = "train examples of a client", "share of a label"
+CONTRACT = {
+    "shown": Column("str", "-", f"`{SIZES}` or `{SHARES}`"),
+    "index": Column("int 0..", "-", "the client's position in the store, or the label"),
+    "value": Column("float 0..", "examples, or share of train examples", "height"),
+    "caveat": CAVEAT,
+}
 
 
-def data_card_figure(
-    sheet: np.ndarray,
-    num_train: np.ndarray,
-    label_counts: np.ndarray,
-    dataset: str,
-    caveat: str,
-    base: str | Path,
-) -> None:
-    """Draw the card.
+def settings(config: Any) -> dict[str, str]:
+    """The data set's name."""
+    return {"dataset": config.data.dataset}
 
-    Args:
-        sheet: images ``[writers, images, h, w]`` in [0, 1].
-        num_train: train examples of every client.
-        label_counts: train examples of every class.
-    """
-    bars = [("train examples of a client", i, n) for i, n in enumerate(num_train)]
-    bars += [
-        ("share of a label", i, share) for i, share in enumerate(label_counts / label_counts.sum())
+
+def compute(store: Path, dataset: str) -> pd.DataFrame:
+    """Train examples of every client, and of every class their share."""
+    clients = ClientStore(store)
+    counts = clients.label_counts().sum(0)
+    bars = {SIZES: clients.column("num_train"), SHARES: counts / counts.sum()}
+    parts = [
+        pd.DataFrame({"shown": shown, "index": range(len(heights)), "value": heights})
+        for shown, heights in bars.items()
     ]
-    data = pd.DataFrame(bars, columns=["shown", "index", "value"]).assign(caveat=caveat)
-    write_table(DATA_CARD_FIGURE, data, Path(base).with_suffix(".csv"))
-    use_style()
-    figure = plt.figure(figsize=(7.2, 5.6))
-    grid = figure.add_gridspec(2, 2, height_ratios=[2.2, 1])
-    axis = figure.add_subplot(grid[0, :])
+    caveat = caveat_about(dataset, clients.column("client_id"))
+    return pd.concat(parts, ignore_index=True).assign(caveat=caveat)
+
+
+def draw(data: pd.DataFrame, store: Path, dataset: str) -> Figure:
+    """The first train images of clients spread over the store, and the bars."""
+    from matplotlib.ticker import MaxNLocator
+
+    sheet = contact_sheet(ClientStore(store), writers=12, images=24)
+    num_train, shares = (data[data.shown == shown].value for shown in (SIZES, SHARES))
+    figure, axes = subplot_mosaic("ii;sl", figsize=(7.2, 5.6), height_ratios=[2.2, 1])
+    axis, sizes, labels = (axes[panel] for panel in "isl")
     writers, images, height, width = sheet.shape
     axis.imshow(
         sheet.transpose(0, 2, 1, 3).reshape(writers * height, images * width),
@@ -53,18 +75,13 @@ def data_card_figure(
     axis.spines[:].set_visible(False)
     axis.grid(False)
     axis.set_title(f"{dataset}: train images of {writers} clients, one a row", fontsize=8)
-    sizes = figure.add_subplot(grid[1, 0])
     sizes.hist(num_train, bins=40, color="C0")
     sizes.set_xlabel(f"train examples a client (median {np.median(num_train):.0f})", fontsize=8)
     sizes.yaxis.set_major_locator(MaxNLocator(integer=True))
     sizes.set_ylabel("clients", fontsize=8)
-    labels = figure.add_subplot(grid[1, 1])
-    labels.bar(
-        np.arange(len(label_counts)), label_counts / label_counts.sum(), color="C0", width=0.9
-    )
+    labels.bar(np.arange(len(shares)), shares, color="C0", width=0.9)
     labels.set_xlabel("label (0-9 digits, 10-35 A-Z, 36-61 a-z)", fontsize=8)
     labels.set_ylabel("share of examples", fontsize=8)
-    add_footer(
-        figure, [f"n = {len(num_train)} clients, {num_train.sum():,} train examples.", caveat]
-    )
-    save_figure(figure, base)
+    what = f"n = {len(num_train)} clients, {num_train.sum():,.0f} train examples."
+    add_footer(figure, [what, data.caveat.iloc[0]])
+    return figure

@@ -3,22 +3,26 @@ same data."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from textwrap import wrap
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-import matplotlib
+import pandas as pd
 
-matplotlib.use("agg")
-
-import matplotlib.pyplot as plt
-import seaborn as sns
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
+from perfedavg.analysis.products import call
 from perfedavg.analysis.summary import INITIAL, PERSONALIZED
 from perfedavg.storage.files import atomic
+from perfedavg.storage.tables import write_table
 
-_SAFE = sns.color_palette("colorblind")
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# seaborn's palette "colorblind", which is not imported where figures are only listed.
+_SAFE = ["#0173B2", "#DE8F05", "#029E73", "#D55E00", "#CC78BC"]
+_SAFE += ["#CA9161", "#FBAFE4", "#949494", "#ECE133", "#56B4E9"]
 COLORS = {INITIAL: _SAFE[0], PERSONALIZED: _SAFE[1]}
 SERIES = [(_SAFE[i], marker) for i, marker in zip((0, 1, 2, 3, 4, 7, 8), "oDs^vPX", strict=True)]
 """(colour, marker) of the first, second, ... of several models in one panel."""
@@ -27,8 +31,48 @@ MANY = [(_SAFE[i % 10], marker) for i, marker in enumerate("oDs^vPX<>*hp")]
 MARKERS = {INITIAL: "o", PERSONALIZED: "D"}
 
 
+RUNS = {"linestyle": "", "markersize": 2.5, "alpha": 0.6, "markeredgewidth": 0}
+"""How single runs look, and"""
+MEAN = {"markersize": 3.5, "linewidth": 1.4}
+"""their mean."""
+
+
+def make(module: ModuleType, values: Mapping[str, Any], base: str | Path) -> None:
+    """Compute a figure's data and write ``<base>.csv`` (checked against its contract), then draw
+    it: ``<base>.png``, ``.pdf`` and ``.svg``.
+
+    Args:
+        module: of the product.
+        values: what its functions ask for.
+    """
+    data = call(module.compute, values)
+    write_table(module.CONTRACT, data, Path(base).with_suffix(".csv"))
+    save_figure(call(module.draw, values, data), base)
+
+
+def subplots(*args: Any, **kwargs: Any) -> tuple[Figure, Any]:
+    """``matplotlib.pyplot.subplots`` in the shared style."""
+    use_style()
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(*args, **kwargs)
+
+
+def subplot_mosaic(*args: Any, **kwargs: Any) -> tuple[Figure, dict[str, Axes]]:
+    """``matplotlib.pyplot.subplot_mosaic`` in the shared style."""
+    use_style()
+    import matplotlib.pyplot as plt
+
+    return plt.subplot_mosaic(*args, **kwargs)
+
+
 def use_style() -> None:
     """Set the shared style."""
+    import matplotlib
+    import matplotlib.pyplot as plt
+    import seaborn as sns
+
+    matplotlib.use("agg")
     sns.set_theme(context="paper", style="ticks", palette="colorblind", font="DejaVu Sans")
     plt.rcParams |= {
         "svg.hashsalt": "perfedavg",  # else ids in the SVG differ from run to run
@@ -56,6 +100,11 @@ def seeds_in_words(n: int) -> str:
     return f"points: {n} seeds; lines: their mean." if n > 1 else "one seed." if n else ""
 
 
+def num_clients_in_words(data: pd.DataFrame) -> str:
+    """How many evaluation clients ``data`` are a mean over, for the footer."""
+    return "" if data.empty else f"n = {data.num_clients.max():.0f} evaluation clients, "
+
+
 def say_empty(axis: Axes, why: str = "all runs diverged") -> None:
     """Say on a panel why it shows nothing."""
     axis.text(0.5, 0.5, why, transform=axis.transAxes, ha="center", fontsize=7, color="0.25")
@@ -64,6 +113,8 @@ def say_empty(axis: Axes, why: str = "all runs diverged") -> None:
 def save_figure(figure: Figure, base: str | Path) -> None:
     """Write ``<base>.png``, ``.pdf`` and ``.svg`` without dates, so that equal data give equal
     bytes."""
+    import matplotlib.pyplot as plt
+
     base = Path(base)
     no_date = {
         "png": {"Software": None},
