@@ -14,7 +14,7 @@ from perfedavg.planning.comparison_runs import (
     interpolation,
     settings_of_entries,
 )
-from perfedavg.analysis.summary import PAPER_DATASET
+from perfedavg.analysis.inputs import PAPER_DATASET
 from perfedavg.training.settings import BEST, MATCHED
 from perfedavg.config.experiment import every, load_config
 from perfedavg.data.sizes import declared_size
@@ -203,3 +203,24 @@ def compared_rounds_of_job(wildcards):
 def baselines(algorithm):
     """The settings of the job's baselines of one kind, likewise."""
     return settings_of([run for run in BASELINES if run.algorithm == algorithm])
+
+
+def trained_parameters(way):
+    """How many parameters a way to fine-tune changes."""
+    # Interim: torch takes two seconds at every start.
+    from perfedavg.personalization import fine_tuning
+
+    return fine_tuning.trained_parameters(experiment.model, way)
+
+
+# The ways to personalize, the ordinary one first: the others are compared with it.
+WAYS = [
+    {
+        "strategy": way.strategy,
+        **way.model_dump(mode="json", include={"layers", "optimizer", "lr"}),
+        "trained_parameters": trained_parameters(way),
+    }
+    for way in (
+        (experiment.personalization, *experiment.strategies) if experiment.strategies else ()
+    )
+]

@@ -119,6 +119,9 @@ class RunSpec(Stage):
     study: Literal["grid", "stage2", "comparison"] = Field(
         "grid", description="the part of the experiment that asks for the run"
     )
+    variant: str = ""
+    entry: str = ""
+    server_lr_factor: float | None = None
     dataset: str
     split: str
     stage: Count = 1

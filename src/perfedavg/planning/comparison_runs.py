@@ -49,6 +49,8 @@ def algorithm_runs(config: Config) -> list[RunSpec]:
             run_id=f"{setting}-s{seed}",
             setting=setting,
             study="comparison",
+            entry=name,
+            server_lr_factor=rate,
             dataset=config.data.dataset,
             split=config.split.order,
             clients_per_round=block.clients_per_round,

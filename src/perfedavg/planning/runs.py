@@ -107,6 +107,7 @@ def stage2_runs(config: Config) -> list[RunSpec]:
                 "run_id": f"{parent.setting}.{variant}-s{parent.seed}",
                 "setting": f"{parent.setting}.{variant}",
                 "study": "stage2",
+                "variant": variant,
                 "stage": 2,
                 "parent_run_id": parent.run_id,
                 "parent_rounds": first,
@@ -132,7 +133,7 @@ def baseline_runs(config: Config) -> list[BaselineSpec]:
             "server_lr": config.centralized.lr,
         }
         baselines |= {
-            f"centralized-{stop}": {"algorithm": "centralized", **values}
+            f"centralized-{stop}": {"algorithm": "centralized", "variant": stop, **values}
             for stop in (BEST, MATCHED)
         }
     if config.local_only:

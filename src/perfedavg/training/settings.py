@@ -35,6 +35,8 @@ class BaselineSpec(Block):
 
     run_id: str
     setting: str
+    study: str = "baseline"
+    variant: str = ""
     dataset: str
     split: str
     algorithm: Literal["centralized", "local_only"]
