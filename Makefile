@@ -30,8 +30,9 @@ format: .venv/.complete  ## format code and workflow
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
-schema: .venv/.complete  ## regenerate config/README.md and the JSON schema from the config models
+schema: .venv/.complete  ## regenerate config/README.md, the JSON schema and docs/outputs.md from config models and contracts
 	$(BIN)/python -m perfedavg.config.docs
+	$(BIN)/python -m tools.outputs
 
 lock: pyproject.toml  ## resolve pyproject.toml anew into requirements.lock and environment.yml
 	$(PYTHON) tools/lock.py

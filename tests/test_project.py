@@ -9,53 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from perfedavg.analysis.algorithms import ALGORITHMS_TABLE, POINTS
-from perfedavg.analysis.comparison import COMPARISON
-from perfedavg.analysis.figures.clients_before_after import CLIENTS_BEFORE_AFTER
-from perfedavg.analysis.figures.data_card import DATA_CARD_FIGURE
-from perfedavg.analysis.figures.finetune_curve import FINETUNE_CURVE
-from perfedavg.analysis.figures.interpolation import INTERPOLATION
-from perfedavg.analysis.figures.rounds import ROUNDS_FIGURE
-from perfedavg.analysis.figures.stage2 import STAGE2_FIGURE
-from perfedavg.analysis.figures.strategies import STRATEGIES_FIGURE
-from perfedavg.analysis.figures.theory import THEORY_FIGURE
-from perfedavg.analysis.strategies import STRATEGIES
-from perfedavg.analysis.summary import RUNS
-from perfedavg.analysis.table1 import TABLE1
-from perfedavg.analysis.theory_table import THEORY
-from perfedavg.data.describe import DATA_CARD
-from perfedavg.personalization.evaluate import PERSONALIZATION
-from perfedavg.planning.estimate import PLAN
 from perfedavg.runtime.source import PACKAGE, source_closure
-from perfedavg.training.centralized import PASSES
-from perfedavg.training.federated import ROUNDS, TIMINGS
-from perfedavg.training.theory import THEORY_MEASURED
+from tools.outputs import MARK, PAGE, generated, sections
 
 ROOT = Path(__file__).parents[1]
-CONTRACTS = {
-    "runs.csv": RUNS,
-    "runs/<run_id>/rounds.parquet": ROUNDS,
-    "runs/<run_id>/timings.parquet": TIMINGS,
-    "personalization/<run_id>.parquet": PERSONALIZATION,
-    "tables/table1.csv": TABLE1,
-    "runs/centralized-s<seed>/passes.parquet": PASSES,
-    "tables/baselines.csv` and `tables/stage2.csv": COMPARISON,
-    "tables/data_card.csv": DATA_CARD,
-    "theory/<run_id>.parquet": THEORY_MEASURED,
-    "tables/theory.csv": THEORY,
-    "figures/theory.csv": THEORY_FIGURE,
-    "tables/strategies.csv": STRATEGIES,
-    "tables/algorithms.csv": ALGORITHMS_TABLE,
-    "figures/strategies.csv": STRATEGIES_FIGURE,
-    "figures/algorithms.csv": POINTS,
-    "figures/interpolation.csv": INTERPOLATION,
-    "figures/finetune_curve.csv": FINETUNE_CURVE,
-    "figures/clients_before_after.csv": CLIENTS_BEFORE_AFTER,
-    "figures/stage2.csv": STAGE2_FIGURE,
-    "figures/rounds.csv": ROUNDS_FIGURE,
-    "figures/data_card.csv": DATA_CARD_FIGURE,
-    "plan.csv": PLAN,
-}
 
 
 def pins(lines):
@@ -137,22 +94,23 @@ def test_source_closure_follows_imports():
         not {"config/experiment.py", "planning/runs.py", "personalization/settings.py"} & names
     ), "nor does a new config key"
     figure = {
-        str(p.relative_to(PACKAGE))
-        for p in source_closure(ROOT / "workflow/scripts/rounds_figure.py")
+        str(p.relative_to(PACKAGE)) for p in source_closure(PACKAGE / "analysis/figures/rounds.py")
     }
-    assert {
-        "analysis/figures/rounds.py",
-        "analysis/figures/style.py",
-        "analysis/selection.py",
-    } <= figure
-    assert "training/federated.py" not in figure
+    assert {"analysis/figures/style.py", "analysis/choices.py", "analysis/summary.py"} <= figure
+    assert not any(name.startswith(("training/", "analysis/tables/")) for name in figure)
 
 
-@pytest.mark.parametrize("name", CONTRACTS)
-def test_docs_list_every_column_in_order(name):
-    text = (ROOT / "docs/outputs.md").read_text()
-    section = text.split(f"## `{name}`", 1)[1].split("\n## ", 1)[0]
-    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(CONTRACTS[name])
+def test_docs_of_outputs_are_generated_from_the_contracts():
+    """`make schema` writes them."""
+    assert PAGE.read_text().split(MARK)[1] == "\n" + generated()
+
+
+@pytest.mark.parametrize("name", sections())
+def test_docs_list_every_column_in_order_with_its_meaning(name):
+    section = PAGE.read_text().split(f"## `{name}`\n", 1)[1].split("\n## ", 1)[0]
+    lines = re.findall(r"^\| `(\w+)` \| (.*) \| (.+) \| (.+) \|$", section, re.MULTILINE)
+    assert [line[0] for line in lines] == list(sections()[name][1])
+    assert {line[1] for line in lines} <= {"text", "integer", "real"}
 
 
 def test_no_long_files_and_no_pickle():

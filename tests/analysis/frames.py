@@ -4,14 +4,21 @@ that means are plain."""
 import numpy as np
 import pandas as pd
 
+from perfedavg.analysis import formats
+from perfedavg.analysis.choices import Selection, SettingChoice
+from perfedavg.analysis.figures import style
 from perfedavg.data.sets.glyphs62 import SYNTHETIC
 
 RUNS = pd.DataFrame(
     {
         "run_id": ["fedavg-m5-e2-s0", "fedavg-m5-e2-s1", "fedavg-m5-e10-s0", "fedavg-m5-e10-s1"],
+        "setting": ["fedavg-m5-e2", "fedavg-m5-e2", "fedavg-m5-e10", "fedavg-m5-e10"],
         "dataset": "glyphs62",
         "split": "sorted",
         "study": "grid",
+        "variant": "",
+        "entry": "",
+        "server_lr_factor": np.nan,
         "algorithm": "fedavg",
         "stage": 1,
         "parent_run_id": None,
@@ -35,10 +42,20 @@ ACCURACY = {
     "fedavg-m5-e10-s0": {10: (0.20, 0.30, 0.30), 20: (0.30, 0.40, 0.45)},
     "fedavg-m5-e10-s1": {10: (0.25, 0.30, 0.30)},
 }
-SELECTION = {
-    "settings": {"fedavg-m5-e2": {"selected_epoch": 1}, "fedavg-m5-e10": {"selected_epoch": 2}},
-    "reptile": {},
-}
+
+
+def selected(epochs, reptile=()):
+    """A selection of these fine-tune epochs by setting; of nothing else that products read."""
+    settings = {setting: SettingChoice(epoch, 0.0, 0.0, 1, 0) for setting, epoch in epochs.items()}
+    return Selection(2, settings, None, None, dict(reptile))
+
+
+SELECTION = selected({"fedavg-m5-e2": 1, "fedavg-m5-e10": 2})
+
+
+def save(module, base, **values):
+    """Make the table or figure of a module from what its functions ask for."""
+    (style if "figures" in module.__name__ else formats).make(module, values, base)
 
 
 def rows(group="evaluation"):
@@ -46,12 +63,11 @@ def rows(group="evaluation"):
     0.1 below."""
     out = []
     for run_id, rounds in ACCURACY.items():
-        for number, accuracies in rounds.items():
+        for round_number, accuracies in rounds.items():
             for epoch, accuracy in enumerate(accuracies):
                 for client, num_test, sign in (("A", 10, 1), ("B", 90, -1)):
-                    out.append(
-                        (run_id, number, client, group, num_test, epoch, accuracy + 0.1 * sign)
-                    )
+                    shifted = accuracy + 0.1 * sign
+                    out.append((run_id, round_number, client, group, num_test, epoch, shifted))
     frame = pd.DataFrame(
         out,
         columns=["run_id", "round", "client_id", "client_group", "num_test", "epoch", "accuracy"],

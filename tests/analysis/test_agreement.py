@@ -6,9 +6,14 @@ import pytest
 from perfedavg.analysis.agreement import agreement, held_out_means
 
 INDEPENDENT = pd.DataFrame(
-    {"model": ["FedAvg", "FedAvg", "FedAvg", "centralized"], "seed": [0, 1, 0, 0], "trained": [20, 20, 40, 2],
-     "epoch0": [0.70, 0.72, 0.80, 0.81], "epoch1": [0.73, 0.73, 0.82, 0.82]}
-)  # fmt: skip
+    {
+        "model": ["FedAvg", "FedAvg", "FedAvg", "centralized"],
+        "seed": [0, 1, 0, 0],
+        "trained": [20, 20, 40, 2],
+        "epoch0": [0.70, 0.72, 0.80, 0.81],
+        "epoch1": [0.73, 0.73, 0.82, 0.82],
+    }
+)
 
 
 def test_both_groups_are_pooled_and_needed():
@@ -46,6 +51,9 @@ def test_what_is_missing_does_not_agree():
         (row.model, row.trained, row["fine-tune epoch"]): row.agrees for _, row in table.iterrows()
     }
     assert verdicts == {
-        ("FedAvg", 20, 0): "yes", ("FedAvg", 20, 1): "NO", ("FedAvg", 40, 0): "NO", ("FedAvg", 40, 1): "NO",
+        ("FedAvg", 20, 0): "yes",
+        ("FedAvg", 20, 1): "NO",
+        ("FedAvg", 40, 0): "NO",
+        ("FedAvg", 40, 1): "NO",
         ("centralized", 2, 0): "NO",
-    }  # fmt: skip
+    }

@@ -5,20 +5,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perfedavg.analysis.algorithms import algorithms_table, caption, points, readable
-from perfedavg.analysis.figures.algorithms import algorithms_figure
-from perfedavg.analysis.figures.interpolation import interpolation_data, interpolation_figure
-from perfedavg.analysis.rates import (
-    EQUAL_GRADIENTS,
-    EQUAL_ROUNDS,
-    choose_rates,
-    costs,
-    rounds_compared,
-)
+from perfedavg.analysis.choices import EQUAL_GRADIENTS, EQUAL_ROUNDS, RateChoice, ServerRates
+from perfedavg.analysis.figures import algorithms as figure
+from perfedavg.analysis.figures import interpolation
+from perfedavg.analysis.products import call
+from perfedavg.analysis.server_rates import choose_rates, costs, rounds_compared
+from perfedavg.analysis.tables import algorithms
 from perfedavg.runtime.errors import PerfedavgError
-from tests.analysis.frames import RUNS
+from tests.analysis.frames import RUNS, save
 
-ENTRIES = {"a": ["a.x1", "a.x2"], "m": ["m.x1"]}
+# Of each setting: its entry and the factor on its server rates; ids say nothing of them.
+SETTINGS = {"a.x1": ("a", 1.0), "a.x2": ("a", 2.0), "m.x1": ("m", 1.0)}
 COMPARED = {"a.x1": [2, 4], "a.x2": [2, 4], "m.x1": [1, 2]}
 # run -> round -> accuracy after epochs 0, 1, 2 on validation clients
 VALIDATION = {
@@ -33,9 +30,9 @@ VALIDATION = {
 
 def rows(accuracies, group):
     out = [
-        (run_id, number, client, group, 10, epoch, accuracy + sign * 0.05)
+        (run_id, round_number, client, group, 10, epoch, accuracy + sign * 0.05)
         for run_id, rounds in accuracies.items()
-        for number, curve in rounds.items()
+        for round_number, curve in rounds.items()
         for epoch, accuracy in enumerate(curve)
         for client, sign in (("A", 1), ("B", -1))
     ]
@@ -45,7 +42,7 @@ def rows(accuracies, group):
     )
 
 
-def spent():
+def rounds_rows():
     """Two clients a round: `a` takes one gradient each, `m` three and one Hessian-vector
     product."""
     out = []
@@ -60,26 +57,56 @@ def spent():
         "bytes_up",
         "bytes_down",
     ]
-    return costs(
-        pd.DataFrame(out, columns=columns).sample(frac=1, random_state=0), hessian_vector_product=2
-    )
+    return pd.DataFrame(out, columns=columns).sample(frac=1, random_state=0)
+
+
+def spent():
+    return costs(rounds_rows(), hessian_vector_product=2)
 
 
 def chosen(validation=VALIDATION, group="validation", budget=10):
     return choose_rates(
-        rows(validation, group), spent(), ENTRIES, COMPARED, [0, 1], rounds=2, budget=budget
+        rows(validation, group), spent(), runs_table(), COMPARED, rounds=2, budget=budget
     )
 
 
 def runs_table():
-    one = RUNS.iloc[0]
-    settings = [run_id.rsplit("-s", 1) for run_id in VALIDATION]
+    common = {**RUNS.iloc[0], "study": "comparison"}
     return pd.DataFrame(
         [
-            {**one, "run_id": f"{s}-s{seed}", "seed": int(seed), "study": "comparison"}
-            for s, seed in settings
+            common
+            | {"run_id": f"{setting}-s{seed}", "setting": setting, "seed": seed}
+            | {"entry": entry, "server_lr_factor": factor}
+            for setting, (entry, factor) in SETTINGS.items()
+            for seed in (0, 1)
         ]
     )
+
+
+def values(evaluation_rows, rates, **changes):
+    """What the comparison's products ask for."""
+    return {
+        "comparison_evaluation": evaluation_rows,
+        "runs": runs_table(),
+        "comparison_rounds": rounds_rows(),
+        "server_rates": rates,
+        "hessian_vector_product": 2,
+        "entries": ["a", "m"],
+        "server_lr_factors": [1, 2],
+        "target": 0.3,
+        "target_rounds": [1, 2],
+        "interpolated": [
+            {"family": family, "rate": rate, "entry": entry}
+            for family in ("rest", "powers")
+            for rate, entry in ((0, "a"), (1.0, "m"))
+        ],
+        "local_steps": 3,
+        "caveat": "caveat",
+    } | changes
+
+
+def make_table(evaluation_rows, rates, **changes):
+    return call(algorithms.compute, values(evaluation_rows, rates, **changes))
 
 
 def test_costs_are_summed_over_the_rounds():
@@ -94,22 +121,27 @@ def test_costs_are_summed_over_the_rounds():
 
 
 def test_rates_and_epochs_are_chosen_for_each_way_to_compare():
-    found = chosen()["entries"]
+    entries = chosen().entries
     # Round 2: a.x1 has mean curve (.1, .3, .3): .3 at epoch 1; a.x2 has .4 at epoch 2.
-    assert found["a"][EQUAL_ROUNDS] == {"setting": "a.x2", "selected_epoch": 2}
+    assert entries["a"].chosen[EQUAL_ROUNDS] == RateChoice("a.x2", 2)
     # 10 gradients: `a` is at round 4 by then (8), where a.x1 has (.5, .6, .65); `m` at round 1 (6 +
     # 2 * 2).
-    assert found["a"][EQUAL_GRADIENTS] == {"setting": "a.x1", "selected_epoch": 2}
-    assert found["m"][EQUAL_ROUNDS]["selected_epoch"] == 1
-    assert found["m"][EQUAL_GRADIENTS]["selected_epoch"] == 2
+    assert entries["a"].chosen[EQUAL_GRADIENTS] == RateChoice("a.x1", 2)
+    assert entries["m"].chosen[EQUAL_ROUNDS].selected_epoch == 1
+    assert entries["m"].chosen[EQUAL_GRADIENTS].selected_epoch == 2
+    assert chosen().settings == {"a.x1", "a.x2", "m.x1"}
+
+
+@pytest.mark.parametrize("budget", [9, 10])
+def test_rates_are_read_back_as_they_were(budget, tmp_path):
+    chosen(budget=budget).save(tmp_path / "algorithms.json")
+    assert ServerRates.load(tmp_path / "algorithms.json") == chosen(budget=budget)
 
 
 def test_an_entry_that_is_too_expensive_is_not_compared():
-    found = chosen(budget=9)["entries"]
-    assert found["m"][EQUAL_GRADIENTS] is None
-    table = algorithms_table(
-        rows(VALIDATION, "evaluation"), runs_table(), spent(), chosen(budget=9), [1, 2], 0.3, [1, 2]
-    )
+    rates = chosen(budget=9)
+    assert rates.entries["m"].chosen[EQUAL_GRADIENTS] is None
+    table = make_table(rows(VALIDATION, "evaluation"), rates)
     assert table.groupby("basis").entry.apply(list).to_dict() == {
         EQUAL_ROUNDS: ["a", "m"],
         EQUAL_GRADIENTS: ["a"],
@@ -118,7 +150,7 @@ def test_an_entry_that_is_too_expensive_is_not_compared():
 
 def test_a_rate_at_which_a_run_diverged_is_not_chosen():
     alive = {run_id: rounds for run_id, rounds in VALIDATION.items() if run_id != "a.x2-s1"}
-    assert chosen(alive)["entries"]["a"][EQUAL_ROUNDS]["setting"] == "a.x1"
+    assert chosen(alive).entries["a"].chosen[EQUAL_ROUNDS].setting == "a.x1"
 
 
 def test_a_run_that_diverged_behind_an_earlier_compared_round_counts_as_diverged():
@@ -127,13 +159,11 @@ def test_a_run_that_diverged_behind_an_earlier_compared_round_counts_as_diverged
     dead = spent().drop([("a.x1-s0", 3), ("a.x1-s0", 4)])
     assert rounds_compared(["a.x1-s0"], dead, EQUAL_GRADIENTS, 2, 10, [2, 4]) == {"a.x1-s0": 4}
     alive = {**VALIDATION, "a.x1-s0": {2: VALIDATION["a.x1-s0"][2]}}
-    found = choose_rates(
-        rows(alive, "validation"), dead, ENTRIES, COMPARED, [0, 1], rounds=2, budget=10
+    rates = choose_rates(
+        rows(alive, "validation"), dead, runs_table(), COMPARED, rounds=2, budget=10
     )
-    assert found["entries"]["a"][EQUAL_GRADIENTS]["setting"] == "a.x2"
-    table = algorithms_table(
-        evaluation().query("run_id != 'a.x2-s0'"), runs_table(), spent(), found, [1, 2], 0.3, [1, 2]
-    )
+    assert rates.entries["a"].chosen[EQUAL_GRADIENTS].setting == "a.x2"
+    table = make_table(evaluation().query("run_id != 'a.x2-s0'"), rates)
     row = table.set_index(["entry", "basis"]).loc[("a", EQUAL_ROUNDS)]
     assert (row.num_seeds, row.num_diverged, row.initial_never) == (2, 1, 1)
 
@@ -144,7 +174,7 @@ def test_rates_are_not_chosen_on_evaluation_clients():
 
 
 def evaluation():
-    """Two evaluation clients, also looked at between the compared rounds: round 3 of `a` is within
+    """Two evaluation clients, also evaluated between the compared rounds: round 3 of `a` is within
     the budget, and no choice."""
     accuracies = {
         "a.x2-s0": {1: (0.1, 0.1, 0.3), 2: (0.3, 0.3, 0.2)},
@@ -158,9 +188,7 @@ def evaluation():
 
 
 def test_the_table_by_hand():
-    table = algorithms_table(
-        evaluation(), runs_table(), spent(), chosen(), [1, 2], 0.3, [1, 2]
-    ).set_index(["entry", "basis"])
+    table = make_table(evaluation(), chosen()).set_index(["entry", "basis"])
     a = table.loc[("a", EQUAL_ROUNDS)]
     assert (a.setting, a.server_lr_factor, a.rate_at_edge, a["rounds"], a.gradient_evaluations) == (
         "a.x2",
@@ -183,58 +211,47 @@ def test_the_table_by_hand():
     assert (m.hessian_vector_products, m.cost, m.personalized_mean) == (4, 20, pytest.approx(0.4))
     assert (m.initial_never, m.personalized_never) == (2, 0)
     assert np.isnan(m.rounds_to_target_initial)
-    shown = readable(table.reset_index())
+    shown = algorithms.shown(table.reset_index(), ["a", "m"])
     assert shown.iloc[0]["server rate"] == "1 (×2, highest tried)"
     assert shown[shown["compared at"] == EQUAL_GRADIENTS]["rounds to 0.3, initial"].tolist() == [
         "",
         "",
     ]
-    hidden = readable(table.reset_index().replace({"entry": {"m": "rest.0.5"}}))
+    hidden = algorithms.shown(table.reset_index(), ["a"])
     assert set(hidden.algorithm) == {"a"}
     assert shown.iloc[1]["rounds to 0.3, initial"] == "never"
-    assert "10 mini-batch gradients" in caption(table, 10, 2)
+    assert "10 mini-batch gradients" in algorithms.caption(table, chosen(), 2)
 
 
 def test_rounds_to_the_target_are_counted_on_the_common_rounds_and_clients_alone():
-    """Round 3 is no common round; client C, looked at in one run alone, has no say."""
+    """Round 3 is no common round; client C, evaluated in one run alone, has no say."""
     more = evaluation()
     extra = more[(more.run_id == "m.x1-s0") & (more.client_id == "A")].assign(
         client_id="C", accuracy=1.0
     )
     early = more[more.run_id == "a.x2-s0"].assign(round=3, accuracy=1.0)
     some = pd.concat([more, extra, early], ignore_index=True)
-    table = algorithms_table(some, runs_table(), spent(), chosen(), [1, 2], 0.45, [1, 2]).set_index(
-        ["entry", "basis"]
-    )
+    table = make_table(some, chosen(), target=0.45).set_index(["entry", "basis"])
     assert table.loc[("a", EQUAL_ROUNDS)].initial_never == 2
     m = table.loc[("m", EQUAL_ROUNDS)]
     assert (m.personalized_never, m.rounds_to_target_personalized) == (1, 2)
-    assert (
-        readable(table.reset_index()).set_index("algorithm").iloc[1]["rounds to 0.45, personalized"]
-        == "2.0 (never: 1 of 2)"
-    )
+    shown = algorithms.shown(table.reset_index(), ["a", "m"])
+    assert shown["rounds to 0.45, personalized"][1] == "2.0 (never: 1 of 2)"
 
 
 def test_only_one_server_lr_factor_is_no_edge():
-    table = algorithms_table(
-        evaluation(), runs_table(), spent(), chosen(), [2], target=0.3, target_rounds=[1, 2]
-    )
+    table = make_table(evaluation(), chosen(), server_lr_factors=[2])
     assert set(table.rate_at_edge) == {""}
 
 
 def test_figures_show_the_points_and_are_reproducible(tmp_path):
-    found = points(evaluation(), runs_table(), spent(), chosen())
-    places = [
-        {"family": f, "rate": r, "entry": e}
-        for f in ("rest", "powers")
-        for r, e in ((0, "a"), (1.0, "m"))
-    ]
-    between = interpolation_data(found, places)
+    asked = values(evaluation(), chosen())
+    between = call(interpolation.compute, asked)
     assert len(between) == 8
     assert set(between.basis) == {EQUAL_ROUNDS}
     for again in ("one", "two"):
-        algorithms_figure(found, ["a", "m"], 10, "caveat", tmp_path / f"{again}/algorithms")
-        interpolation_figure(between, 2, 3, "caveat", tmp_path / f"{again}/interpolation")
+        save(figure, tmp_path / f"{again}/algorithms", **asked)
+        save(interpolation, tmp_path / f"{again}/interpolation", **asked)
     for name in ("algorithms", "interpolation"):
         for kind in ("png", "pdf", "svg", "csv"):
             files = [(tmp_path / f"{again}/{name}.{kind}").read_bytes() for again in ("one", "two")]
@@ -245,24 +262,11 @@ def test_figures_show_the_points_and_are_reproducible(tmp_path):
 
 
 def test_figures_of_runs_that_all_diverged_are_drawn_all_the_same(tmp_path):
-    none = choose_rates(
-        rows({}, "validation"), spent(), ENTRIES, COMPARED, [0, 1], rounds=2, budget=10
-    )
-    found = points(evaluation().iloc[:0], runs_table(), spent(), none)
-    assert found.empty
-    algorithms_figure(found, ["a", "m"], 10, "caveat", tmp_path / "algorithms")
-    interpolation_figure(
-        interpolation_data(found, [{"family": "rest", "rate": 0.0, "entry": "a"}]),
-        2,
-        3,
-        "caveat",
-        tmp_path / "between",
-    )
-    assert "all runs diverged" in (tmp_path / "algorithms.svg").read_text()
-    table = algorithms_table(
-        evaluation().iloc[:0], runs_table(), spent(), none, [1, 2], 0.3, [1, 2]
-    )
-    shown = readable(table)
+    asked = values(evaluation().iloc[:0], chosen({}))
+    for module, name in ((figure, "algorithms"), (interpolation, "between")):
+        save(module, tmp_path / name, **asked)
+        assert "all runs diverged" in (tmp_path / f"{name}.svg").read_text()
+    shown = algorithms.shown(call(algorithms.compute, asked), ["a", "m"])
     assert shown["initial accuracy"].tolist() == ["diverged"] * 4, (
         "each entry, at equal rounds and at equal gradients"
     )

@@ -5,28 +5,21 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from perfedavg.analysis.figures.strategies import strategies_data, strategies_figure
-from perfedavg.analysis.formats import write_three_forms
-from perfedavg.analysis.selection import selected_epochs
-from perfedavg.analysis.strategies import (
-    STRATEGIES,
-    as_runs,
-    caption,
-    readable,
-    selection_of_ways,
-    strategies_table,
-)
+from perfedavg.analysis.figures import strategies as figure
+from perfedavg.analysis.strategies import ways_as_settings
+from perfedavg.analysis.tables import strategies
 from perfedavg.data.sets.glyphs62 import SYNTHETIC
-from perfedavg.personalization.settings import FineTuning
 from perfedavg.storage.tables import EVALUATION, VALIDATION, read_table
+from tests.analysis.frames import save
 
 REFERENCE = "fedavg-m5-e10"
-WAYS = [
-    FineTuning(lr=0.05),
-    FineTuning(layers="last", lr=0.1),
-    FineTuning(optimizer="adam", lr=0.002),
-]
 SIZES = [36862, 31806, 36862]
+WAYS = [
+    {"strategy": "full", "layers": "all", "optimizer": "sgd", "lr": 0.05},
+    {"strategy": "last layer", "layers": "last", "optimizer": "sgd", "lr": 0.1},
+    {"strategy": "full, Adam", "layers": "all", "optimizer": "adam", "lr": 0.002},
+]
+WAYS = [way | {"trained_parameters": size} for way, size in zip(WAYS, SIZES, strict=True)]
 # way -> accuracies of clients A and B after epochs 0, 1, 2; of the validation client
 CURVES = {
     "full": ([(0.4, 0.6), (0.5, 0.5), (0.6, 0.8)], [0.5, 0.7, 0.6]),
@@ -40,11 +33,21 @@ SHIFT = {
 }  # how much better seed 1 is, after fine-tuning
 RUNS = pd.DataFrame(
     [
-        {"run_id": f"{setting}-s{seed}", "study": "grid", "algorithm": "fedavg", "stage": 1, "rounds": 20, "seed": seed,
-         "status": "finished", "caveat": SYNTHETIC}
-        for setting in (REFERENCE, "fedavg-m5-e2") for seed in (0, 1)
+        {
+            "run_id": f"{setting}-s{seed}",
+            "setting": setting,
+            "study": "grid",
+            "algorithm": "fedavg",
+            "stage": 1,
+            "rounds": 20,
+            "seed": seed,
+            "status": "finished",
+            "caveat": SYNTHETIC,
+        }
+        for setting in (REFERENCE, "fedavg-m5-e2")
+        for seed in (0, 1)
     ]
-)  # fmt: skip
+)
 
 
 def rows():
@@ -58,51 +61,12 @@ def rows():
                     ("B", EVALUATION, 30, b + shift),
                     ("V", VALIDATION, 20, validation[epoch]),
                 ):
-                    out.append(
-                        (
-                            f"{REFERENCE}-s{seed}",
-                            seed,
-                            20,
-                            client,
-                            group,
-                            5,
-                            tests,
-                            way,
-                            epoch,
-                            accuracy,
-                        )
-                    )
-                    if (
-                        way == "full" and group == EVALUATION
-                    ):  # of the ordinary way, other rounds and runs are there too
-                        out.append(
-                            (
-                                f"{REFERENCE}-s{seed}",
-                                seed,
-                                10,
-                                client,
-                                group,
-                                5,
-                                tests,
-                                way,
-                                epoch,
-                                0.0,
-                            )
-                        )
-                        out.append(
-                            (
-                                f"fedavg-m5-e2-s{seed}",
-                                seed,
-                                20,
-                                client,
-                                group,
-                                5,
-                                tests,
-                                way,
-                                epoch,
-                                1.0,
-                            )
-                        )
+                    facts = (client, group, 5, tests, way, epoch)
+                    out.append((f"{REFERENCE}-s{seed}", seed, 20, *facts, accuracy))
+                    # Of the ordinary way, other rounds and runs are there too.
+                    if way == "full" and group == EVALUATION:
+                        out.append((f"{REFERENCE}-s{seed}", seed, 10, *facts, 0.0))
+                        out.append((f"fedavg-m5-e2-s{seed}", seed, 20, *facts, 1.0))
     columns = [
         "run_id",
         "seed",
@@ -118,16 +82,27 @@ def rows():
     return pd.DataFrame(out, columns=columns)
 
 
+def asked(some=None, runs=RUNS, ways=WAYS):
+    """What table and figure ask for; the ordinary way lies in other files than the further ones."""
+    some = rows() if some is None else some
+    ordinary, further = some[some.strategy == "full"], some[some.strategy != "full"]
+    return {
+        "ordinary_rows": ordinary,
+        "strategy_rows": further,
+        "runs": runs,
+        "reference": REFERENCE,
+        "ways": ways,
+    }
+
+
 def make_table(some=None, runs=RUNS):
-    return strategies_table(
-        *as_runs(rows() if some is None else some, runs, REFERENCE, WAYS), WAYS, SIZES
-    )
+    return strategies.compute(**asked(some, runs))
 
 
 def test_epochs_are_chosen_for_each_way_on_validation_clients_alone():
     """On evaluation clients, epochs 2, 1 and 1 are best."""
     chosen = {"full": 1, "last layer": 1, "full, Adam": 2}
-    assert selected_epochs(selection_of_ways(*as_runs(rows(), RUNS, REFERENCE, WAYS))) == chosen
+    assert ways_as_settings(**asked())[2].epochs == chosen
     other = rows()
     other.loc[other.client_group == EVALUATION, "accuracy"] = 1 - other.accuracy
     table = make_table(other)
@@ -177,7 +152,7 @@ def test_a_diverged_seed_is_counted_and_left_out():
 
 def test_where_all_seeds_diverged_the_rows_stay():
     table = make_table(rows().iloc[:0], RUNS.assign(status="diverged at round 12"))
-    shown = readable(table)
+    shown = strategies.shown(table)
     assert shown["personalized accuracy"].tolist() == ["diverged"] * 3
     assert shown["fine-tune epochs"].tolist() == [""] * 3
     assert shown["learning rate"].tolist() == ["0.05", "0.1", "0.002"]
@@ -185,8 +160,8 @@ def test_where_all_seeds_diverged_the_rows_stay():
 
 def test_three_forms_and_back(tmp_path):
     table = make_table()
-    write_three_forms(STRATEGIES, table, readable(table), caption(table), tmp_path / "strategies")
-    back = read_table(STRATEGIES, tmp_path / "strategies.csv")
+    save(strategies, tmp_path / "strategies", **asked())
+    back = read_table(strategies.CONTRACT, tmp_path / "strategies.csv")
     pd.testing.assert_frame_equal(back, table, check_dtype=False, rtol=1e-5)
     text = (tmp_path / "strategies.md").read_text()
     for part in (SYNTHETIC, "31,806", "+0.1700", "minus full", "0.7200 (0.0990)", "50 %"):
@@ -194,9 +169,8 @@ def test_three_forms_and_back(tmp_path):
 
 
 def draw(some, base, ways=WAYS):
-    data = strategies_data(*as_runs(some, RUNS, REFERENCE, ways), ways)
-    strategies_figure(data, ways, SYNTHETIC, base)
-    return data
+    save(figure, base, caveat=SYNTHETIC, **asked(some, ways=ways))
+    return figure.compute(**asked(some, ways=ways))
 
 
 def test_figure_data_by_hand(tmp_path):
@@ -216,8 +190,14 @@ def test_the_figure_is_reproducible_and_says_what_it_shows(tmp_path):
     files = {p.name: p.read_bytes() for p in (tmp_path / "a").iterdir()}
     assert set(files) == {f"f.{kind}" for kind in ("png", "pdf", "svg", "csv")}
     assert files == {p.name: p.read_bytes() for p in (tmp_path / "b").iterdir()}
-    for text in ["last layer only, SGD, rate 0.1", "for comparison: all layers, SGD, rate 0.05", "all layers, Adam, rate 0.002",
-                 "epoch chosen on validation clients", "n = 2 evaluation clients, points: 2 seeds", SYNTHETIC]:  # fmt: skip
+    for text in [
+        "last layer only, SGD, rate 0.1",
+        "for comparison: all layers, SGD, rate 0.05",
+        "all layers, Adam, rate 0.002",
+        "epoch chosen on validation clients",
+        "n = 2 evaluation clients, points: 2 seeds",
+        SYNTHETIC,
+    ]:
         assert text in files["f.svg"].decode()
     with Image.open(tmp_path / "a/f.png") as png:
         assert png.size[0] >= 800

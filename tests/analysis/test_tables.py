@@ -6,43 +6,39 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perfedavg.analysis.formats import write_three_forms
+from perfedavg.analysis.choices import Selection
+from perfedavg.analysis.inputs import INPUTS, PAPER
 from perfedavg.analysis.selection import select
-from perfedavg.analysis.summary import load_evaluation, mean_over_clients, rounds_to_target
-from perfedavg.analysis.table1 import PAPER, TABLE1, beside_the_paper, caption, readable, table1
+from perfedavg.analysis.summary import mean_over_clients, rounds_to_target
+from perfedavg.analysis.tables import table1
 from perfedavg.data.sets.glyphs62 import SYNTHETIC
 from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.storage.tables import read_table, write_table
-from tests.analysis.frames import RUNS, SELECTION, rows
+from tests.analysis.frames import RUNS, SELECTION, rows, save, selected
 
 ROOT = Path(__file__).parents[2]
-FILES = RUNS.to_dict("records")
 
 
 @pytest.fixture
 def table():
-    return table1(rows(), RUNS, SELECTION, target=0.6, shown_epochs=[2])
+    return table1.compute(rows(), RUNS, SELECTION, None, target=0.6, shown_epochs=[2])
 
 
 def test_selection_takes_the_best_mean_epoch_and_setting():
     validation = rows("validation").query("round == 20")
-    chosen = select(validation, FILES, {})
-    e2, e10 = chosen["settings"]["fedavg-m5-e2"], chosen["settings"]["fedavg-m5-e10"]
-    assert (e2["selected_epoch"], e2["initial_accuracy"], e2["personalized_accuracy"]) == (
-        1,
-        0.45,
-        0.65,
-    )
-    assert (e10["selected_epoch"], e10["personalized_accuracy"]) == (2, 0.45)
-    assert chosen["best_setting_by_initial_accuracy"] == "fedavg-m5-e2"
-    assert chosen["num_clients"] == 2
+    chosen = select(validation, RUNS, {})
+    e2, e10 = chosen.settings["fedavg-m5-e2"], chosen.settings["fedavg-m5-e10"]
+    assert (e2.selected_epoch, e2.initial_accuracy, e2.personalized_accuracy) == (1, 0.45, 0.65)
+    assert (e10.selected_epoch, e10.personalized_accuracy) == (2, 0.45)
+    assert chosen.best_setting_by_initial_accuracy == "fedavg-m5-e2"
+    assert chosen.num_clients == 2
 
 
 def test_of_equal_epochs_the_earliest_is_selected_and_epoch_0_never():
     validation = rows("validation").query("round == 20")
     validation.loc[validation.epoch > 0, "accuracy"] = 0.1
-    chosen = select(validation, FILES, {})
-    assert {values["selected_epoch"] for values in chosen["settings"].values()} == {1}
+    chosen = select(validation, RUNS, {})
+    assert set(chosen.epochs.values()) == {1}
 
 
 def test_best_by_initial_and_by_personalized_can_differ():
@@ -50,16 +46,16 @@ def test_best_by_initial_and_by_personalized_can_differ():
     validation.loc[validation.run_id.str.contains("e10") & (validation.epoch == 0), "accuracy"] = (
         0.9
     )
-    chosen = select(validation, FILES[:3], {})
-    assert chosen["best_setting_by_initial_accuracy"] == "fedavg-m5-e10"
-    assert chosen["best_setting_by_personalized_accuracy"] == "fedavg-m5-e2"
+    chosen = select(validation, RUNS[:3], {})
+    assert chosen.best_setting_by_initial_accuracy == "fedavg-m5-e10"
+    assert chosen.best_setting_by_personalized_accuracy == "fedavg-m5-e2"
 
 
 def test_selection_refuses_evaluation_clients():
     with pytest.raises(
         PerfedavgError, match="evaluation clients; it must see validation clients only"
     ):
-        select(rows("evaluation"), FILES, {})
+        select(rows("evaluation"), RUNS, {})
 
 
 def test_table1_by_hand(table):
@@ -92,7 +88,7 @@ def test_table1_by_hand(table):
 
 
 def test_readable_table_says_never_and_counts(table):
-    shown = readable(table)
+    shown = table1.shown(table)
     assert shown["rounds to 0.6, initial"].tolist() == ["10.0 (never: 1 of 2)", "never (2 of 2)"]
     assert shown["initial accuracy"].tolist() == ["0.4500 (0.0707)", "0.3000"]
     assert shown["diverged"].tolist() == [0, 1]
@@ -101,8 +97,8 @@ def test_readable_table_says_never_and_counts(table):
 def test_a_setting_whose_runs_all_diverged_is_shown_as_such():
     runs = RUNS[RUNS.run_id == "fedavg-m5-e10-s1"]
     evaluation = rows()[lambda t: t.run_id == "fedavg-m5-e10-s1"]
-    selection = {"settings": {"fedavg-m5-e10": {"selected_epoch": None}}}
-    shown = readable(table1(evaluation, runs, selection, 0.2, [1]))
+    selection = selected({"fedavg-m5-e10": None})
+    shown = table1.shown(table1.compute(evaluation, runs, selection, None, 0.2, [1]))
     assert shown["initial accuracy"].item() == shown["personalized accuracy"].item() == "diverged"
     assert shown["rounds to 0.2, initial"].item() == "10.0", "reached before it diverged"
     assert shown["rounds to 0.2, personalized"].item() == "diverged"
@@ -111,35 +107,43 @@ def test_a_setting_whose_runs_all_diverged_is_shown_as_such():
 def test_both_models_are_looked_up_on_the_same_rounds():
     """Round 10 is not personalized, so that the initial model's 0.6 there does not count either."""
     evaluation = rows()[lambda t: (t["round"] == 20) | (t.epoch == 0)]
-    e2 = table1(evaluation, RUNS, SELECTION, target=0.5, shown_epochs=[2]).iloc[0]
+    e2 = table1.compute(evaluation, RUNS, SELECTION, None, 0.5, [2]).iloc[0]
     assert (e2.rounds_to_target_initial, e2.unreached_initial) == (20, 1)
 
 
 def test_a_setting_with_a_diverged_run_is_never_the_best():
     validation = rows("validation").query("round == 20")
     validation.loc[validation.run_id.str.contains("e10"), "accuracy"] = 0.9
-    chosen = select(validation, FILES, {})
-    assert chosen["settings"]["fedavg-m5-e10"]["num_diverged"] == 1
-    assert chosen["best_setting_by_personalized_accuracy"] == "fedavg-m5-e2"
+    chosen = select(validation, RUNS, {})
+    assert chosen.settings["fedavg-m5-e10"].num_diverged == 1
+    assert chosen.best_setting_by_personalized_accuracy == "fedavg-m5-e2"
+
+
+def test_the_selection_is_read_back_as_it_was(tmp_path):
+    """Also where a setting's runs all diverged."""
+    some = rows("validation")[lambda t: t.run_id != "fedavg-m5-e10-s0"]
+    chosen = select(some, RUNS, {"adam": ["fedavg-m5-e2"]})
+    assert chosen.epochs == {"fedavg-m5-e2": 1, "fedavg-m5-e10": None}
+    chosen.save(tmp_path / "selection.json")
+    assert Selection.load(tmp_path / "selection.json") == chosen
 
 
 def test_earlier_rounds_do_not_take_part_in_selection():
-    assert select(rows("validation"), FILES, {}) == select(
-        rows("validation").query("round == 20"), FILES, {}
+    assert select(rows("validation"), RUNS, {}) == select(
+        rows("validation").query("round == 20"), RUNS, {}
     )
 
 
 def test_of_each_kind_of_reptile_the_best_personalized_is_chosen():
     kinds = {"adam": ["fedavg-m5-e2", "fedavg-m5-e10"], "sgd": ["fedavg-m5-e10"]}
-    finished = [run | {"run_id": run["run_id"].replace("e10-s1", "e10-s0")} for run in FILES]
-    chosen = select(rows("validation"), finished, kinds)
-    assert chosen["reptile"] == {"adam": "fedavg-m5-e2", "sgd": "fedavg-m5-e10"}
+    chosen = select(rows("validation"), RUNS[:3], kinds)
+    assert chosen.reptile == {"adam": "fedavg-m5-e2", "sgd": "fedavg-m5-e10"}
 
 
 def test_only_runs_of_the_grid_are_ranked():
-    later = [run | {"study": "stage2" if "e2-" in run["run_id"] else "grid"} for run in FILES[:3]]
+    later = RUNS[:3].assign(study=["stage2", "stage2", "grid"])
     assert (
-        select(rows("validation"), later, {})["best_setting_by_personalized_accuracy"]
+        select(rows("validation"), later, {}).best_setting_by_personalized_accuracy
         == "fedavg-m5-e10"
     )
 
@@ -148,7 +152,7 @@ def test_validation_rows_in_the_files_do_not_count(tmp_path):
     both = pd.concat([rows(), rows("validation").assign(accuracy=1.0)])
     both.to_parquet(tmp_path / "a.parquet")
     pd.testing.assert_frame_equal(
-        load_evaluation([tmp_path / "a.parquet"]).reset_index(drop=True),
+        INPUTS["evaluation"]([tmp_path / "a.parquet"]).reset_index(drop=True),
         rows().drop(columns="client_group"),
         check_dtype=False,
     )
@@ -171,14 +175,13 @@ def test_the_mean_over_clients_is_a_mean_and_unweighted():
     )
 
 
-def test_tables_of_real_data_have_no_note_and_read_back(tmp_path):
-    table = table1(
-        rows(), RUNS.assign(dataset="emnist62", caveat=""), SELECTION, target=0.6, shown_epochs=[2]
-    )
-    write_table(TABLE1, table, tmp_path / "table1.csv")
-    back = read_table(TABLE1, tmp_path / "table1.csv")
+def test_tables_of_real_data_have_no_caveat_and_read_back(tmp_path):
+    runs = RUNS.assign(dataset="emnist62", caveat="")
+    table = table1.compute(rows(), runs, SELECTION, None, target=0.6, shown_epochs=[2])
+    write_table(table1.CONTRACT, table, tmp_path / "table1.csv")
+    back = read_table(table1.CONTRACT, tmp_path / "table1.csv")
     assert (back.caveat == "").all()
-    assert caption(back, 20).endswith("classified correctly.")
+    assert table1.caption(back, runs).endswith("classified correctly.")
 
 
 @pytest.mark.parametrize(("target", "expected"), [(0.3, 5), (0.4, 10), (0.6, np.nan)])
@@ -187,9 +190,10 @@ def test_rounds_to_target_is_the_first_evaluated_round_at_or_above(target, expec
     np.testing.assert_equal(rounds_to_target(curve, target), expected)
 
 
-def test_three_forms_carry_the_note_and_read_back(table, tmp_path):
-    write_three_forms(TABLE1, table, readable(table), caption(table, 20), tmp_path / "table1")
-    back = read_table(TABLE1, tmp_path / "table1.csv")
+def test_three_forms_carry_the_caveat_and_read_back(table, tmp_path):
+    values = {"selection": SELECTION, "paper": None, "target": 0.6, "shown_epochs": [2]}
+    save(table1, tmp_path / "table1", grid_evaluation=rows(), runs=RUNS, **values)
+    back = read_table(table1.CONTRACT, tmp_path / "table1.csv")
     pd.testing.assert_frame_equal(back, table, check_dtype=False, rtol=1e-5)
     assert (back.caveat == SYNTHETIC).all()
     markdown, latex = ((tmp_path / f"table1.{kind}").read_text() for kind in ("md", "tex"))
@@ -208,24 +212,27 @@ def test_contract_refuses_bad_tables(table, tmp_path):
         table.assign(num_seeds="two"),
     ):
         with pytest.raises((pandera.errors.SchemaError, pandera.errors.SchemaErrors)):
-            write_table(TABLE1, bad, tmp_path / "bad.csv")
+            write_table(table1.CONTRACT, bad, tmp_path / "bad.csv")
     assert not any(tmp_path.iterdir()), "nothing half-written"
 
 
 def test_the_paper_stands_beside_ours_where_it_has_the_row(table):
     paper = read_table(PAPER, ROOT / "config/paper_targets.csv")
     assert len(paper) == 8
-    beside = beside_the_paper(table.assign(local_epochs=pd.array([2, 3], dtype="Int64")), paper)
+    beside = table1.beside_the_paper(
+        table.assign(local_epochs=pd.array([2, 3], dtype="Int64")), paper
+    )
     assert beside.paper_initial_mean.tolist()[0] == 0.7473
     assert beside.difference_personalized[0] == pytest.approx(0.65 - 0.8292)
     assert beside.loc[1].filter(like="paper_").isna().all()
     assert np.isnan(beside.difference_initial[1])
-    shown = readable(beside)
+    shown = table1.shown(beside)
     assert shown["paper: initial"].tolist() == ["0.7473 (0.0260)", ""]
     assert shown["difference, initial"].tolist() == ["-0.2973", ""]
     assert shown["paper: rounds to 0.8, initial"].tolist() == ["310", ""]
-    assert "the paper's" in caption(beside, 20)
-    assert beside[list(TABLE1)].equals(table.assign(local_epochs=beside.local_epochs)[list(TABLE1)])
+    assert "the paper's" in table1.caption(beside, RUNS)
+    ours = list(table1.CONTRACT)
+    assert beside[ours].equals(table.assign(local_epochs=beside.local_epochs)[ours])
 
 
 @pytest.mark.parametrize(

@@ -67,9 +67,11 @@ if experiment.algorithms:
         resources:
             **needs("choose_rates"),
         params:
-            entries=settings_of_entries(experiment.algorithms),
+            runs=[
+                {name: getattr(run, name) for name in ("run_id", "setting", "entry")}
+                for run in ENTRY_RUNS
+            ],
             compared_rounds=COMPARED_ROUNDS,
-            seeds=list(experiment.seeds),
             rounds=experiment.algorithms.rounds,
             budget=gradient_budget(experiment.algorithms),
             hessian_vector_product=experiment.algorithms.hessian_vector_product,
@@ -108,95 +110,3 @@ if experiment.algorithms:
             compared_rounds=compared_rounds_of_job,
         script:
             "../scripts/evaluate_algorithms.py"
-
-    rule algorithms_table:
-        input:
-            lib=library("algorithms_table.py"),
-            rates=rules.choose_rates.output,
-            runs=rules.runs_table.output[0],
-            rounds=rules.choose_rates.input.rounds,
-            evaluation=expand(f"{RESULTS}/personalization/{{run_id}}.parquet", run_id=ENTRY_RUN_IDS),
-        output:
-            csv=report(
-                f"{RESULTS}/tables/algorithms.csv",
-                caption="../report/algorithms_table.rst",
-                category="Results",
-                labels={"table": "all algorithms"},
-            ),
-            other=multiext(f"{RESULTS}/tables/algorithms", ".md", ".tex"),
-        log:
-            f"{RESULTS}/logs/algorithms_table.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/algorithms_table.jsonl"
-        group:
-            "tables"
-        conda:
-            ENVIRONMENT
-        resources:
-            **needs("algorithms_table"),
-        params:
-            rates=list(experiment.algorithms.server_lr_factors),
-            target=experiment.target_accuracy,
-            target_rounds=every(experiment.algorithms.every, experiment.algorithms.rounds),
-            hessian_vector_product=experiment.algorithms.hessian_vector_product,
-        script:
-            "../scripts/algorithms_table.py"
-
-    rule algorithms_figures:
-        input:
-            lib=library("algorithms_figures.py"),
-            rates=rules.choose_rates.output,
-            runs=rules.runs_table.output[0],
-            rounds=rules.choose_rates.input.rounds,
-            evaluation=rules.algorithms_table.input.evaluation,
-        output:
-            png=report(
-                f"{RESULTS}/figures/algorithms.png",
-                caption="../report/algorithms.rst",
-                category="Results",
-                labels={"figure": "all algorithms"},
-            ),
-            other=multiext(f"{RESULTS}/figures/algorithms", ".pdf", ".svg", ".csv"),
-            interpolation=(
-                [
-                    report(
-                        f"{RESULTS}/figures/interpolation.png",
-                        caption="../report/interpolation.rst",
-                        category="Results",
-                        labels={"figure": "between FedSGD and FedAvg"},
-                    ),
-                    *multiext(f"{RESULTS}/figures/interpolation", ".pdf", ".svg", ".csv"),
-                ]
-                if experiment.algorithms.interpolation
-                else []
-            ),
-        log:
-            f"{RESULTS}/logs/algorithms_figures.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/algorithms_figures.jsonl"
-        group:
-            "tables"
-        conda:
-            ENVIRONMENT
-        resources:
-            **needs("algorithms_figures"),
-        params:
-            entries=list(experiment.algorithms.entries),
-            interpolation=interpolation(experiment.algorithms),
-            steps=experiment.algorithms.local_steps,
-            hessian_vector_product=experiment.algorithms.hessian_vector_product,
-        script:
-            "../scripts/algorithms_figures.py"
-
-
-rule algorithms:
-    # The algorithm comparison and the theory experiment: their tables and figures.
-    input:
-        expand(
-            f"{RESULTS}/tables/{{name}}.csv",
-            name=[name for name in TABLES if name in ("algorithms", "theory")],
-        ),
-        expand(
-            f"{RESULTS}/figures/{{name}}.png",
-            name=[name for name in FIGURES if name in ("algorithms", "interpolation", "theory")],
-        ),

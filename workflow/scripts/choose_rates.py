@@ -2,9 +2,8 @@
 
 import pandas as pd
 
-from perfedavg.analysis.rates import choose_rates, costs
+from perfedavg.analysis.server_rates import choose_rates, costs
 from perfedavg.runtime.job import job
-from perfedavg.storage.files import write_json
 
 with job(snakemake.log[0]):
     params = snakemake.params
@@ -12,14 +11,9 @@ with job(snakemake.log[0]):
         pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
         for files in (snakemake.input.validation, snakemake.input.rounds)
     )
-    spent, seeds = costs(rounds, params.hessian_vector_product), params.seeds
-    chosen = choose_rates(
-        validation,
-        spent,
-        params.entries,
-        params.compared_rounds,
-        seeds,
-        params.rounds,
-        params.budget,
+    spent = costs(rounds, params.hessian_vector_product)
+    runs = pd.DataFrame(params.runs, columns=["run_id", "setting", "entry"])
+    rates = choose_rates(
+        validation, spent, runs, params.compared_rounds, params.rounds, params.budget
     )
-    write_json(snakemake.output[0], chosen)
+    rates.save(snakemake.output[0])

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from perfedavg.analysis.summary import write_runs_table
+from perfedavg.analysis.runs import write_runs_table
 from perfedavg.data.sets import data_set
 from perfedavg.data.store import ClientStore
 from perfedavg.runtime.job import job
@@ -10,7 +10,6 @@ from perfedavg.runtime.job import job
 with job(snakemake.log[0]):
     store = ClientStore(Path(snakemake.input.store[0]).parent)
     params = snakemake.params
-    caveat = data_set(params.data).caveat(
-        store.column("client_id"), params.training_clients, params.rounds
-    )
+    clients = store.column("client_id")
+    caveat = data_set(params.data).caveat(clients, params.training_clients, params.rounds)
     write_runs_table(snakemake.input.runs, caveat, snakemake.output[0])

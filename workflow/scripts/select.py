@@ -4,11 +4,14 @@ import pandas as pd
 
 from perfedavg.analysis.selection import select
 from perfedavg.runtime.job import job
-from perfedavg.storage.files import read_json, write_json
+from perfedavg.storage.files import read_json
 
 with job(snakemake.log[0]):
     validation = pd.concat(
         [pd.read_parquet(file) for file in snakemake.input.validation], ignore_index=True
     )
-    runs = [read_json(file) for file in snakemake.input.runs]
-    write_json(snakemake.output[0], select(validation, runs, snakemake.params.reptile))
+    runs = pd.DataFrame(
+        [read_json(file) for file in snakemake.input.runs],
+        columns=["run_id", "setting", "study", "rounds"],
+    )
+    select(validation, runs, snakemake.params.reptile).save(snakemake.output[0])

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from perfedavg.analysis.summary import read_runs_table
+from perfedavg.analysis.runs import read_runs_table
 
 TOLERANCE, TOLERANCE_EARLY, EARLY_ROUND = 0.03, 0.05, 20
 NEEDED = {("FedAvg", 0), ("FedAvg", 1), ("centralized", 0)}

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from perfedavg.analysis.choices import Selection
 from perfedavg.analysis.provenance import job_times
-from perfedavg.analysis.summary import read_runs_table
+from perfedavg.analysis.runs import read_runs_table
 from perfedavg.storage.files import read_json, write_text
 
 
-def write_report(path: str | Path, results: str | Path, tables: list[str]) -> None:
-    """Write the page from what lies in the folder ``results`` of one experiment; ``tables`` are the
-    names of its tables."""
-    results = Path(results)
+def write_report(path: Path, products: list[dict[str, Any]]) -> None:
+    """Write the page from what lies beside it in the results folder of one experiment.
+
+    Args:
+        products: what ``Product.on_page`` gives, in the order of the page.
+    """
+    results = path.parent
     provenance = read_json(results / "provenance.json")
     runs = read_runs_table(results / "runs.csv")
     tried = runs.study == "comparison"
     diverged = runs.status.str.startswith("diverged")
     times = job_times(results / "logs")
     startup, work = times.startup_seconds.sum(), times.work_seconds.sum()
-    dataset = runs.dataset.iloc[0]
+    shown = [
+        product | (_shown(results / f"tables/{product['name']}.md"))
+        if product["kind"] == "table"
+        else product
+        for product in products
+    ]
     environment = Environment(
         loader=PackageLoader("perfedavg", "analysis"),
         autoescape=select_autoescape(["j2", "html"]),
@@ -31,11 +41,10 @@ def write_report(path: str | Path, results: str | Path, tables: list[str]) -> No
     )
     page = environment.get_template("report.html.j2").render(
         experiment=provenance["config"]["experiment"],
-        dataset=dataset,
+        dataset=runs.dataset.iloc[0],
         caveat=runs.caveat.iloc[0],
-        tables={name: _shown(results / f"tables/{name}.md") for name in tables},
-        has_interpolation=bool((provenance["config"]["algorithms"] or {}).get("interpolation")),
-        selection=read_json(results / "selection.json"),
+        sections=[(name, list(of)) for name, of in groupby(shown, lambda p: p["section"])],
+        selection=Selection.load(results / "selection.json"),
         num_runs=len(runs),
         diverged=runs.loc[diverged & ~tried, ["run_id", "status"]].to_dict("records"),
         num_tried=int(tried.sum()),
@@ -49,14 +58,15 @@ def write_report(path: str | Path, results: str | Path, tables: list[str]) -> No
     write_text(path, page)
 
 
-def _shown(path: Path) -> tuple[str, str]:
-    """Caption and HTML of a table's Markdown form; the note in bold stands at the top of the page
+def _shown(path: Path) -> dict[str, str]:
+    """Caption and HTML of a table's Markdown form; the caveat in bold stands at the top of the page
     already."""
     caption, table = path.read_text(encoding="utf-8").split("\n\n", 1)
     header, _, *rows = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in table.strip().splitlines()
     ]
-    return caption.split(" **")[0].strip(), _table(pd.DataFrame(rows, columns=header))
+    caption = caption.split(" **")[0].strip()
+    return {"caption": caption, "html": _table(pd.DataFrame(rows, columns=header))}
 
 
 def _table(frame: pd.DataFrame) -> str:
@@ -70,10 +80,6 @@ def _flat(config: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
         if isinstance(value, dict):
             rows += _flat(value, f"{prefix}{key}.")
         else:
-            rows.append(
-                (
-                    f"{prefix}{key}",
-                    ", ".join(map(str, value)) if isinstance(value, list) else str(value),
-                )
-            )
+            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            rows.append((f"{prefix}{key}", text))
     return rows

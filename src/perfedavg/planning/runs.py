@@ -9,6 +9,7 @@ from typing import Any
 
 from perfedavg.algorithms.spec import RunSpec
 from perfedavg.config.experiment import Config, every
+from perfedavg.models import trained_parameters
 from perfedavg.training.settings import BEST, MATCHED, BaselineSpec
 
 
@@ -125,6 +126,20 @@ def reptile_kinds(config: Config) -> dict[str, list[str]]:
         if run.algorithm == "reptile" and run.seed == config.seeds[0]:
             kinds.setdefault(run.server.kind, []).append(run.setting)
     return kinds
+
+
+def strategies(config: Config) -> list[dict[str, Any]]:
+    """The ways to fine-tune that are compared, as plain values; the ordinary one is the first."""
+    if not config.studies.strategies:
+        return []
+    return [
+        {
+            "strategy": way.strategy,
+            **way.model_dump(mode="json", include={"layers", "optimizer", "lr"}),
+            "trained_parameters": trained_parameters(config.model, way.layers),
+        }
+        for way in (config.evaluation.fine_tuning, *config.studies.strategies)
+    ]
 
 
 def baseline_runs(config: Config) -> list[BaselineSpec]:

@@ -1,14 +1,16 @@
 """Tables on disk: a contract of columns, types and bounds, checked whenever one is written or read
 back.
 
-A contract stands beside the code that writes the table; ``docs/outputs.md`` documents all of them,
-and a test holds the two in sync. It maps a column to its type (``str``, ``int``, ``float``; a ``?``
-behind it: values may be missing) and, behind a space, its bounds: ``"float? 0..1"``."""
+A contract stands beside the code that writes the table; ``docs/outputs.md`` is generated from all
+of them. It maps a column to its type (``str``, ``int``, ``float``; a ``?`` behind it: values may be
+missing) and, behind a space, its bounds, as in ``"float? 0..1"``; or to a :class:`Column`, which
+adds unit and meaning."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
@@ -17,7 +19,17 @@ from perfedavg.storage.files import atomic
 if TYPE_CHECKING:
     import pandera.pandas as pa
 
-Contract = dict[str, str]
+
+class Column(NamedTuple):
+    """A column of a contract."""
+
+    spec: str
+    """type and bounds"""
+    unit: str
+    meaning: str
+
+
+Contract = Mapping[str, str | Column]
 
 TRAINING, VALIDATION, EVALUATION = "training", "validation", "evaluation"
 """The client groups."""
@@ -40,7 +52,7 @@ def write_table(contract: Contract, table: pd.DataFrame, path: str | Path) -> No
 
 def read_table(contract: Contract, path: str | Path) -> pd.DataFrame:
     """Read a CSV table with the types of its contract (Parquet keeps its own)."""
-    always_text = [name for name, spec in contract.items() if spec == "str"]
+    always_text = [name for name, column in contract.items() if spec_of(column) == "str"]
     table = pd.read_csv(path, dtype=dict.fromkeys(always_text, "str"))
     table[always_text] = table[always_text].fillna(
         ""
@@ -48,12 +60,17 @@ def read_table(contract: Contract, path: str | Path) -> pd.DataFrame:
     return _schema(contract).validate(table)
 
 
+def spec_of(column: str | Column) -> str:
+    """Type and bounds of a contract's column."""
+    return column if isinstance(column, str) else column.spec
+
+
 def _schema(contract: Contract) -> pa.DataFrameSchema:
     import pandera.pandas as pa
 
     columns = {}
-    for column, spec in contract.items():
-        kind, _, bounds = spec.partition(" ")
+    for name, column in contract.items():
+        kind, _, bounds = spec_of(column).partition(" ")
         nullable = kind.endswith("?")
         dtype = {"int": "Int64" if nullable else "int64", "float": "float64", "str": "str"}[
             kind.rstrip("?")
@@ -64,5 +81,5 @@ def _schema(contract: Contract) -> pa.DataFrameSchema:
             for check, bound in ((pa.Check.ge, low), (pa.Check.le, high))
             if bound
         ]
-        columns[column] = pa.Column(dtype, checks, nullable=nullable, coerce=True)
+        columns[name] = pa.Column(dtype, checks, nullable=nullable, coerce=True)
     return pa.DataFrameSchema(columns)  # further columns may follow those of the contract

@@ -1,1 +1,1 @@
-"""One module a figure; each writes PNG, PDF, SVG and the data it shows as CSV."""
+"""One file per figure; ``analysis/products.py`` says what it holds. ``style`` is shared."""

@@ -2,42 +2,71 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import pandas as pd
 
-from perfedavg.analysis.algorithms import POINTS
-from perfedavg.analysis.figures.style import MANY, add_footer, save_figure, say_empty, use_style
-from perfedavg.analysis.rates import EQUAL_GRADIENTS, EQUAL_ROUNDS
-from perfedavg.storage.tables import write_table
+from perfedavg.analysis.choices import BASES, EQUAL_GRADIENTS, EQUAL_ROUNDS, ServerRates
+from perfedavg.analysis.figures.style import MANY, RUNS, add_footer, say_empty, subplots
+from perfedavg.analysis.points import POINTS, points
+from perfedavg.analysis.server_rates import costs
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TITLE = "all algorithms"
+SECTION = "How do the algorithms compare?"
+CAPTION = (
+    "Personalized against initial accuracy of all algorithms, one point per run, at equal rounds "
+    "and at equal gradient evaluations. Above the dotted line fine-tuning helps. Each algorithm's "
+    "server learning rate was chosen on validation clients."
+)
+ALT = (
+    "Personalized against initial accuracy of every algorithm, at equal rounds and at equal "
+    "gradient evaluations"
+)
+ROWS = "One row per (entry, basis, seed)."
+CONTRACT = POINTS
 
 
-def algorithms_figure(
-    data: pd.DataFrame, entries: list[str], budget: float, caveat: str, base: str | Path
-) -> None:
-    """Draw ``data``, the ``points`` of the comparison: a panel a basis; small points are runs,
-    large ones the mean over seeds."""
-    write_table(POINTS, data, Path(base).with_suffix(".csv"))
-    use_style()
-    figure, axes = plt.subplots(1, 2, figsize=(7.2, 4.1), sharex=True, sharey=True)
-    for axis, basis in zip(axes, (EQUAL_ROUNDS, EQUAL_GRADIENTS), strict=True):
+def asked(config: Any) -> bool:
+    """Where there is an algorithm comparison."""
+    return bool(config.studies.comparison)
+
+
+def settings(config: Any) -> dict[str, Any]:
+    """The entries shown, and what a Hessian-vector product costs."""
+    block = config.studies.comparison
+    return {"entries": list(block.entries), "hessian_vector_product": block.hessian_vector_product}
+
+
+def compute(
+    comparison_evaluation: pd.DataFrame,
+    runs: pd.DataFrame,
+    comparison_rounds: pd.DataFrame,
+    server_rates: ServerRates,
+    hessian_vector_product: float,
+    entries: list[str],
+) -> pd.DataFrame:
+    """The points of the entries, without the weights in between, which have a figure."""
+    spent = costs(comparison_rounds, hessian_vector_product)
+    data = points(comparison_evaluation, runs, spent, server_rates)
+    return data[data.entry.isin(entries)]
+
+
+def draw(data: pd.DataFrame, server_rates: ServerRates, entries: list[str], caveat: str) -> Figure:
+    """A panel per basis; small points are runs, large ones the mean over seeds."""
+    figure, axes = subplots(1, 2, figsize=(7.2, 4.1), sharex=True, sharey=True)
+    for axis, basis in zip(axes, BASES, strict=True):
         panel = data[data.basis == basis]
         for i, entry in enumerate(entries):
             color, marker = MANY[i % len(MANY)]
-            own = panel[panel.entry == entry]
+            rows = panel[panel.entry == entry]
+            small = RUNS | {"markersize": 3, "alpha": 0.55}
+            axis.plot(rows.initial, rows.personalized, marker=marker, color=color, **small)
             axis.plot(
-                own.initial,
-                own.personalized,
-                marker,
-                color=color,
-                markersize=3,
-                alpha=0.55,
-                markeredgewidth=0,
-            )
-            axis.plot(
-                own.initial.mean(),
-                own.personalized.mean(),
+                rows.initial.mean(),
+                rows.personalized.mean(),
                 marker,
                 color=color,
                 markersize=7,
@@ -54,7 +83,9 @@ def algorithms_figure(
             )
         axis.axline((0.5, 0.5), slope=1, color="0.6", linewidth=0.8, linestyle=":", zorder=0)
         axis.set_title(
-            basis if basis == EQUAL_ROUNDS else f"{basis} ({budget:g} mini-batch gradients)",
+            basis
+            if basis == EQUAL_ROUNDS
+            else f"{basis} ({server_rates.budget:g} mini-batch gradients)",
             fontsize=8,
         )
         axis.set_xlabel("initial accuracy", fontsize=8)
@@ -76,4 +107,4 @@ def algorithms_figure(
         "epochs were chosen on validation clients."
     )
     add_footer(figure, [what, caveat])
-    save_figure(figure, base)
+    return figure

@@ -3,30 +3,68 @@ gain against its size."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import LogLocator, NullFormatter
 
-from perfedavg.analysis.comparison import hurt_share
-from perfedavg.analysis.figures.style import SERIES, add_footer, save_figure, say_empty, use_style
+from perfedavg.analysis.choices import Selection
+from perfedavg.analysis.columns import CAVEAT, SEED, SETTING
+from perfedavg.analysis.figures.style import RUNS, SERIES, add_footer, say_empty, subplots
+from perfedavg.analysis.paired import (
+    CENTRALIZED_MATCHED,
+    LOCAL_ONLY,
+    baseline_models,
+    hurt_share,
+    paired_clients,
+)
 from perfedavg.analysis.summary import INITIAL, PERSONALIZED
-from perfedavg.storage.tables import write_table
+from perfedavg.storage.tables import Column
 
-CLIENTS_BEFORE_AFTER = {
-    "model": "str",
-    "setting": "str",
-    "seed": "int 0..",
-    "client_id": "str",
-    "num_train": "int 0..",
-    "num_test": "int 0..",
-    "initial": "float? 0..1",
-    "personalized": "float? 0..1",
-    "caveat": "str",
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TITLE = "clients before and after"
+SECTION = "Whom does fine-tuning help?"
+CAPTION = (
+    "Means hide clients that fine-tuning hurts: here is every evaluation client before and after "
+    "fine-tuning, and its gain against its number of train examples."
+)
+ALT = "Each client's accuracy before and after fine-tuning, and its gain against its size"
+IMAGE = "png"
+ROWS = "One row per (model, seed, evaluation client), at the run's last round."
+CONTRACT = {
+    "model": Column("str", "-", "model, as in `baselines`"),
+    "setting": SETTING,
+    "seed": SEED,
+    "client_id": Column("str", "-", "client"),
+    "num_train": Column("int 0..", "examples", "its train examples"),
+    "num_test": Column("int 0..", "examples", "its test examples"),
+    "initial": Column("float? 0..1", "accuracy", "before fine-tuning"),
+    "personalized": Column("float? 0..1", "accuracy", "after the selected epoch"),
+    "caveat": CAVEAT,
 }
+
+
+def settings(reference: str) -> dict[str, str]:
+    """The reference setting."""
+    return {"reference": reference}
+
+
+def personalized_models(runs: pd.DataFrame, selection: Selection, reference: str) -> dict[str, str]:
+    """Those of table ``baselines`` that have an initial model worth a look."""
+    models = baseline_models(runs, selection, reference)
+    return {name: s for name, s in models.items() if name not in (LOCAL_ONLY, CENTRALIZED_MATCHED)}
+
+
+def compute(
+    evaluation: pd.DataFrame, runs: pd.DataFrame, selection: Selection, reference: str, caveat: str
+) -> pd.DataFrame:
+    """Both accuracies of every client."""
+    models = personalized_models(runs, selection, reference)
+    clients = paired_clients(evaluation, runs, selection, models)
+    return clients.assign(caveat=caveat)[list(CONTRACT)]
+
 
 SIZE_GROUPS = 4
 
@@ -55,15 +93,14 @@ def gain_by_size(clients: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def clients_before_after_figure(
-    clients: pd.DataFrame, models: Collection[str], caveat: str, base: str | Path
-) -> None:
-    """Draw ``clients`` (of ``comparison.paired_clients``): a column a model, a point a (client,
-    seed)."""
-    data = clients.assign(caveat=caveat)[list(CLIENTS_BEFORE_AFTER)]
-    write_table(CLIENTS_BEFORE_AFTER, data, Path(base).with_suffix(".csv"))
-    use_style()
-    figure, axes = plt.subplots(
+def draw(
+    data: pd.DataFrame, runs: pd.DataFrame, selection: Selection, reference: str, caveat: str
+) -> Figure:
+    """A column per model, a point per (client, seed)."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    models = personalized_models(runs, selection, reference)
+    figure, axes = subplots(
         2,
         len(models),
         figsize=(max(2.4 * len(models), 4.8), 5.0),
@@ -75,38 +112,28 @@ def clients_before_after_figure(
         -0.006, 0.006, (2, len(data))
     )  # points of small test splits coincide
     for i, name in enumerate(models):
-        own, color = data[data.model == name], SERIES[i % len(SERIES)][0]
+        rows, color = data[data.model == name], SERIES[i % len(SERIES)][0]
         dx, dy = jitter[:, data.model == name]
         top, bottom = axes[0, i], axes[1, i]
         top.plot([0, 1], [0, 1], color="0.5", linewidth=0.8)
         top.plot(
-            own[INITIAL] + dx,
-            own[PERSONALIZED] + dy,
-            "o",
+            rows[INITIAL] + dx,
+            rows[PERSONALIZED] + dy,
+            marker="o",
             color=color,
-            markersize=2.5,
-            alpha=0.5,
-            markeredgewidth=0,
+            **RUNS | {"alpha": 0.5},
         )
         top.set_title(
-            f"{name}\n{100 * hurt_share(own):.0f} % hurt" if len(own) else name, fontsize=8
+            f"{name}\n{100 * hurt_share(rows):.0f} % hurt" if len(rows) else name, fontsize=8
         )
-        if own.empty:
+        if rows.empty:
             say_empty(top)
             say_empty(bottom)
         top.set_xlabel("initial accuracy", fontsize=8)
-        gain = own[PERSONALIZED] - own[INITIAL]
+        gain = rows[PERSONALIZED] - rows[INITIAL]
         bottom.axhline(0, color="0.5", linewidth=0.8)
-        bottom.plot(
-            own.num_train,
-            gain + dy,
-            "o",
-            color=color,
-            markersize=2.5,
-            alpha=0.35,
-            markeredgewidth=0,
-        )
-        groups = gain_by_size(own)
+        bottom.plot(rows.num_train, gain + dy, marker="o", color=color, **RUNS | {"alpha": 0.35})
+        groups = gain_by_size(rows)
         bottom.errorbar(
             groups.num_train,
             groups.gain,
@@ -134,4 +161,4 @@ def clients_before_after_figure(
         "sizes, ± standard error over clients."
     )
     add_footer(figure, [what, caveat])
-    save_figure(figure, base)
+    return figure

@@ -3,76 +3,88 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import MaxNLocator
 
-from perfedavg.analysis.figures.style import add_footer, save_figure, use_style
-from perfedavg.storage.tables import write_table
+from perfedavg.analysis.columns import CAVEAT
+from perfedavg.analysis.figures.style import add_footer, subplot_mosaic
+from perfedavg.data.describe import examples_shown
+from perfedavg.data.sets import data_set
+from perfedavg.data.store import ClientStore
+from perfedavg.storage.tables import Column
 
-DATA_CARD_FIGURE = {"shown": "str", "index": "int 0..", "value": "float 0..", "caveat": "str"}
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TITLE = "data card"
+SECTION = "What are the data like?"
+CAPTION = "The data: a contact sheet with one writer per row, client sizes and labels."
+ALT = "Contact sheet, client sizes and labels"
+IMAGE = "png"
+ROWS = (
+    "The bars of the figure; its contact sheet shows the first train images of 12 clients spread "
+    "over the store."
+)
+SIZES, SHARES = "train examples of a client", "share of a label"
+CONTRACT = {
+    "shown": Column("str", "-", f"`{SIZES}` or `{SHARES}`"),
+    "index": Column("int 0..", "-", "the client's position in the store, or the label"),
+    "value": Column("float 0..", "examples, or share of train examples", "height"),
+    "caveat": CAVEAT,
+}
 
 
-def data_card_figure(
-    shown: np.ndarray | list[str],
-    num_train: np.ndarray,
-    label_counts: np.ndarray,
-    dataset: str,
-    caveat: str,
-    base: str | Path,
-) -> None:
-    """Draw the card.
+def settings(config: Any) -> dict[str, Any]:
+    """The data set."""
+    return {"data_block": config.data.content}
 
-    Args:
-        shown: images ``[clients, images, h, w]`` in [0, 1], or a line of text per client.
-        num_train: train examples of every client.
-        label_counts: train examples of every class.
-    """
-    bars = [("train examples of a client", i, n) for i, n in enumerate(num_train)]
-    bars += [
-        ("share of a label", i, share) for i, share in enumerate(label_counts / label_counts.sum())
+
+def compute(store: Path, data_block: dict[str, Any]) -> pd.DataFrame:
+    """Train examples of every client, and of every class their share."""
+    clients = ClientStore(store)
+    counts = clients.label_counts().sum(0)
+    bars = {SIZES: clients.column("num_train"), SHARES: counts / counts.sum()}
+    parts = [
+        pd.DataFrame({"shown": shown, "index": range(len(heights)), "value": heights})
+        for shown, heights in bars.items()
     ]
-    data = pd.DataFrame(bars, columns=["shown", "index", "value"]).assign(caveat=caveat)
-    write_table(DATA_CARD_FIGURE, data, Path(base).with_suffix(".csv"))
-    use_style()
-    figure = plt.figure(figsize=(7.2, 5.6))
-    grid = figure.add_gridspec(2, 2, height_ratios=[2.2, 1])
-    axis = figure.add_subplot(grid[0, :])
-    writers, height, kind = len(shown), 1, "examples"
-    if isinstance(shown, list):
-        axis.set_ylim(writers, 0)
-        for row, line in enumerate(shown):
+    caveat = data_set(data_block).caveat(clients.column("client_id"))
+    return pd.concat(parts, ignore_index=True).assign(caveat=caveat)
+
+
+def draw(data: pd.DataFrame, store: Path, data_block: dict[str, Any]) -> Figure:
+    """The first train images of clients spread over the store, and the bars."""
+    from matplotlib.ticker import MaxNLocator
+
+    examples = examples_shown(ClientStore(store))
+    num_train, shares = (data[data.shown == shown].value for shown in (SIZES, SHARES))
+    figure, axes = subplot_mosaic("ii;sl", figsize=(7.2, 5.6), height_ratios=[2.2, 1])
+    axis, sizes, labels = (axes[panel] for panel in "isl")
+    clients, height, kind, meaning = len(examples), 1, "examples", ""
+    if isinstance(examples, list):
+        axis.set_ylim(clients, 0)
+        for row, line in enumerate(examples):
             axis.text(0.01, row + 0.5, line[:90], fontsize=6, family="monospace", va="center")
     else:
-        _, images, height, width = shown.shape
-        kind = "images"
-        axis.imshow(
-            shown.transpose(0, 2, 1, 3).reshape(writers * height, images * width),
-            cmap="gray",
-            vmin=0,
-            vmax=1,
-        )
-    axis.set(xticks=[], yticks=[(i + 0.5) * height for i in range(writers)])
-    axis.set_yticklabels([f"writer {i + 1}" for i in range(writers)], fontsize=6)
+        _, images, height, width = examples.shape
+        kind, meaning = "images", " (0-9 digits, 10-35 A-Z, 36-61 a-z)"
+        sheet = examples.transpose(0, 2, 1, 3).reshape(clients * height, images * width)
+        axis.imshow(sheet, cmap="gray", vmin=0, vmax=1)
+    axis.set(xticks=[], yticks=[(i + 0.5) * height for i in range(clients)])
+    axis.set_yticklabels([f"writer {i + 1}" for i in range(clients)], fontsize=6)
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
     axis.grid(False)
-    axis.set_title(f"{dataset}: train {kind} of {writers} clients, one a row", fontsize=8)
-    sizes = figure.add_subplot(grid[1, 0])
+    axis.set_title(f"{data_block['dataset']}: train {kind} of {clients} clients, one a row", fontsize=8)
     sizes.hist(num_train, bins=40, color="C0")
     sizes.set_xlabel(f"train examples a client (median {np.median(num_train):.0f})", fontsize=8)
     sizes.yaxis.set_major_locator(MaxNLocator(integer=True))
     sizes.set_ylabel("clients", fontsize=8)
-    labels = figure.add_subplot(grid[1, 1])
-    labels.bar(
-        np.arange(len(label_counts)), label_counts / label_counts.sum(), color="C0", width=0.9
-    )
-    meaning = " (0-9 digits, 10-35 A-Z, 36-61 a-z)" if kind == "images" else ""
+    labels.bar(np.arange(len(shares)), shares, color="C0", width=0.9)
     labels.set_xlabel(f"label{meaning}", fontsize=8)
     labels.set_ylabel("share of examples", fontsize=8)
-    add_footer(
-        figure, [f"n = {len(num_train)} clients, {num_train.sum():,} train examples.", caveat]
-    )
-    save_figure(figure, base)
+    what = f"n = {len(num_train)} clients, {num_train.sum():,.0f} train examples."
+    add_footer(figure, [what, data.caveat.iloc[0]])
+    return figure

@@ -3,64 +3,79 @@ the baselines."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.ticker import MaxNLocator
 
-from perfedavg.analysis.comparison import LOCAL_ONLY
+from perfedavg.analysis.choices import Selection
+from perfedavg.analysis.columns import ACCURACY, CAVEAT, EPOCH, NUM_CLIENTS, POOLED, SEED, SETTING
 from perfedavg.analysis.figures.style import (
+    MEAN,
+    RUNS,
     SERIES,
     add_footer,
-    save_figure,
+    num_clients_in_words,
     say_empty,
     seeds_in_words,
-    use_style,
+    subplots,
 )
-from perfedavg.analysis.selection import setting_of
+from perfedavg.analysis.paired import LOCAL_ONLY, baseline_models
 from perfedavg.analysis.summary import mean_over_clients
-from perfedavg.storage.tables import write_table
+from perfedavg.storage.tables import Column
 
-FINETUNE_CURVE = {
-    "name": "str",
-    "setting": "str",
-    "seed": "int 0..",
-    "round": "int 0..",
-    "epoch": "int 0..",
-    "accuracy": "float? 0..1",
-    "pooled": "float? 0..1",
-    "num_clients": "int 1..",
-    "caveat": "str",
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TITLE = "accuracy against fine-tune epoch"
+SECTION = "Whom does fine-tuning help?"
+CAPTION = (
+    "Accuracy after each fine-tune epoch: mean over evaluation clients, and pooled over their test "
+    "examples; epoch 0 is the initial model. Local-only clients train a fresh model on their own "
+    "data."
+)
+ALT = "Accuracy against fine-tune epoch, mean over clients and pooled"
+ROWS = "One row per (model, seed, fine-tune epoch), at the run's last round."
+CONTRACT = {
+    "name": Column("str", "-", "model, as in `baselines`"),
+    "setting": SETTING,
+    "seed": SEED,
+    "round": Column("int 0..", "rounds", "last round"),
+    "epoch": EPOCH,
+    "accuracy": ACCURACY,
+    "pooled": POOLED,
+    "num_clients": NUM_CLIENTS,
+    "caveat": CAVEAT,
 }
 
 
-def finetune_curve_data(
-    evaluation: pd.DataFrame, runs: pd.DataFrame, models: dict[str, str]
+def settings(reference: str) -> dict[str, str]:
+    """The reference setting."""
+    return {"reference": reference}
+
+
+def compute(
+    evaluation: pd.DataFrame, runs: pd.DataFrame, selection: Selection, reference: str
 ) -> pd.DataFrame:
-    """What the figure shows: one row a (model, seed, fine-tune epoch) at the run's last round."""
+    """The models of table ``baselines``."""
+    models = baseline_models(runs, selection, reference)
     names = {setting: name for name, setting in models.items()}
     means = mean_over_clients(evaluation).merge(
-        runs[["run_id", "seed", "rounds", "caveat"]], on="run_id"
+        runs[["run_id", "setting", "seed", "rounds", "caveat"]], on="run_id"
     )
-    means = means.assign(setting=means.run_id.map(setting_of))
     means = means[means.setting.isin(names) & (means["round"] == means["rounds"])]
-    return means.assign(name=means.setting.map(names))[list(FINETUNE_CURVE)]
+    return means.assign(name=means.setting.map(names))[list(CONTRACT)]
 
 
-def finetune_curve_figure(
-    data: pd.DataFrame,
-    models: dict[str, str],
-    local_epochs: int | None,
-    caveat: str,
-    base: str | Path,
-) -> None:
-    """Draw ``data``: a panel a mean; points are seeds, lines their mean. Local-only training has no
-    fine-tuning, so it is a line at its accuracy after ``local_epochs``, the number chosen on
-    validation clients."""
-    write_table(FINETUNE_CURVE, data, Path(base).with_suffix(".csv"))
-    use_style()
-    figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.6), sharey=True)
+def draw(
+    data: pd.DataFrame, runs: pd.DataFrame, selection: Selection, reference: str, caveat: str
+) -> Figure:
+    """A panel per kind of mean; points are seeds, lines their mean. Local-only training has no
+    fine-tuning, so it is a line at its accuracy after the number of epochs selected on validation
+    clients."""
+    from matplotlib.ticker import MaxNLocator
+
+    models = baseline_models(runs, selection, reference)
+    figure, axes = subplots(1, 2, figsize=(7.2, 3.6), sharey=True)
     titles = {
         "accuracy": "mean over evaluation clients",
         "pooled": "pooled over their test examples",
@@ -68,9 +83,10 @@ def finetune_curve_figure(
     for axis, (column, title) in zip(axes, titles.items(), strict=True):
         for i, (name, setting) in enumerate(models.items()):
             color, marker = SERIES[i % len(SERIES)]
-            own = data[data.setting == setting]
-            if setting == LOCAL_ONLY:
-                level = own.loc[own.epoch == local_epochs, column].mean()
+            rows = data[data.setting == setting]
+            if name == LOCAL_ONLY:
+                local_epochs = selection.epochs[setting]
+                level = rows.loc[rows.epoch == local_epochs, column].mean()
                 axis.axhline(
                     level,
                     color=color,
@@ -79,25 +95,9 @@ def finetune_curve_figure(
                     label=f"{name}, {local_epochs} epochs",
                 )
                 continue
-            axis.plot(
-                own.epoch,
-                own[column],
-                marker,
-                color=color,
-                markersize=2.5,
-                alpha=0.6,
-                markeredgewidth=0,
-            )
-            mean = own.groupby("epoch")[column].mean()
-            axis.plot(
-                mean.index,
-                mean,
-                color=color,
-                marker=marker,
-                markersize=3.5,
-                linewidth=1.4,
-                label=name,
-            )
+            axis.plot(rows.epoch, rows[column], marker=marker, color=color, **RUNS)
+            mean = rows.groupby("epoch")[column].mean()
+            axis.plot(mean.index, mean, color=color, marker=marker, label=name, **MEAN)
         if data.empty:
             say_empty(axis)
         axis.set_title(title, fontsize=8)
@@ -106,6 +106,6 @@ def finetune_curve_figure(
     axes[0].set_ylabel("accuracy", fontsize=8)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False, fontsize=7)
-    clients = "" if data.empty else f"n = {data.num_clients.max():.0f} evaluation clients, "
-    add_footer(figure, [clients + seeds_in_words(data.seed.nunique()), caveat])
-    save_figure(figure, base)
+    shown = num_clients_in_words(data) + seeds_in_words(data.seed.nunique())
+    add_footer(figure, [shown, caveat])
+    return figure

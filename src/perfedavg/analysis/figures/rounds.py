@@ -3,53 +3,69 @@ and E."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.ticker import MaxNLocator
 
-from perfedavg.analysis.figures.style import COLORS, MARKERS, add_footer, save_figure, use_style
+from perfedavg.analysis.choices import Selection
+from perfedavg.analysis.columns import ACCURACY, CAVEAT, EPOCH, GRID, NUM_CLIENTS, SEED
+from perfedavg.analysis.figures.style import COLORS, MARKERS, add_footer, subplots
+from perfedavg.analysis.runs import stage1
 from perfedavg.analysis.summary import INITIAL, PERSONALIZED, initial_and_personalized
-from perfedavg.storage.tables import write_table
+from perfedavg.storage.tables import Column
 
-ROUNDS_FIGURE = {
-    "clients_per_round": "int 1..",
-    "local_epochs": "int? 1..",
-    "local_steps": "int? 1..",
-    "seed": "int 0..",
-    "round": "int 1..",
-    "model": "str",
-    "epoch": "int 0..",
-    "accuracy": "float? 0..1",
-    "num_clients": "int 1..",
-    "caveat": "str",
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TITLE = "accuracy against rounds"
+SECTION = "How accurate are the initial and the personalized model?"
+CAPTION = (
+    "Initial and personalized accuracy against communication rounds. The initial model is the "
+    "global one; the personalized model is fine-tuned on each client's own train split. Both are "
+    "tested on the client's test split. A point is one seed, the line their mean, the band their "
+    "minimum to maximum."
+)
+ALT = "Initial and personalized accuracy against communication rounds, a panel for every M and E"
+ROWS = "One row per (run, evaluated round, model)."
+CONTRACT = {
+    **GRID,
+    "seed": SEED,
+    "round": Column("int 1..", "rounds", "evaluated round"),
+    "model": Column("str", "-", "`initial` or `personalized`"),
+    "epoch": EPOCH,
+    "accuracy": ACCURACY,
+    "num_clients": NUM_CLIENTS,
+    "caveat": CAVEAT,
 }
 
 
-def rounds_data(
-    evaluation: pd.DataFrame, runs: pd.DataFrame, selection: dict[str, Any]
+def settings(config: Any) -> dict[str, float]:
+    """The target accuracy."""
+    return {"target": config.evaluation.target_accuracy}
+
+
+def compute(
+    grid_evaluation: pd.DataFrame, runs: pd.DataFrame, selection: Selection
 ) -> pd.DataFrame:
-    """What the figure shows: one row a (run, evaluated round, model)."""
-    curves = initial_and_personalized(evaluation, runs, selection)
-    return curves.assign(caveat=runs.caveat.iloc[0])[list(ROUNDS_FIGURE)]
+    """The runs of the grid."""
+    curves = initial_and_personalized(grid_evaluation, stage1(runs), selection)
+    return curves[list(CONTRACT)]
 
 
-def rounds_figure(data: pd.DataFrame, runs: pd.DataFrame, target: float, base: str | Path) -> None:
-    """Draw ``data`` (of :func:`rounds_data`): a point a seed, a line through the mean, a band from
-    min to max.
+def draw(data: pd.DataFrame, runs: pd.DataFrame, target: float) -> Figure:
+    """A point per seed, a line through the mean, a band from min to max.
 
-    Every setting of ``runs`` has its panel, with the number of its runs that diverged, if any did.
-    """
-    write_table(ROUNDS_FIGURE, data, Path(base).with_suffix(".csv"))
-    use_style()
+    Every setting has its panel, with the number of its runs that diverged, if any did."""
+    from matplotlib.lines import Line2D
+    from matplotlib.ticker import MaxNLocator
+
+    runs = stage1(runs)
     work, letter = (
         ("local_epochs", "E") if runs.local_epochs.notna().all() else ("local_steps", "K")
     )
     cohorts, works = sorted(runs.clients_per_round.unique()), sorted(runs[work].unique())
     size = (max(4.8, 1.2 + 1.75 * len(works)), 1.2 + max(2.6, 1.6 * len(cohorts)))
-    figure, axes = plt.subplots(
+    figure, axes = subplots(
         len(cohorts), len(works), figsize=size, sharex=True, sharey=True, squeeze=False
     )
     for row, cohort in zip(axes, cohorts, strict=True):
@@ -70,16 +86,16 @@ def rounds_figure(data: pd.DataFrame, runs: pd.DataFrame, target: float, base: s
                 )
             axis.axhline(target, color="0.5", linewidth=0.8, linestyle=":")
             for model in (INITIAL, PERSONALIZED):
-                own = panel[panel.model == model]
-                by_round = own.groupby("round").accuracy
+                rows = panel[panel.model == model]
+                by_round = rows.groupby("round").accuracy
                 mean, color = by_round.mean(), COLORS[model]
                 axis.fill_between(
                     mean.index, by_round.min(), by_round.max(), color=color, alpha=0.2, linewidth=0
                 )
                 axis.plot(mean.index, mean, color=color, linewidth=1.4)
                 axis.plot(
-                    own["round"],
-                    own.accuracy,
+                    rows["round"],
+                    rows.accuracy,
                     MARKERS[model],
                     color=color,
                     markersize=2.2,
@@ -88,7 +104,7 @@ def rounds_figure(data: pd.DataFrame, runs: pd.DataFrame, target: float, base: s
                 )
             axis.set_title(f"M = {cohort}, {letter} = {int(amount)}", fontsize=8)
     handles = [
-        plt.Line2D(
+        Line2D(
             [],
             [],
             color=COLORS[model],
@@ -100,7 +116,7 @@ def rounds_figure(data: pd.DataFrame, runs: pd.DataFrame, target: float, base: s
         for model in (INITIAL, PERSONALIZED)
     ]
     handles.append(
-        plt.Line2D([], [], color="0.5", linewidth=0.8, linestyle=":", label=f"target {target:g}")
+        Line2D([], [], color="0.5", linewidth=0.8, linestyle=":", label=f"target {target:g}")
     )
     figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False)
     figure.supylabel("accuracy, mean over clients", fontsize=8)
@@ -111,7 +127,7 @@ def rounds_figure(data: pd.DataFrame, runs: pd.DataFrame, target: float, base: s
     axes[0, 0].set_ylim(bottom=max(0.0, lowest - 0.05) if lowest == lowest else 0.0)
     axes[0, 0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
     add_footer(figure, [_what(data, runs), runs.caveat.iloc[0]])
-    save_figure(figure, base)
+    return figure
 
 
 def _what(data: pd.DataFrame, runs: pd.DataFrame) -> str:

@@ -3,59 +3,81 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.ticker import MaxNLocator
 
+from perfedavg.analysis.choices import Selection
+from perfedavg.analysis.columns import ACCURACY, CAVEAT, EPOCH, NUM_CLIENTS, POOLED, SEED, SETTING
 from perfedavg.analysis.figures.style import (
+    MEAN,
+    RUNS,
     SERIES,
     add_footer,
-    save_figure,
+    num_clients_in_words,
     say_empty,
     seeds_in_words,
-    use_style,
+    subplots,
 )
-from perfedavg.analysis.selection import setting_of
+from perfedavg.analysis.paired import stage2_models
+from perfedavg.analysis.runs import stage1
 from perfedavg.analysis.summary import INITIAL, PERSONALIZED, initial_and_personalized
-from perfedavg.storage.tables import write_table
+from perfedavg.storage.tables import Column
 
-STAGE2_FIGURE = {
-    "name": "str",
-    "setting": "str",
-    "seed": "int 0..",
-    "round": "int 1..",
-    "model": "str",
-    "epoch": "int 0..",
-    "accuracy": "float? 0..1",
-    "pooled": "float? 0..1",
-    "num_clients": "int 1..",
-    "caveat": "str",
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TITLE = "stage 2 against rounds"
+SECTION = "What does stage 2 add?"
+CAPTION = (
+    "Initial and personalized accuracy in stage 2 and its controls, against communication rounds. "
+    "All start from the same stage-1 models; the controls spend the same extra rounds on FedAvg."
+)
+ALT = "Initial and personalized accuracy in stage 2 and its controls against rounds"
+ROWS = "One row per (run, evaluated round, model)."
+CONTRACT = {
+    "name": Column("str", "-", "model, as in `stage2`"),
+    "setting": SETTING,
+    "seed": SEED,
+    "round": Column("int 1..", "rounds", "evaluated round"),
+    "model": Column("str", "-", "`initial` or `personalized`"),
+    "epoch": EPOCH,
+    "accuracy": ACCURACY,
+    "pooled": POOLED,
+    "num_clients": NUM_CLIENTS,
+    "caveat": CAVEAT,
 }
 
 
-def stage2_data(
-    evaluation: pd.DataFrame, runs: pd.DataFrame, selection: dict[str, Any], models: dict[str, str]
+def asked(config: Any) -> bool:
+    """Where there is a stage 2."""
+    return bool(config.studies.stage2)
+
+
+def settings(reference: str) -> dict[str, str]:
+    """The reference setting."""
+    return {"reference": reference}
+
+
+def compute(
+    evaluation: pd.DataFrame, runs: pd.DataFrame, selection: Selection, reference: str
 ) -> pd.DataFrame:
-    """What the figure shows: one row a (run, evaluated round, model). ``models`` maps names to
-    settings, stage 1 first."""
+    """The models of table ``stage2``, stage 1 first."""
     curves = initial_and_personalized(evaluation, runs, selection)
-    curves = curves.assign(setting=curves.run_id.map(setting_of))
-    names = {setting: name for name, setting in models.items()}
+    names = {setting: name for name, setting in stage2_models(runs, selection, reference).items()}
     curves = curves[curves.setting.isin(names)]
-    return curves.assign(name=curves.setting.map(names))[list(STAGE2_FIGURE)]
+    return curves.assign(name=curves.setting.map(names))[list(CONTRACT)]
 
 
-def stage2_figure(
-    data: pd.DataFrame, models: dict[str, str], switch: int, caveat: str, base: str | Path
-) -> None:
-    """Draw ``data``: a panel a kind of model; points are seeds, lines their mean. ``switch`` is
-    stage 1's last round."""
-    write_table(STAGE2_FIGURE, data, Path(base).with_suffix(".csv"))
-    use_style()
-    figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.6), sharey=True)
+def draw(
+    data: pd.DataFrame, runs: pd.DataFrame, selection: Selection, reference: str, caveat: str
+) -> Figure:
+    """A panel per kind of model; points are seeds, lines their mean."""
+    from matplotlib.ticker import MaxNLocator
+
+    models = stage2_models(runs, selection, reference)
+    switch = stage1(runs)["rounds"].max()
+    figure, axes = subplots(1, 2, figsize=(7.2, 3.6), sharey=True)
     first, *later = models
     start = data[(data.name == first) & (data["round"] == switch)]
     shown = data[
@@ -65,28 +87,12 @@ def stage2_figure(
         axis.axvline(switch, color="0.6", linewidth=0.8, linestyle=":")
         for i, name in enumerate([first, *later]):
             color, marker = ("0.35", "o") if name == first else SERIES[(i - 1) % len(SERIES)]
-            own = shown[(shown.name == name) & (shown.model == model)]
-            axis.plot(
-                own["round"],
-                own.accuracy,
-                marker,
-                color=color,
-                markersize=2.5,
-                alpha=0.6,
-                markeredgewidth=0,
-            )
+            rows = shown[(shown.name == name) & (shown.model == model)]
+            axis.plot(rows["round"], rows.accuracy, marker=marker, color=color, **RUNS)
             if name != first:  # a line from stage 1's end, where all start
-                own = pd.concat([start[start.model == model], own])
-            mean = own.groupby("round").accuracy.mean()
-            axis.plot(
-                mean.index,
-                mean,
-                color=color,
-                marker=marker,
-                markersize=3.5,
-                linewidth=1.4,
-                label=name,
-            )
+                rows = pd.concat([start[start.model == model], rows])
+            mean = rows.groupby("round").accuracy.mean()
+            axis.plot(mean.index, mean, color=color, marker=marker, label=name, **MEAN)
         if data.empty:
             say_empty(axis)
         axis.set_title(f"{model} model", fontsize=8)
@@ -96,8 +102,8 @@ def stage2_figure(
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False, fontsize=7)
     last, before = data.num_clients.max(), data.num_clients.min()
-    clients = "" if data.empty else f"n = {last:.0f} evaluation clients, "
+    clients = num_clients_in_words(data)
     clients += f"{before:.0f} of them in rounds before a stage's last, " if before < last else ""
     what = "Dotted line: the switch to stage 2. Fine-tune epochs chosen on validation clients."
     add_footer(figure, [f"{clients}{seeds_in_words(data.seed.nunique())} {what}", caveat])
-    save_figure(figure, base)
+    return figure

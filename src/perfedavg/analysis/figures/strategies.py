@@ -3,38 +3,47 @@ reference runs' last models."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.ticker import MaxNLocator
 
+from perfedavg.analysis.columns import ACCURACY, CAVEAT, EPOCH, NUM_CLIENTS, POOLED, SEED
 from perfedavg.analysis.figures.style import (
+    MEAN,
+    RUNS,
     SERIES,
     add_footer,
-    save_figure,
+    num_clients_in_words,
     say_empty,
     seeds_in_words,
-    use_style,
+    subplots,
 )
-from perfedavg.analysis.selection import selected_epochs, setting_of
-from perfedavg.analysis.strategies import selection_of_ways
+from perfedavg.analysis.strategies import Ways, ways_as_settings
 from perfedavg.analysis.summary import mean_over_clients
-from perfedavg.personalization.settings import FineTuning
-from perfedavg.storage.tables import EVALUATION, write_table
+from perfedavg.storage.tables import Column
 
-STRATEGIES_FIGURE = {
-    "strategy": "str",
-    "fine_tune_lr": "float 0..",
-    "seed": "int 0..",
-    "round": "int 0..",
-    "epoch": "int 0..",
-    "accuracy": "float? 0..1",
-    "pooled": "float? 0..1",
-    "num_clients": "int 1..",
-    "selected_epoch": "int 1..",
-    "caveat": "str",
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TITLE = "ways to personalize"
+SECTION = "Which way to fine-tune is best?"
+CAPTION = (
+    "Ways to personalize the same FedAvg models: accuracy after each fine-tune epoch, mean over "
+    "evaluation clients. A ring marks the epoch chosen on validation clients."
+)
+ALT = "Accuracy against fine-tune epoch for each way to fine-tune"
+ROWS = "One row per (way to personalize, seed, fine-tune epoch), at the reference runs' last round."
+CONTRACT = {
+    "strategy": Column("str", "-", "way to personalize, as in `tables/strategies.csv`"),
+    "fine_tune_lr": Column("float 0..", "-", "its learning rate"),
+    "seed": SEED,
+    "round": Column("int 0..", "rounds", "last round"),
+    "epoch": EPOCH,
+    "accuracy": ACCURACY,
+    "pooled": POOLED,
+    "num_clients": NUM_CLIENTS,
+    "selected_epoch": Column("int 1..", "epochs", "the way's epoch selected on validation clients"),
+    "caveat": CAVEAT,
 }
 
 LAYERS = {"all": "all layers", "last": "last layer only", "all_but_last": "all but the last layer"}
@@ -42,38 +51,49 @@ OPTIMIZERS = {"sgd": "SGD", "adam": "Adam"}
 RING = {"markersize": 10, "markerfacecolor": "none", "markeredgewidth": 1.2}
 
 
-def strategies_data(
-    rows: pd.DataFrame, runs: pd.DataFrame, ways: Sequence[FineTuning]
+def asked(config: Any) -> bool:
+    """Where there are further ways."""
+    return bool(config.studies.strategies)
+
+
+def settings(reference: str, ways: Ways) -> dict[str, Any]:
+    """The reference setting and the ways."""
+    return {"reference": reference, "ways": ways}
+
+
+def compute(
+    ordinary_rows: pd.DataFrame,
+    strategy_rows: pd.DataFrame,
+    runs: pd.DataFrame,
+    reference: str,
+    ways: Ways,
 ) -> pd.DataFrame:
-    """What the figure shows: one row a (way, seed, fine-tune epoch) at the runs' last round;
-    ``rows`` and ``runs`` as from ``as_runs``."""
-    selected = selected_epochs(selection_of_ways(rows, runs))
-    means = mean_over_clients(rows[rows.client_group == EVALUATION])
-    means = means.merge(runs[["run_id", "seed", "rounds", "caveat"]], on="run_id").query(
-        "round == rounds"
+    """Every way at the reference runs' last round."""
+    evaluation, runs, selection = ways_as_settings(
+        ordinary_rows, strategy_rows, runs, reference, ways
     )
-    strategy = means.run_id.map(setting_of)
-    rates = {way.strategy: way.lr for way in ways}
-    means = means.assign(
-        strategy=strategy, fine_tune_lr=strategy.map(rates), selected_epoch=strategy.map(selected)
-    )
-    return means[list(STRATEGIES_FIGURE)]
+    means = mean_over_clients(evaluation)
+    means = means.merge(runs[["run_id", "setting", "seed", "rounds", "caveat"]], on="run_id")
+    means = means[means["round"] == means["rounds"]]
+    return means.assign(
+        strategy=means.setting,
+        fine_tune_lr=means.setting.map({way["strategy"]: way["lr"] for way in ways}),
+        selected_epoch=means.setting.map(selection.epochs),
+    )[list(CONTRACT)]
 
 
-def strategies_figure(
-    data: pd.DataFrame, ways: Sequence[FineTuning], caveat: str, base: str | Path
-) -> None:
-    """Draw ``data``: a panel an optimizer, a colour and marker the layers trained; points are
-    seeds, lines their mean, rings the chosen epochs. In panels that do not hold the first way, its
-    line stands in grey."""
-    write_table(STRATEGIES_FIGURE, data, Path(base).with_suffix(".csv"))
-    use_style()
-    optimizers = list(dict.fromkeys(way.optimizer for way in ways))
-    figure, axes = plt.subplots(
+def draw(data: pd.DataFrame, ways: Ways, caveat: str) -> Figure:
+    """A panel per optimizer, a colour and marker for the layers trained; points are seeds, lines
+    their mean, rings the selected epochs. In panels that do not hold the first way, its line stands
+    in grey."""
+    from matplotlib.ticker import MaxNLocator
+
+    optimizers = list(dict.fromkeys(way["optimizer"] for way in ways))
+    figure, axes = subplots(
         1, len(optimizers), figsize=(1.8 + 2.7 * len(optimizers), 3.9), sharey=True, squeeze=False
     )
     for axis, optimizer in zip(axes[0], optimizers, strict=True):
-        if optimizer != ways[0].optimizer:
+        if optimizer != ways[0]["optimizer"]:
             mean = _mean(data, ways[0])
             axis.plot(
                 mean.index,
@@ -82,32 +102,15 @@ def strategies_figure(
                 linewidth=1.4,
                 label=f"for comparison: {_label(ways[0])}",
             )
-        shown = [way for way in ways if way.optimizer == optimizer]
+        shown = [way for way in ways if way["optimizer"] == optimizer]
         for i, way in enumerate(shown):
-            color, marker = SERIES[list(LAYERS).index(way.layers)]
-            own, mean = data[data.strategy == way.strategy], _mean(data, way)
-            aside = 0.14 * (
-                i - (len(shown) - 1) / 2
-            )  # else the points of several ways hide each other
-            axis.plot(
-                own.epoch + aside,
-                own.accuracy,
-                marker,
-                color=color,
-                markersize=2.5,
-                alpha=0.6,
-                markeredgewidth=0,
-            )
-            axis.plot(
-                mean.index,
-                mean,
-                color=color,
-                marker=marker,
-                markersize=3.5,
-                linewidth=1.4,
-                label=_label(way),
-            )
-            chosen = mean[mean.index.isin(own.selected_epoch)]
+            color, marker = SERIES[list(LAYERS).index(way["layers"])]
+            rows, mean = data[data.strategy == way["strategy"]], _mean(data, way)
+            # Else the points of several ways hide each other.
+            aside = 0.14 * (i - (len(shown) - 1) / 2)
+            axis.plot(rows.epoch + aside, rows.accuracy, marker=marker, color=color, **RUNS)
+            axis.plot(mean.index, mean, color=color, marker=marker, label=_label(way), **MEAN)
+            chosen = mean[mean.index.isin(rows.selected_epoch)]
             axis.plot(chosen.index, chosen, "o", color=color, **RING)
         axis.plot([], [], "o", color="0.35", **RING, label="epoch chosen on validation clients")
         if data.empty:
@@ -116,14 +119,14 @@ def strategies_figure(
         axis.xaxis.set_major_locator(MaxNLocator(11, integer=True))
         axis.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, fontsize=7)
     axes[0, 0].set_ylabel("accuracy, mean over evaluation clients", fontsize=8)
-    clients = "" if data.empty else f"n = {data.num_clients.max():.0f} evaluation clients, "
-    add_footer(figure, [clients + seeds_in_words(data.seed.nunique()), caveat])
-    save_figure(figure, base)
+    what = num_clients_in_words(data) + seeds_in_words(data.seed.nunique())
+    add_footer(figure, [what, caveat])
+    return figure
 
 
-def _mean(data: pd.DataFrame, way: FineTuning) -> pd.Series:
-    return data[data.strategy == way.strategy].groupby("epoch").accuracy.mean()
+def _mean(data: pd.DataFrame, way: dict[str, Any]) -> pd.Series:
+    return data[data.strategy == way["strategy"]].groupby("epoch").accuracy.mean()
 
 
-def _label(way: FineTuning) -> str:
-    return f"{LAYERS[way.layers]}, {OPTIMIZERS[way.optimizer]}, rate {way.lr:g}"
+def _label(way: dict[str, Any]) -> str:
+    return f"{LAYERS[way['layers']]}, {OPTIMIZERS[way['optimizer']]}, rate {way['lr']:g}"

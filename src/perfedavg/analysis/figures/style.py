@@ -3,22 +3,26 @@ same data."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from textwrap import wrap
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-import matplotlib
+import pandas as pd
 
-matplotlib.use("agg")
-
-import matplotlib.pyplot as plt
-import seaborn as sns
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
+from perfedavg.analysis.products import call
 from perfedavg.analysis.summary import INITIAL, PERSONALIZED
 from perfedavg.storage.files import atomic
+from perfedavg.storage.tables import write_table
 
-_SAFE = sns.color_palette("colorblind")
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# A palette for the colour-blind, seaborn's.
+_SAFE = ["#0173B2", "#DE8F05", "#029E73", "#D55E00", "#CC78BC"]
+_SAFE += ["#CA9161", "#FBAFE4", "#949494", "#ECE133", "#56B4E9"]
 COLORS = {INITIAL: _SAFE[0], PERSONALIZED: _SAFE[1]}
 SERIES = [(_SAFE[i], marker) for i, marker in zip((0, 1, 2, 3, 4, 7, 8), "oDs^vPX", strict=True)]
 """(colour, marker) of the first, second, ... of several models in one panel."""
@@ -27,19 +31,89 @@ MANY = [(_SAFE[i % 10], marker) for i, marker in enumerate("oDs^vPX<>*hp")]
 MARKERS = {INITIAL: "o", PERSONALIZED: "D"}
 
 
+RUNS = {"linestyle": "", "markersize": 2.5, "alpha": 0.6, "markeredgewidth": 0}
+"""How single runs look, and"""
+MEAN = {"markersize": 3.5, "linewidth": 1.4}
+"""their mean."""
+
+
+def make(module: ModuleType, values: Mapping[str, Any], base: str | Path) -> None:
+    """Compute a figure's data and write ``<base>.csv`` (checked against its contract), then draw
+    it: ``<base>.png``, ``.pdf`` and ``.svg``.
+
+    Args:
+        module: of the product.
+        values: what its functions ask for.
+    """
+    data = call(module.compute, values)
+    write_table(module.CONTRACT, data, Path(base).with_suffix(".csv"))
+    save_figure(call(module.draw, values, data), base)
+
+
+def subplots(*args: Any, **kwargs: Any) -> tuple[Figure, Any]:
+    """``matplotlib.pyplot.subplots`` in the shared style."""
+    use_style()
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(*args, **kwargs)
+
+
+def subplot_mosaic(*args: Any, **kwargs: Any) -> tuple[Figure, dict[str, Axes]]:
+    """``matplotlib.pyplot.subplot_mosaic`` in the shared style."""
+    use_style()
+    import matplotlib.pyplot as plt
+
+    return plt.subplot_mosaic(*args, **kwargs)
+
+
 def use_style() -> None:
     """Set the shared style."""
-    sns.set_theme(context="paper", style="ticks", palette="colorblind", font="DejaVu Sans")
-    plt.rcParams |= {
+    import matplotlib
+    import matplotlib.pyplot as plt
+    from cycler import cycler
+
+    matplotlib.use("agg")
+    small, ink = 8.8, ".15"
+    ticks = {
+        f"{axis}tick.{key}": value
+        for axis in "xy"
+        for key, value in {
+            "color": ink,
+            "labelsize": small,
+            "major.size": 4.8,
+            "major.width": 1.0,
+            "minor.size": 3.2,
+            "minor.width": 0.8,
+        }.items()
+    }
+    plt.rcParams |= ticks | {
+        "font.family": "DejaVu Sans",
+        "font.size": 9.6,
+        "text.color": ink,
+        "axes.titlesize": 9.6,
+        "axes.labelsize": 9.6,
+        "axes.labelcolor": ink,
+        "axes.edgecolor": ink,
+        "axes.linewidth": 1.0,
+        "axes.axisbelow": True,
+        "axes.prop_cycle": cycler(color=_SAFE),
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.color": ".8",
+        "grid.alpha": 0.35,
+        "grid.linewidth": 0.5,
+        "legend.fontsize": small,
+        "lines.linewidth": 1.2,
+        "lines.markersize": 4.8,
+        "lines.solid_capstyle": "round",
+        "patch.linewidth": 0.8,
+        "patch.edgecolor": "w",
+        "patch.force_edgecolor": True,
         "svg.hashsalt": "perfedavg",  # else ids in the SVG differ from run to run
         "svg.fonttype": "none",
         "pdf.fonttype": 42,
         "savefig.dpi": 200,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": True,
-        "grid.alpha": 0.35,
-        "grid.linewidth": 0.5,
         "figure.constrained_layout.use": True,
     }
 
@@ -56,6 +130,11 @@ def seeds_in_words(n: int) -> str:
     return f"points: {n} seeds; lines: their mean." if n > 1 else "one seed." if n else ""
 
 
+def num_clients_in_words(data: pd.DataFrame) -> str:
+    """How many evaluation clients ``data`` are a mean over, for the footer."""
+    return "" if data.empty else f"n = {data.num_clients.max():.0f} evaluation clients, "
+
+
 def say_empty(axis: Axes, why: str = "all runs diverged") -> None:
     """Say on a panel why it shows nothing."""
     axis.text(0.5, 0.5, why, transform=axis.transAxes, ha="center", fontsize=7, color="0.25")
@@ -64,6 +143,8 @@ def say_empty(axis: Axes, why: str = "all runs diverged") -> None:
 def save_figure(figure: Figure, base: str | Path) -> None:
     """Write ``<base>.png``, ``.pdf`` and ``.svg`` without dates, so that equal data give equal
     bytes."""
+    import matplotlib.pyplot as plt
+
     base = Path(base)
     no_date = {
         "png": {"Software": None},

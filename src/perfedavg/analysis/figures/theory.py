@@ -3,28 +3,49 @@ algorithms' updates lie to each other as the number of local steps K grows."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, MaxNLocator
 
-from perfedavg.analysis.figures.style import SERIES, add_footer, save_figure, say_empty, use_style
-from perfedavg.storage.tables import write_table
+from perfedavg.analysis.columns import CAVEAT, SEED
+from perfedavg.analysis.figures.style import MEAN, RUNS, SERIES, add_footer, say_empty, subplots
+from perfedavg.storage.tables import Column
 
-THEORY_FIGURE = {
-    "panel": "str",
-    "name": "str",
-    "round": "int 1..",
-    "k": "int 1..",
-    "seed": "int 0..",
-    "batches": "str",
-    "value": "float?",
-    "caveat": "str",
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+TITLE = "FedAvg's update and MAML"
+SECTION = "Is FedAvg's update a meta-learning one?"
+CAPTION = (
+    "FedAvg's update of K local steps is FedSGD's plus FOMAML(1)'s to FOMAML(K - 1)'s (a: what is "
+    "left, and two controls in which a condition is broken). How near FOMAML and the printed form "
+    "come to exact MAML is another matter: the directions and lengths of the algorithms' averaged "
+    "updates (b, c, d), at models along the reference run."
+)
+ALT = (
+    "Residual of the identity between FedAvg, FedSGD and FOMAML, and directions and lengths of the "
+    "updates"
+)
+ROWS = "One row per (panel, name, round, K, seed, kind of batches)."
+CONTRACT = {
+    "panel": Column(
+        "str",
+        "-",
+        "`identity`, `cosine with FedAvg` (of E = K epochs), `cosine with MAML` or `norm relative "
+        "to MAML` (exact MAML(K))",
+    ),
+    "name": Column("str", "-", "the residual or the algorithm"),
+    "round": Column("int 1..", "rounds", "round of the reference run's model"),
+    "k": Column("int 1..", "steps", "K, local steps (of FedAvg(E = K): epochs)"),
+    "seed": SEED,
+    "batches": Column("str", "-", "`full-batch` or `mini-batch`"),
+    "value": Column(
+        "float?", "see `panel`", "residual relative to FedAvg(K), cosine, or ratio of norms"
+    ),
+    "caveat": CAVEAT,
 }
 
 IDENTITY, FEDAVG, MAML, LENGTHS = (
@@ -76,34 +97,43 @@ _ZERO = 1e-18
 """Where a residual of exactly 0 stands on the log axis."""
 
 
-def theory_data(table: pd.DataFrame) -> pd.DataFrame:
-    """What the figure shows of table ``theory``: one row a (panel, name, checkpoint, K, seed, kind
-    of batches)."""
+def asked(config: Any) -> bool:
+    """Where there is a theory experiment."""
+    return bool(config.studies.theory)
+
+
+def settings(config: Any) -> dict[str, int]:
+    """How many clients are in a cohort, and how many models (checkpoints times seeds) there are."""
+    return {
+        "clients": config.studies.theory.clients,
+        "models": len(config.studies.theory.rounds) * len(config.seeds),
+    }
+
+
+def compute(theory_rows: pd.DataFrame, caveat: str) -> pd.DataFrame:
+    """What the panels show of all that was measured."""
     keys = ["round", "k", "seed", "batches", "caveat"]
+    table = theory_rows.sort_values(keys[:4], ignore_index=True).assign(caveat=caveat)
     parts = [
         table[keys].assign(panel=panel, name=name, value=table[column])
         for panel, shown in PANELS.items()
         for name, column in shown.items()
     ]
-    return pd.concat(parts, ignore_index=True)[list(THEORY_FIGURE)]
+    return pd.concat(parts, ignore_index=True)[list(CONTRACT)]
 
 
-def theory_figure(
-    table: pd.DataFrame, caveat: str, clients: int, models: int, base: str | Path
-) -> None:
-    """Draw table ``theory``. ``clients`` are in a cohort; ``models`` (checkpoints times seeds) were
-    asked for."""
-    data = theory_data(table)
-    write_table(THEORY_FIGURE, data, Path(base).with_suffix(".csv"))
-    use_style()
-    figure, axes = plt.subplots(2, 2, figsize=(7.2, 5.8))
+def draw(data: pd.DataFrame, caveat: str, clients: int, models: int) -> Figure:
+    """Four panels; a log axis for the residuals."""
+    from matplotlib.ticker import MaxNLocator
+
+    figure, axes = subplots(2, 2, figsize=(7.2, 5.8))
     for axis, panel in zip(axes.flat, PANELS, strict=True):
         styles = _RESIDUALS if panel == IDENTITY else _ALGORITHMS
         for i, name in enumerate(PANELS[panel]):
-            own = data[(data.panel == panel) & (data.name == name)]
+            rows = data[(data.panel == panel) & (data.name == name)]
             if panel == IDENTITY:
-                own = own.assign(value=own.value.where(own.value != 0, _ZERO))
-            _draw(axis, own, *styles[name], shift=0.05 * (i - 1))
+                rows = rows.assign(value=rows.value.where(rows.value != 0, _ZERO))
+            _draw(axis, rows, *styles[name], shift=0.05 * (i - 1))
         axis.set_title(_TITLES[panel], fontsize=8, loc="left")
         axis.set_ylabel(_LABELS[panel], fontsize=8)
         axis.set_xlabel("local steps K", fontsize=8)
@@ -124,35 +154,29 @@ def theory_figure(
         "step uses all of a client's examples."
     )
     add_footer(figure, [what if len(data) else "", caveat])
-    save_figure(figure, base)
+    return figure
 
 
-def _draw(axis: Axes, own: pd.DataFrame, color: str, marker: str, shift: float) -> None:
+def _draw(axis: Axes, rows: pd.DataFrame, color: str, marker: str, shift: float) -> None:
     """One name: single models as points and their mean as a line, for mini-batches; a dashed mean
     for full batches."""
-    mini, full = (own[own.batches == batches] for batches in ("mini-batch", "full-batch"))
+    mini, full = (rows[rows.batches == batches] for batches in ("mini-batch", "full-batch"))
     means = full.groupby("k").value.mean()
     axis.plot(means.index, means, "--", color=color, linewidth=1)
-    axis.plot(
-        mini.k + shift,
-        mini.value,
-        marker,
-        color=color,
-        markersize=2.5,
-        alpha=0.5,
-        markeredgewidth=0,
-    )
+    small = RUNS | {"alpha": 0.5}
+    axis.plot(mini.k + shift, mini.value, marker=marker, color=color, **small)
     means = mini.groupby("k").value.mean()
-    axis.plot(means.index, means, color=color, marker=marker, markersize=3.5, linewidth=1.4)
+    axis.plot(means.index, means, color=color, marker=marker, **MEAN)
 
 
 def _finish(figure: Figure, axes: np.ndarray) -> None:
     """Scales and legends."""
+    from matplotlib.lines import Line2D
+    from matplotlib.ticker import FixedLocator
 
     def handles(styles: dict[str, tuple]) -> list[Line2D]:
         return [
-            Line2D([], [], color=c, marker=m, markersize=3.5, linewidth=1.4, label=name)
-            for name, (c, m) in styles.items()
+            Line2D([], [], color=c, marker=m, label=name, **MEAN) for name, (c, m) in styles.items()
         ]
 
     identity, *directions, lengths = axes.flat

@@ -11,7 +11,17 @@ from typing import Any
 
 import pandas as pd
 
-from perfedavg.analysis.selection import selected_epochs, setting_of
+from perfedavg.analysis.choices import Selection
+from perfedavg.analysis.columns import (
+    ACCURACIES,
+    CAVEAT,
+    COUNTS,
+    GRID,
+    POOLED_MEANS,
+    SELECTED_EPOCH,
+)
+from perfedavg.analysis.formats import number_in_words
+from perfedavg.analysis.runs import stage1
 from perfedavg.analysis.summary import (
     INITIAL,
     PERSONALIZED,
@@ -19,63 +29,70 @@ from perfedavg.analysis.summary import (
     mean_over_clients,
     rounds_to_target,
 )
+from perfedavg.storage.tables import Column
 
-TABLE1 = {
-    "clients_per_round": "int 1..",
-    "local_epochs": "int? 1..",
-    "local_steps": "int? 1..",
-    "num_seeds": "int 1..",
-    "num_diverged": "int 0..",
-    "num_clients": "int 0..",
-    "initial_mean": "float? 0..1",
-    "initial_std": "float? 0..",
-    "personalized_mean": "float? 0..1",
-    "personalized_std": "float? 0..",
-    "initial_pooled_mean": "float? 0..1",
-    "personalized_pooled_mean": "float? 0..1",
-    "selected_epoch": "int? 1..",
-    "rounds_to_target_initial": "float? 1..",
-    "rounds_to_target_personalized": "float? 1..",
-    "unreached_initial": "int 0..",
-    "unreached_personalized": "int 0..",
-    "target": "float 0..1",
-    "caveat": "str",
+TITLE = "Table 1"
+SECTION = "How accurate are the initial and the personalized model?"
+CAPTION = (
+    "Accuracy at the last round and rounds to the target, for every M and E: mean and standard "
+    "deviation over seeds, mean over evaluation clients."
+)
+ROWS = (
+    "One row per (M, E). Further columns `personalized_epoch<k>_mean`: accuracy after k fine-tune "
+    "epochs, for each of `personalization.shown_epochs`. Where the data are EMNIST-62, columns "
+    "`paper_<column>` hold the paper's values (`config/paper_targets.csv`) and "
+    "`difference_initial`, `difference_personalized`, `difference_rounds_to_target_initial`, "
+    "`difference_rounds_to_target_personalized` ours minus the paper's, empty where the paper has "
+    "no such row or, for rounds, another target."
+)
+CONTRACT = {
+    **GRID,
+    **COUNTS,
+    **ACCURACIES,
+    **POOLED_MEANS,
+    "selected_epoch": SELECTED_EPOCH,
+    "rounds_to_target_initial": Column(
+        "float? 1..",
+        "rounds",
+        "first personalized round (of possibly fewer clients) at or above the target, mean over "
+        "the runs that reached it",
+    ),
+    "rounds_to_target_personalized": Column(
+        "float? 1..", "rounds", "the same for the personalized model"
+    ),
+    "unreached_initial": Column("int 0..", "runs", "runs that never reached the target"),
+    "unreached_personalized": Column("int 0..", "runs", "the same for the personalized model"),
+    "target": Column("float 0..1", "accuracy", "the target"),
+    "caveat": CAVEAT,
 }
 
-PAPER = {
-    "clients_per_round": "int 1..",
-    "local_epochs": "int 1..",
-    "initial_mean": "float 0..1",
-    "initial_std": "float 0..",
-    "personalized_mean": "float 0..1",
-    "personalized_std": "float 0..",
-    "rounds_to_target_initial": "float 1..",
-    "rounds_to_target_personalized": "float 1..",
-    "target": "float 0..1",
-}
-"""The paper's own Table 1, ``config/paper_targets.csv``."""
 
-SETTING = ["clients_per_round", "local_epochs", "local_steps"]
+def settings(config: Any) -> dict[str, Any]:
+    """The target accuracy and the fine-tune epochs shown beside the selected one."""
+    return {
+        "target": config.evaluation.target_accuracy,
+        "shown_epochs": list(config.evaluation.fine_tuning.shown_epochs),
+    }
 
 
-def table1(
-    evaluation: pd.DataFrame,
+def compute(
+    grid_evaluation: pd.DataFrame,
     runs: pd.DataFrame,
-    selection: dict[str, Any],
+    selection: Selection,
+    paper: pd.DataFrame | None,
     target: float,
     shown_epochs: list[int],
 ) -> pd.DataFrame:
-    """One row a (M, local work), in the order of ``runs``; columns as in the contract
-    ``table1``."""
-    curves = initial_and_personalized(evaluation, runs, selection)
-    by_epoch = mean_over_clients(evaluation)
-    selected = selected_epochs(selection)
+    """One row per (M, local work), in the order of ``runs``; beside the ``paper``'s, if given."""
+    runs = stage1(runs)
+    curves = initial_and_personalized(grid_evaluation, runs, selection)
+    by_epoch = mean_over_clients(grid_evaluation)
     rows = []
-    for key, group in runs.groupby(SETTING, sort=False, dropna=False):
+    for key, group in runs.groupby(list(GRID), sort=False, dropna=False):
         last = group["rounds"].iloc[0]
-        own = curves[curves.run_id.isin(group.run_id)]
-        final = own[own["round"] == last]
-        row: dict[str, Any] = dict(zip(SETTING, key, strict=True))
+        curves_of_group = curves[curves.run_id.isin(group.run_id)]
+        final = curves_of_group[curves_of_group["round"] == last]
+        row: dict[str, Any] = dict(zip(GRID, key, strict=True))
         row |= {
             "num_seeds": len(group),
             "num_diverged": int(group.status.str.startswith("diverged").sum()),
@@ -85,16 +102,16 @@ def table1(
             accuracy = final.loc[final.model == model, "accuracy"]
             row |= {f"{model}_mean": accuracy.mean(), f"{model}_std": accuracy.std(ddof=1)}
             row[f"{model}_pooled_mean"] = final.loc[final.model == model, "pooled"].mean()
-        row["selected_epoch"] = selected[setting_of(group.run_id.iloc[0])]
+        row["selected_epoch"] = selection.epochs[group.setting.iloc[0]]
         unreached = {}
-        # One grid for both models, or the one looked at more often would be favoured; all rounds
-        # where nothing is personalized.
-        grid = own[own.model == PERSONALIZED] if (own.model == PERSONALIZED).any() else own
+        # The same rounds for both models, or the one evaluated more often would be favoured; all
+        # rounds where nothing is personalized.
+        personalized = curves_of_group[curves_of_group.model == PERSONALIZED]
+        common = (curves_of_group if personalized.empty else personalized)["round"]
+        compared = curves_of_group[curves_of_group["round"].isin(common)]
         for model in (INITIAL, PERSONALIZED):
-            runs_of_model = own[(own.model == model) & own["round"].isin(grid["round"])].groupby(
-                "run_id"
-            )
-            needed = [rounds_to_target(curve, target) for _, curve in runs_of_model]
+            curves_of_model = compared[compared.model == model].groupby("run_id")
+            needed = [rounds_to_target(curve, target) for _, curve in curves_of_model]
             reached = pd.Series(needed, dtype=float).dropna()
             row[f"rounds_to_target_{model}"] = reached.mean()
             unreached[f"unreached_{model}"] = len(group) - len(reached)
@@ -107,7 +124,8 @@ def table1(
             ]
             row[f"personalized_epoch{epoch}_mean"] = at.accuracy.mean()
         rows.append(row)
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table if paper is None else beside_the_paper(table, paper)
 
 
 def beside_the_paper(table: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
@@ -129,7 +147,7 @@ def beside_the_paper(table: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
     return merged
 
 
-def readable(table: pd.DataFrame) -> pd.DataFrame:
+def shown(table: pd.DataFrame) -> pd.DataFrame:
     """The same table for people: ``mean (std)``, unreached and diverged runs in words."""
     target = f"{table.target.iloc[0]:g}"
 
@@ -155,18 +173,16 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         letter: table[work],
         "initial accuracy": table.apply(accuracy, axis=1, name=INITIAL),
         "personalized accuracy": table.apply(accuracy, axis=1, name=PERSONALIZED),
-        "fine-tune epochs": table.selected_epoch.map(lambda e: "" if pd.isna(e) else int(e)),
+        "fine-tune epochs": table.selected_epoch.map(number_in_words, form=".0f"),
     }
     for name in (c for c in table.columns if c.startswith("personalized_epoch")):
         epoch = name.removeprefix("personalized_epoch").removesuffix("_mean")
-        columns[f"after epoch {epoch}"] = table[name].map(
-            lambda a: "" if pd.isna(a) else f"{a:.4f}"
-        )
+        columns[f"after epoch {epoch}"] = table[name].map(number_in_words)
     columns |= {
         f"rounds to {target}, initial": table.apply(rounds, axis=1, name=INITIAL),
         f"rounds to {target}, personalized": table.apply(rounds, axis=1, name=PERSONALIZED),
-        "pooled, initial": table.initial_pooled_mean.map(_number),
-        "pooled, personalized": table.personalized_pooled_mean.map(_number),
+        "pooled, initial": table.initial_pooled_mean.map(number_in_words),
+        "pooled, personalized": table.personalized_pooled_mean.map(number_in_words),
         "seeds": table.num_seeds,
         "diverged": table.num_diverged,
     }
@@ -175,38 +191,23 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
             values = table.apply(accuracy, axis=1, name=f"paper_{model}").replace("diverged", "")
             columns |= {
                 f"paper: {model}": values,
-                f"difference, {model}": table[f"difference_{model}"].map(_signed),
+                f"difference, {model}": table[f"difference_{model}"].map(
+                    number_in_words, form="+.4f"
+                ),
             }
-            needed = table[f"paper_rounds_to_target_{model}"].map(
-                lambda n: "" if pd.isna(n) else f"{n:g}"
-            )
+            needed = table[f"paper_rounds_to_target_{model}"].map(number_in_words, form="g")
             columns[f"paper: rounds to 0.8, {model}"] = needed
     return pd.DataFrame(columns)
 
 
-def _number(value: float) -> str:
-    return "" if pd.isna(value) else f"{value:.4f}"
-
-
-def _signed(value: float) -> str:
-    return "" if pd.isna(value) else f"{value:+.4f}"
-
-
-def caption(table: pd.DataFrame, rounds: int) -> str:
+def caption(table: pd.DataFrame, runs: pd.DataFrame) -> str:
     """What the numbers are."""
-    caveat = table.caveat.iloc[0]
+    paper = " Columns headed paper: are the paper's, on the full data."
     return (
-        f"Accuracy after {rounds} rounds: mean over {table.num_clients.max()} evaluation "
-        f"clients, then mean (std) over seeds. "
-        f"Fine-tune epochs were chosen on validation clients. Rounds to "
-        f"{table.target.iloc[0]:g}: the first evaluated round at "
-        "or above it, mean over the runs that reached it; rounds before the last may look "
-        "at fewer clients. "
-        "Pooled: share of all test examples classified correctly."
-        + (
-            " Columns headed paper: are the paper's, on the full data."
-            if "paper_target" in table.columns
-            else ""
-        )
-        + (f" **{caveat}**" if caveat else "")
+        f"Accuracy after {stage1(runs)['rounds'].max()} rounds: mean over "
+        f"{table.num_clients.max()} evaluation clients, then mean (std) over seeds. Fine-tune "
+        f"epochs were chosen on validation clients. Rounds to {table.target.iloc[0]:g}: the first "
+        "evaluated round at or above it, mean over the runs that reached it; rounds before the "
+        "last may look at fewer clients. Pooled: share of all test examples classified correctly."
+        + (paper if "paper_target" in table.columns else "")
     )

@@ -1,0 +1,113 @@
+"""``runs.csv``: every run's settings and status. Everything else joins on ``run_id``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from perfedavg.storage.files import read_json
+from perfedavg.storage.tables import Column, read_table, write_table
+
+RUNS = {
+    "run_id": Column("str", "-", "`<setting>-s<seed>`"),
+    "setting": Column(
+        "str",
+        "-",
+        "the run without its seed: `fedavg-m<M>-e<E>` (`k<K>` for local steps), `<stage-1 "
+        "setting>.<variant>` in stage 2, `<entry>.x<server learning-rate factor>` in the algorithm "
+        "comparison, `centralized-best`, `centralized-matched`, `local-only`",
+    ),
+    "dataset": Column("str", "-", "data set"),
+    "split": Column("str", "-", "`sorted` or `shuffled`"),
+    "study": Column(
+        "str", "-", "what asks for the run: `grid` (Table 1), `stage2`, `comparison` or `baseline`"
+    ),
+    "variant": Column(
+        "str",
+        "-",
+        "what differs in stage 2; of centralized runs, `best` or `matched`; may be empty",
+    ),
+    "entry": Column(
+        "str",
+        "-",
+        "name in the algorithm comparison; `rest.<λ>` and `powers.<λ>` are the weights in between; "
+        "may be empty",
+    ),
+    "server_lr_factor": Column(
+        "float? 0..", "-", "factor on the entry's server learning rates that the run tries"
+    ),
+    "algorithm": Column("str", "-", "algorithm; of a schedule, its stages' joined by `+`"),
+    "stage": Column("int 1..", "-", "1, or 2 for a run that starts from another one's model"),
+    "parent_run_id": Column(
+        "str?",
+        "-",
+        "that other run; for `centralized-matched` the FedAvg run at whose initial accuracy it was "
+        "stopped",
+    ),
+    "clients_per_round": Column("int? 1..", "clients", "M; not of baselines"),
+    "local_epochs": Column(
+        "int? 1..", "epochs", "E, of a schedule its first stage's, as with all numbers here"
+    ),
+    "local_steps": Column("int? 1..", "steps", "K"),
+    "client_lr": Column("float? 0..", "-", "client learning rate β"),
+    "server_optimizer": Column(
+        "str",
+        "-",
+        "`sgd`, `adam`, `yogi` or `adagrad`, of a schedule its stages' joined by `+`; `nesterov` "
+        "for centralized training",
+    ),
+    "server_lr": Column(
+        "float? 0..", "-", "server learning rate α, or that of centralized training"
+    ),
+    "seed": Column("int 0..", "-", "seed"),
+    "rounds": Column(
+        "int 0..",
+        "rounds",
+        "number of the last round, in stage 2 counted on from stage 1's; of centralized training "
+        "the pass chosen; 0 for local-only",
+    ),
+    "status": Column(
+        "str", "-", "`finished`, `diverged at round <r>` or `diverged before stage 2`"
+    ),
+    "caveat": Column(
+        "str",
+        "-",
+        "what must be said wherever a number of the run is shown; empty for the paper's complete "
+        "data",
+    ),
+}
+
+
+def write_runs_table(run_files: Iterable[str | Path], caveat: str, path: str | Path) -> None:
+    """Write ``runs.csv`` from every run's ``run.json``; ``caveat`` is what must be said of their
+    data."""
+    rows = []
+    for file in run_files:
+        run = read_json(file)
+        if "server" in run:
+            client, server = run["client"], run["server"]
+            run |= {
+                "client_lr": client["lr"],
+                "server_optimizer": server["optimizer"],
+                "server_lr": server["lr"],
+            }
+            for later in run[
+                "then"
+            ]:  # a schedule: names in the order of its stages, numbers of its first
+                run["algorithm"] += f"+{later['algorithm']}"
+                run["server_optimizer"] += f"+{later['server']['optimizer']}"
+        texts = {name: run.get(name) or "" for name in ("variant", "entry")}
+        rows.append({"study": "baseline", **run, **texts, "caveat": caveat})
+    write_table(RUNS, pd.DataFrame(rows, columns=list(RUNS)), path)
+
+
+def read_runs_table(path: str | Path) -> pd.DataFrame:
+    """Read ``runs.csv``."""
+    return read_table(RUNS, path)
+
+
+def stage1(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs of the grid: those that Table 1 is about."""
+    return runs[runs.study == "grid"]

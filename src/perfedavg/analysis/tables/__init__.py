@@ -1,0 +1,1 @@
+"""One file per table; ``analysis/products.py`` says what it holds."""

@@ -1,0 +1,48 @@
+"""Table ``data_card``: what the data are like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from perfedavg.analysis.columns import CAVEAT
+from perfedavg.data.describe import data_card
+from perfedavg.data.sets import data_set
+from perfedavg.data.store import ClientStore
+from perfedavg.storage.tables import Column
+
+TITLE = "data card"
+SECTION = "What are the data like?"
+CAPTION = "The data in numbers: clients, examples, labels, and how much writers differ."
+FOLDED = True
+ROWS = "One row per quantity."
+CONTRACT = {
+    "quantity": Column("str", "-", "what"),
+    "value": Column("float", "see `unit`", "how much"),
+    "unit": Column("str", "-", "its unit"),
+    "caveat": CAVEAT,
+}
+
+
+def settings(config: Any) -> dict[str, Any]:
+    """The data set."""
+    return {"data_block": config.data.content}
+
+
+def compute(store: Path, split: pd.DataFrame, data_block: dict[str, Any]) -> pd.DataFrame:
+    """Clients, examples and labels; ``split`` is the client split."""
+    clients = ClientStore(store)
+    caveat = data_set(data_block).caveat(clients.column("client_id"))
+    return data_card(clients, split).assign(caveat=caveat)
+
+
+def shown(table: pd.DataFrame) -> pd.DataFrame:
+    """The same table for people."""
+    return table.assign(value=table.value.map("{:g}".format)).drop(columns="caveat")
+
+
+def caption(table: pd.DataFrame, data_block: dict[str, Any]) -> str:
+    """What is described."""
+    return f"The data set {data_block['dataset']}."

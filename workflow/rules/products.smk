@@ -1,0 +1,175 @@
+# Tables, figures and the page. Each product is one file of `perfedavg.analysis`, and one rule:
+# table_<name> or figure_<name>.
+
+PRODUCTS = [product for product in all_products() if product.asked(experiment)]
+PERSONALIZED = f"{RESULTS}/personalization/{{run}}.parquet"
+REFERENCES, COMPARED = JOBS["personalize_strategies"], JOBS["train_comparison"]
+
+# By name of an input (`perfedavg.analysis.inputs`): its files. Studies not asked for have none.
+FILES = {
+    "runs": rules.runs_table.output,
+    "caveat": rules.runs_table.output,
+    "selection": rules.select.output,
+    "server_rates": [f"{RESULTS}/algorithms.json"],
+    "evaluation": [file for job in SELECTED for file in job.all_paths(PERSONALIZED)],
+    "grid_evaluation": JOBS["train_fedavg"].all_paths(PERSONALIZED),
+    "comparison_evaluation": COMPARED.all_paths(PERSONALIZED),
+    "comparison_rounds": COMPARED.all_paths(RUN_FILES[0]),
+    "ordinary_rows": REFERENCES.all_paths(PERSONALIZED),
+    "strategy_rows": REFERENCES.all_paths(f"{RESULTS}/personalization/strategies/{{run}}.parquet"),
+    "theory_rows": REFERENCES.all_paths(f"{RESULTS}/theory/{{run}}.parquet"),
+    "paper": [os.path.relpath(PROJECT / "config/paper_targets.csv")] * experiment.data.is_the_papers,
+    "split": rules.split_clients.output,
+    "store": rules.build_store.output,
+}
+# What settings of products are made from.
+FACTS = {
+    "config": experiment,
+    "reference": REFERENCES.runs[0].setting,
+    "ways": strategies(experiment),
+    "interpolated": interpolation(STUDIES.comparison) if STUDIES.comparison else [],
+}
+FORMS = {"table": ["csv", "md", "tex"], "figure": ["png", "pdf", "svg", "csv"]}
+
+
+def product_files(kind, names=None, forms=None):
+    """The files of all products of a kind, or of some."""
+    return [
+        f"{RESULTS}/{kind}s/{product.name}.{form}"
+        for product in PRODUCTS
+        if product.kind == kind and (names is None or product.name in names)
+        for form in forms or FORMS[kind]
+    ]
+
+
+for product in PRODUCTS:
+    first, *others = product_files(product.kind, [product.name])
+    JOB = JOBS[f"{product.kind}_{product.name}"]
+
+    rule:
+        name:
+            JOB.rule
+        input:
+            **{name: FILES[name] for name in product.inputs},
+        output:
+            report(
+                first,
+                caption="../report/caption.rst",
+                category=product.module.SECTION,
+                labels={product.kind: product.module.TITLE},
+            ),
+            others,
+        log:
+            JOB.log,
+        benchmark:
+            JOB.benchmark
+        group:
+            "tables"
+        conda:
+            ENVIRONMENT
+        resources:
+            **JOB.limits,
+        params:
+            *code("make_product.py", *product.source),
+            kind=product.kind,
+            name=product.name,
+            settings=product.settings(FACTS),
+            caption=product.module.CAPTION,
+        script:
+            "../scripts/make_product.py"
+
+
+rule tables:
+    # Every table, as CSV, Markdown and LaTeX.
+    input:
+        product_files("table"),
+
+
+rule figures:
+    # Every figure, as PNG, PDF and SVG with its data as CSV.
+    input:
+        product_files("figure"),
+
+
+rule algorithms:
+    # The algorithm comparison and the theory experiment: their tables and figures.
+    input:
+        product_files("table", ["algorithms", "theory"]),
+        product_files("figure", ["algorithms", "interpolation", "theory"]),
+
+
+JOB = JOBS["provenance"]
+FOUND = {NETWORK, DATA_SET, *(module for job in FEDERATED for module in job.found_modules)}
+FOUND |= {module for product in PRODUCTS for module in product.source}
+PLANS = "plan.py"
+
+
+rule provenance:
+    input:
+        runs=rules.runs_table.output[0],
+        store=rules.build_store.output,
+    # What ran, on what, from which sources: machine facts and times, which stay out of every
+    # byte-for-byte comparison.
+    output:
+        f"{RESULTS}/provenance.json",
+    log:
+        JOB.log,
+    benchmark:
+        JOB.benchmark
+    group:
+        "tables"
+    conda:
+        ENVIRONMENT
+    resources:
+        **JOB.limits,
+    params:
+        # Its commit stands for all results.
+        *sorted(
+            {
+                module
+                for script in Path(SCRIPTS).glob("*.py")
+                if script.name != PLANS
+                for module in code(script.name, *FOUND)
+            }
+        ),
+        config=experiment.model_dump(mode="json", exclude={"execution": {"workers"}}),
+    script:
+        "../scripts/provenance.py"
+
+
+JOB = JOBS["write_report"]
+
+
+rule write_report:
+    # The page links to the figures beside it, so they are no inputs: one that was deleted is one
+    # job.
+    input:
+        template=os.path.relpath(source.PACKAGE / "analysis/report.html.j2"),
+        tables=product_files("table", forms=["md"]),
+        runs=rules.runs_table.output[0],
+        selection=rules.select.output[0],
+        provenance=rules.provenance.output[0],
+    output:
+        f"{RESULTS}/report.html",
+    log:
+        JOB.log,
+    benchmark:
+        JOB.benchmark
+    group:
+        "tables"
+    conda:
+        ENVIRONMENT
+    resources:
+        **JOB.limits,
+    params:
+        *code("write_report.py"),
+        products=[product.on_page() for product in PRODUCTS],
+    script:
+        "../scripts/write_report.py"
+
+
+rule report:
+    # One page with everything, and the figures it shows.
+    input:
+        rules.write_report.output,
+        rules.figures.input,
