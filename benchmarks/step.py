@@ -14,7 +14,7 @@ from time import perf_counter
 import torch
 
 from perfedavg.models import MODELS, gradients
-from perfedavg.randomness import torch_stream
+from perfedavg.randomness import StreamKey, torch_stream
 from perfedavg.runtime.job import prepare_process
 
 BATCH, EXAMPLES, STEPS = 20, 200, 150
@@ -64,7 +64,10 @@ def main() -> None:
     model, precision = MODELS[name], {"compute": torch.bfloat16} if name.endswith("_bf16") else {}
     seconds, lines = [[]], ["(picking the batch, and what is between two steps)"]
     gradient, caveat = timed(name.removesuffix("_bf16"), seconds, lines)
-    parameters, draws = model.init(torch_stream(0, "step")), torch_stream(1, "step")
+    parameters, draws = (
+        model.init(torch_stream(StreamKey(0, "step"))),
+        torch_stream(StreamKey(1, "step")),
+    )
     x, y = model.prepare(torch.rand(EXAMPLES, 28, 28)), torch.randint(62, (EXAMPLES,))
     seconds.append([])
     lines.append("(update of all parameters)")

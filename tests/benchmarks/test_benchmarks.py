@@ -14,9 +14,9 @@ from benchmarks.contestants import Contestant, ContestantError, Entry
 from benchmarks.ours import Ours, cohort_client, run_spec
 from benchmarks.peers.plain import PlainLoop
 from benchmarks.work import QUICK, SHAPES, Work, initial_weights, part_sizes
-from perfedavg.algorithms.federated import FederatedRun, ServerState, average, local_work
+from perfedavg.algorithms.federated import FederatedRun, ServerState, average, client_task
 from perfedavg.models import MODELS
-from perfedavg.randomness import stream
+from perfedavg.randomness import StreamKey, stream
 
 
 def weights():
@@ -37,8 +37,8 @@ def test_plain_loop_and_our_round_do_the_same_work():
     ours = our_delta(run, 1)
 
     def same_batches(client, data):
-        rng = stream(QUICK.seed, "local training", 1, str(client))
-        return DataLoader(data, batch_sampler=local_work(run.spec, len(data), rng)[0])
+        rng = stream(StreamKey(QUICK.seed, "local training", 1, str(client)))
+        return DataLoader(data, batch_sampler=client_task(run.spec, len(data), rng)[0])
 
     plain = PlainLoop(QUICK, dropout=False).average_delta(same_batches)
     for mine, other in zip(ours, plain.values(), strict=True):

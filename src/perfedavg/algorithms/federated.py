@@ -21,7 +21,14 @@ from perfedavg.algorithms.spec import RunSpec, Stage
 from perfedavg.data.batches import local_batches
 from perfedavg.models import MODELS, Parameters
 from perfedavg.models.steps import Examples
-from perfedavg.randomness import stream, torch_stream
+from perfedavg.randomness import (
+    COHORT,
+    INITIAL_PARAMETERS,
+    LOCAL_TRAINING,
+    StreamKey,
+    stream,
+    torch_stream,
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,7 @@ class CohortClient:
         return self.source() if callable(self.source) else self.source
 
 
-class LocalTraining(NamedTuple):
+class ClientTask(NamedTuple):
     """What a client does in a round: the arguments of ``client.client_update`` behind the
     examples."""
 
@@ -100,7 +107,9 @@ class FederatedRun:
         starts from its parent's, and from its parent's server optimizer too where the spec says
         so."""
         if parent is None:
-            parameters = self.model.init(torch_stream(self.spec.seed, "initial parameters"))
+            parameters = self.model.init(
+                torch_stream(StreamKey(self.spec.seed, INITIAL_PARAMETERS))
+            )
             return ServerState(parameters, self.servers[0].init(parameters))
         keeps = self.spec.keeps_server_state
         return ServerState(
@@ -114,25 +123,25 @@ class FederatedRun:
 
         Places are drawn, not clients: of a list, NumPy would copy the whole population each round.
         """
-        rng = stream(self.spec.seed, "cohort", round_number)
+        rng = stream(StreamKey(self.spec.seed, COHORT, round_number))
         places = rng.choice(len(training_clients), size=self.spec.clients_per_round, replace=False)
         return sorted(int(training_clients[place]) for place in places)
 
-    def local_work(self, round_number: int, client: CohortClient) -> LocalTraining:
+    def client_task(self, round_number: int, client: CohortClient) -> ClientTask:
         """What ``client`` does in this round: a function of its own streams, whoever else takes
         part."""
         stage = self.stages[self.spec.stage_of(round_number)]
-        key = (self.spec.seed, "local training", round_number, client.client_id)
-        batches, weights = local_work(stage, len(client.examples), stream(*key))
+        key = StreamKey(self.spec.seed, LOCAL_TRAINING, round_number, client.client_id)
+        batches, weights = client_task(stage, len(client.examples), stream(key))
         jacobian = "none" if stage.weights else ALGORITHMS[stage.algorithm].jacobian
-        return LocalTraining(batches, stage.client.lr, weights, torch_stream(*key), jacobian)
+        return ClientTask(batches, stage.client.lr, weights, torch_stream(key), jacobian)
 
     def client_update(
         self, parameters: Parameters, round_number: int, client: CohortClient
     ) -> ClientUpdate:
         """What ``client`` returns in this round."""
         return client_update(
-            self.model, parameters, client.examples, *self.local_work(round_number, client)
+            self.model, parameters, client.examples, *self.client_task(round_number, client)
         )
 
     def round(
@@ -172,7 +181,7 @@ class FederatedRun:
         return ServerState(parameters, optimizer), diagnostics
 
 
-def local_work(
+def client_task(
     stage: Stage, num_examples: int, rng: np.random.Generator
 ) -> tuple[list[np.ndarray], Sequence[float]]:
     """A client's local batches in this stage, and the weight of each one's gradient."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from perfedavg.data.store import ClientStore
-from perfedavg.randomness import stream
+from perfedavg.randomness import PERMUTED_WRITERS, StreamKey, stream
 
 DATA_CARD = {"quantity": "str", "value": "float", "unit": "str", "caveat": "str"}
 
@@ -78,7 +78,7 @@ def data_card(store: ClientStore, groups: pd.DataFrame) -> pd.DataFrame:
         np.concatenate([getattr(c, part) for c in clients]) for part in ("train_x", "train_y")
     )
     writers = np.repeat(np.arange(len(clients)), [len(c.train_y) for c in clients])
-    permuted = stream(0, "permuted writers").permutation(writers)
+    permuted = stream(StreamKey(0, PERMUTED_WRITERS)).permutation(writers)
     for name, values in zip(("ink", "slant"), ink_and_slant(images), strict=True):
         for who, ids in (("writer", writers), ("permuted writer", permuted)):
             rows.append(

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from perfedavg.algorithms.client import ClientUpdate
 from perfedavg.algorithms.federated import (
+    ClientTask,
     ClientUpdates,
     CohortClient,
     FederatedRun,
-    LocalTraining,
     loop,
 )
 from perfedavg.algorithms.spec import Backend
@@ -56,7 +56,7 @@ def batched_updates(
     device: torch.device,
 ) -> list[ClientUpdate]:
     """What ``loop`` returns, up to rounding; the deltas are on ``device``."""
-    works = [run.local_work(round_number, client) for client in cohort]
+    works = [run.client_task(round_number, client) for client in cohort]
     order = sorted(range(len(cohort)), key=lambda i: -len(works[i].batches))
     with full_precision(device):
         updates = _updates(
@@ -74,7 +74,7 @@ def _updates(
     model: Model,
     parameters: Parameters,
     examples: list[Examples],
-    works: list[LocalTraining],
+    works: list[ClientTask],
     device: torch.device,
 ) -> list[ClientUpdate]:
     """The updates of clients in decreasing order of their number of batches."""

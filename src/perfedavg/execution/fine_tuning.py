@@ -69,10 +69,10 @@ def _results(
     seen = [_test(model, local, everything)]
     steps = -(-len(trains[0]) // settings.batch_size)  # an epoch of the largest client
     batches = [
-        _batches(len(train), settings.batch_size, stream(*key), epochs, steps)
+        _batches(len(train), settings.batch_size, stream(key), epochs, steps)
         for train, key in zip(trains, keys, strict=True)
     ]
-    dropout = [torch_stream(*key) for key in keys]
+    dropout = [torch_stream(key) for key in keys]
     update = (
         _adam(trained, settings.lr) if settings.optimizer == "adam" else _sgd(trained, settings.lr)
     )

@@ -20,7 +20,7 @@ from perfedavg.models import MODELS, Parameters
 from perfedavg.models.steps import Examples, to_examples
 from perfedavg.personalization.fine_tuning import Run, fine_tune
 from perfedavg.personalization.settings import Personalization
-from perfedavg.randomness import torch_stream
+from perfedavg.randomness import INITIAL_PARAMETERS, StreamKey, torch_stream
 from perfedavg.runtime.job import Progress
 from perfedavg.runtime.pool import Pool
 from perfedavg.storage.checkpoints import load_tensors
@@ -154,7 +154,7 @@ class _Personalizer:
 
     def _read_parameters(self, number: int) -> Parameters:
         if self.checkpoints is None:
-            return self.model.init(torch_stream(self.spec.seed, "initial parameters"))
+            return self.model.init(torch_stream(StreamKey(self.spec.seed, INITIAL_PARAMETERS)))
         return self.model.unnamed(load_tensors(_checkpoint(self.checkpoints, number))[0])
 
     def _read_client(self, position: int) -> tuple[str, Examples, Examples]:

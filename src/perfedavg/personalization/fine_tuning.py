@@ -18,7 +18,7 @@ from perfedavg.data.batches import epoch_batches
 from perfedavg.models import MODELS, Model, Parameters
 from perfedavg.models.steps import Examples, batch_gradient, evaluate, sgd_steps, trainable_copy
 from perfedavg.personalization.settings import FineTuning, Personalization
-from perfedavg.randomness import stream, torch_stream
+from perfedavg.randomness import StreamKey, stream, torch_stream
 
 
 class Run(Protocol):
@@ -37,7 +37,7 @@ def fine_tune(
     train: Examples,
     test: Examples,
     settings: Personalization,
-    key: tuple[int, str, int, str],
+    key: StreamKey,
     epochs: int,
 ) -> np.ndarray:
     """Accuracy and loss on ``test`` after 0..epochs epochs of fine-tuning on ``train``: float64
@@ -54,7 +54,7 @@ def personalized_models(
     parameters: Parameters,
     train: Examples,
     settings: Personalization,
-    key: tuple[int, str, int, str],
+    key: StreamKey,
     epochs: int,
 ) -> Iterator[Parameters]:
     """The client's own model after 0..epochs epochs: always the same tensors, the trained ones
@@ -69,7 +69,7 @@ def personalized_models(
     adam = (
         torch.optim.Adam(trained, settings.lr, fused=True) if settings.optimizer == "adam" else None
     )
-    rng, dropout = stream(*key), torch_stream(*key)
+    rng, dropout = stream(key), torch_stream(key)
     yield local
     for _ in range(epochs):
         batches = epoch_batches(len(train), settings.batch_size, rng)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from perfedavg.randomness import stream
+from perfedavg.randomness import INTERMEDIATE_CLIENTS, StreamKey, stream
 
 
 def intermediate_subset(clients: Sequence[int], size: int | None, seed: int) -> list[int]:
@@ -12,7 +12,9 @@ def intermediate_subset(clients: Sequence[int], size: int | None, seed: int) -> 
     of ``clients``."""
     if size is None or size >= len(clients):
         return list(clients)
-    chosen = stream(seed, "intermediate clients").choice(len(clients), size=size, replace=False)
+    chosen = stream(StreamKey(seed, INTERMEDIATE_CLIENTS)).choice(
+        len(clients), size=size, replace=False
+    )
     return [clients[i] for i in sorted(chosen)]
 
 

@@ -38,7 +38,7 @@ from perfedavg.planning.workload import (
     theory_examples,
     training_activity,
 )
-from perfedavg.randomness import torch_stream
+from perfedavg.randomness import THEORY, StreamKey, torch_stream
 from perfedavg.runtime.job import Progress
 from perfedavg.storage.checkpoints import save_tensors
 from perfedavg.training.centralized import CentralizedRun
@@ -211,7 +211,7 @@ class _Trials:
         for number in rounds:
             save_tensors(
                 folder / f"round_{number}.safetensors",
-                model.named(model.init(torch_stream(0, "theory", number))),
+                model.named(model.init(torch_stream(StreamKey(0, THEORY, number)))),
                 {},
             )
         path = folder / "theory.parquet"

@@ -21,7 +21,7 @@ import torch
 from perfedavg.data.store import ClientStore
 from perfedavg.models import MODELS, Parameters
 from perfedavg.models.steps import batch_gradient, evaluate, to_examples
-from perfedavg.randomness import stream, torch_stream
+from perfedavg.randomness import CENTRALIZED, INITIAL_PARAMETERS, StreamKey, stream, torch_stream
 from perfedavg.runtime.job import Progress
 from perfedavg.runtime.machine import git_commit, package_versions
 from perfedavg.runtime.source import source_fingerprint
@@ -67,7 +67,7 @@ class CentralizedRun:
         self.tests = [to_examples(self.model, c.test_x, c.test_y) for c in validation]
         self.folder = Path(resume_folder) / run_id
         self.parameters: Parameters = self.model.init(
-            torch_stream(seed, "initial parameters")
+            torch_stream(StreamKey(seed, INITIAL_PARAMETERS))
         )  # the federated runs' own
         self.velocity = [torch.zeros_like(p) for p in self.parameters]
         self.rows: list[dict] = []
@@ -106,9 +106,9 @@ class CentralizedRun:
         saved = time.monotonic()
         while len(self.rows) < passes:
             number = len(self.rows) + 1
-            order = stream(self.seed, "centralized", number).permutation(len(self.y))
+            order = stream(StreamKey(self.seed, CENTRALIZED, number)).permutation(len(self.y))
             if self.dropout is None:
-                self.dropout = torch_stream(self.seed, "centralized", number)
+                self.dropout = torch_stream(StreamKey(self.seed, CENTRALIZED, number))
             lr = self.settings.lr * self.settings.decay ** (number - 1)
             size = self.settings.batch_size
             for start in range(self.done * size, len(order), size):

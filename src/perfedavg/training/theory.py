@@ -31,7 +31,15 @@ from perfedavg.data.batches import local_batches
 from perfedavg.data.store import ClientExamples, ClientStore
 from perfedavg.models import MODELS, Parameters
 from perfedavg.models.steps import Examples, to_examples
-from perfedavg.randomness import stream, torch_stream
+from perfedavg.randomness import (
+    THEORY,
+    THEORY_COHORT,
+    THEORY_EPOCHS,
+    THEORY_OTHER_BATCHES,
+    StreamKey,
+    stream,
+    torch_stream,
+)
 from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.runtime.job import Progress
 from perfedavg.runtime.machine import package_versions
@@ -67,9 +75,7 @@ class TheoryClient:
     """One client of the cohort at one checkpoint, and the batches that it walks."""
 
     examples: Examples  # float64 features
-    key: tuple[
-        int, str, int, str
-    ]  # of its random streams: walks over equal batches see equal dropout draws
+    key: StreamKey  # of its dropout draws: walks over equal batches see equal ones
     batches: list[np.ndarray]  # [max_steps + 1]; every term of the identity walks a prefix
     others: list[np.ndarray]  # [max_steps + 1]; what the control with other batches walks instead
     epochs: list[
@@ -157,7 +163,7 @@ def make_cohort(
 ) -> list[TheoryClient]:
     """``clients`` of the training clients, in increasing order of position; the same ones for both
     kinds of ``batches``."""
-    places = stream(spec.seed, "theory cohort", number).choice(
+    places = stream(StreamKey(spec.seed, THEORY_COHORT, number)).choice(
         len(training_clients), size=clients, replace=False
     )
     chosen = sorted(int(training_clients[place]) for place in places)
@@ -176,26 +182,22 @@ def _client(
     n, steps = len(examples), max_steps + 1
 
     def rng(purpose: str) -> np.random.Generator:
-        return stream(spec.seed, purpose, number, client.client_id)
+        return stream(StreamKey(spec.seed, purpose, number, client.client_id))
 
     def draw(purpose: str, **amount: int) -> list[np.ndarray]:
         return local_batches(
             n, spec.client.batch_size, spec.client.shuffle_buffer, rng(purpose), **amount
         )
 
-    key = (spec.seed, "theory", number, client.client_id)
+    key = StreamKey(spec.seed, THEORY, number, client.client_id)
     if (
         batches == FULL_BATCH
     ):  # there is no other draw of all examples: the control walks a random half of them
-        half = rng("theory other batches").permutation(n)[: (n + 1) // 2]
+        half = rng(THEORY_OTHER_BATCHES).permutation(n)[: (n + 1) // 2]
         return TheoryClient(examples, key, [np.arange(n)] * steps, [half] * steps, [])
-    epochs = [draw("theory epochs", epochs=k) for k in range(1, steps)]
+    epochs = [draw(THEORY_EPOCHS, epochs=k) for k in range(1, steps)]
     return TheoryClient(
-        examples,
-        key,
-        draw("theory", steps=steps),
-        draw("theory other batches", steps=steps),
-        epochs,
+        examples, key, draw(THEORY, steps=steps), draw(THEORY_OTHER_BATCHES, steps=steps), epochs
     )
 
 
@@ -217,7 +219,7 @@ def compare(
     def update(
         client: TheoryClient, name: str, weights: Sequence[float], batches: list[np.ndarray]
     ) -> ClientUpdate:
-        draws, jacobian = torch_stream(*client.key), ALGORITHMS[name].jacobian
+        draws, jacobian = torch_stream(client.key), ALGORITHMS[name].jacobian
         result = client_update(model, start, client.examples, batches, lr, weights, draws, jacobian)
         advance()
         return result
