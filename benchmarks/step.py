@@ -14,8 +14,9 @@ from time import perf_counter
 import torch
 
 from perfedavg.models import MODELS, gradients
+from perfedavg.models.threads import use_one_thread
 from perfedavg.randomness import StreamKey, torch_stream
-from perfedavg.runtime.job import prepare_process
+from perfedavg.runtime.job import keep_freed_memory
 
 BATCH, EXAMPLES, STEPS = 20, 200, 150
 
@@ -60,7 +61,8 @@ def main() -> None:
         "--model", choices=MODELS, default="cnn_emnist", help="the network (default: %(default)s)"
     )
     name = parser.parse_args().model
-    prepare_process()
+    use_one_thread()
+    keep_freed_memory()
     model, precision = MODELS[name], {"compute": torch.bfloat16} if name.endswith("_bf16") else {}
     seconds, lines = [[]], ["(picking the batch, and what is between two steps)"]
     gradient, caveat = timed(name.removesuffix("_bf16"), seconds, lines)

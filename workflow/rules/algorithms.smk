@@ -24,12 +24,14 @@ if experiment.algorithms:
 
     rule validate_algorithms:
         input:
-            lib=library("validate_algorithms.py"),
+            lib=library("personalize.py"),
             store=rules.build_store.output,
             split=rules.split_clients.output,
             checkpoints=packed(f"{RESULTS}/runs/{ENTRY_ID}/checkpoints", "setting", "seed"),
         output:
-            packed(f"{RESULTS}/personalization/validation/{ENTRY_ID}.parquet", "setting", "seed"),
+            validation=packed(
+                f"{RESULTS}/personalization/validation/{ENTRY_ID}.parquet", "setting", "seed"
+            ),
         log:
             f"{RESULTS}/logs/{job_name('validate_algorithms', 'validate_algorithms-{setting}-s{seed}')}.log",
         benchmark:
@@ -42,11 +44,17 @@ if experiment.algorithms:
             **needs("validate_algorithms"),
         params:
             packages=PERSONALIZE_PARAMS["packages"],
-            personalization=PERSONALIZE_PARAMS["personalization"],
+            ways=PERSONALIZE_PARAMS["ways"],
             runs=settings_of(ENTRY_RUNS),
-            compared_rounds=compared_rounds_of_job,
+            schedules=schedules(
+                ENTRY_RUNS,
+                lambda run: {
+                    "compared_rounds": COMPARED_ROUNDS[run["setting"]],
+                    "groups": ["validation"],
+                },
+            ),
         script:
-            "../scripts/validate_algorithms.py"
+            "../scripts/personalize.py"
 
     rule choose_rates:
         input:
@@ -78,7 +86,7 @@ if experiment.algorithms:
 
     rule evaluate_algorithms:
         input:
-            lib=library("evaluate_algorithms.py"),
+            lib=library("personalize.py"),
             store=rules.build_store.output,
             split=rules.split_clients.output,
             rates=rules.choose_rates.output,
@@ -88,7 +96,7 @@ if experiment.algorithms:
             ),
         # Of runs whose server rate was not chosen, the rows of validation clients alone.
         output:
-            packed(f"{RESULTS}/personalization/{ENTRY_ID}.parquet", "setting", "seed"),
+            all=packed(f"{RESULTS}/personalization/{ENTRY_ID}.parquet", "setting", "seed"),
         log:
             f"{RESULTS}/logs/{job_name('evaluate_algorithms', 'evaluate_algorithms-{setting}-s{seed}')}.log",
         benchmark:
@@ -100,14 +108,18 @@ if experiment.algorithms:
         resources:
             **needs("evaluate_algorithms"),
         params:
-            packages=PERSONALIZE_PARAMS["packages"],
-            personalization=PERSONALIZE_PARAMS["personalization"],
-            intermediate_clients=PERSONALIZE_PARAMS["intermediate_clients"],
-            split_seed=PERSONALIZE_PARAMS["split_seed"],
+            **PERSONALIZE_PARAMS,
             runs=settings_of(ENTRY_RUNS),
-            compared_rounds=compared_rounds_of_job,
+            schedules=schedules(
+                ENTRY_RUNS,
+                lambda run: {
+                    "compared_rounds": COMPARED_ROUNDS[run["setting"]],
+                    "evaluated_rounds": run["evaluated_rounds"],
+                    "groups": ["evaluation"],
+                },
+            ),
         script:
-            "../scripts/evaluate_algorithms.py"
+            "../scripts/personalize.py"
 
     rule algorithms_table:
         input:

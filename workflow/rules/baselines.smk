@@ -54,9 +54,7 @@ if experiment.centralized:
             packages=packages("numpy", "torch"),
             runs=baselines("centralized"),
             last_round=experiment.federated.rounds,
-            personalization=experiment.personalization.model_dump(
-                mode="json", exclude={"shown_epochs"}
-            ),
+            ways=PERSONALIZE_PARAMS["ways"],
             passes=experiment.centralized.passes,
         script:
             "../scripts/personalize_centralized.py"
@@ -66,7 +64,7 @@ if experiment.local_only:
 
     rule train_local_only:
         input:
-            lib=library("train_local_only.py"),
+            lib=library("personalize.py"),
             store=rules.build_store.output,
             split=rules.split_clients.output,
         output:
@@ -87,8 +85,13 @@ if experiment.local_only:
         params:
             runs=baselines("local_only"),
             packages=packages("numpy", "torch"),
-            personalization=experiment.local_only.as_fine_tuning().model_dump(
-                mode="json", exclude={"shown_epochs"}
+            schedules=schedules(
+                [run for run in BASELINES if run.algorithm == "local_only"], at_last_round
             ),
+            ways=[
+                experiment.local_only.as_fine_tuning().model_dump(
+                    mode="json", exclude={"shown_epochs"}
+                )
+            ],
         script:
-            "../scripts/train_local_only.py"
+            "../scripts/personalize.py"

@@ -118,8 +118,7 @@ DOWNLOADED = f"results/data/downloads/{experiment.store_name}.tar.bz2"
 
 PERSONALIZE_PARAMS = {
     "packages": packages("numpy", "torch"),
-    "personalization": experiment.personalization.model_dump(mode="json", exclude={"shown_epochs"}),
-    "validation_at_every_round": experiment.evaluation.validation_at_every_round,
+    "ways": [experiment.personalization.model_dump(mode="json", exclude={"shown_epochs"})],
     "intermediate_clients": experiment.evaluation.intermediate_clients,
     "split_seed": experiment.split.seed,
 }
@@ -192,12 +191,24 @@ def _value(run, wildcard):
     return str(getattr(run, wildcard))
 
 
-def compared_rounds_of_job(wildcards):
-    """By setting of the job's runs: the rounds at which its entry may be compared."""
-    return {
-        run["setting"]: COMPARED_ROUNDS[run["setting"]]
-        for run in settings_of(ENTRY_RUNS)(wildcards)
+def schedules(runs, schedule):
+    """A function for `params`: per run of the job, the arguments of `personalization.schedule.visits`."""
+    return lambda wildcards: [schedule(run) for run in settings_of(runs)(wildcards)]
+
+
+def at_evaluated_rounds(personalized_rounds=None):
+    """The visits of the grid and of stage 2."""
+    return lambda run: {
+        "compared_rounds": [run["rounds"]],
+        "evaluated_rounds": run["evaluated_rounds"],
+        "personalized_rounds": personalized_rounds,
+        "validation_at_every_round": experiment.evaluation.validation_at_every_round,
     }
+
+
+def at_last_round(run):
+    """The visits of further ways to personalize and of local-only training."""
+    return {"compared_rounds": [run["rounds"]]}
 
 
 def baselines(algorithm):

@@ -23,7 +23,7 @@ rule personalize:
     params:
         **PERSONALIZE_PARAMS,
         runs=settings_of(STAGE1),
-        personalized_rounds=experiment.personalized_rounds,
+        schedules=schedules(STAGE1, at_evaluated_rounds(experiment.personalized_rounds)),
     script:
         "../scripts/personalize.py"
 
@@ -50,7 +50,7 @@ if STAGE2:
         params:
             **PERSONALIZE_PARAMS,
             runs=settings_of(STAGE2),
-            personalized_rounds=None,
+            schedules=schedules(STAGE2, at_evaluated_rounds()),
 
 
 rule select:

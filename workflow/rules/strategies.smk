@@ -18,12 +18,14 @@ if experiment.strategies:
 
     rule personalize_strategies:
         input:
-            lib=library("personalize_strategies.py"),
+            lib=library("personalize.py"),
             store=rules.build_store.output,
             split=rules.split_clients.output,
             checkpoints=packed(f"{RESULTS}/runs/{REFERENCE}-s{{seed}}/checkpoints", "seed"),
         output:
-            packed(f"{RESULTS}/personalization/strategies/{REFERENCE}-s{{seed}}.parquet", "seed"),
+            all=packed(
+                f"{RESULTS}/personalization/strategies/{REFERENCE}-s{{seed}}.parquet", "seed"
+            ),
         log:
             f"{RESULTS}/logs/{job_name('personalize_strategies', 'personalize_strategies-s{seed}')}.log",
         benchmark:
@@ -36,7 +38,8 @@ if experiment.strategies:
         params:
             packages=packages("numpy", "torch"),
             runs=settings_of(REFERENCES),
-            strategies=[
+            schedules=schedules(REFERENCES, at_last_round),
+            ways=[
                 {
                     **way,
                     "batch_size": experiment.personalization.batch_size,
@@ -45,7 +48,7 @@ if experiment.strategies:
                 for way in ALL_STRATEGIES[1:]
             ],
         script:
-            "../scripts/personalize_strategies.py"
+            "../scripts/personalize.py"
 
     rule strategies_table:
         input:

@@ -9,7 +9,6 @@ is defined."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -19,16 +18,6 @@ from perfedavg.models import MODELS, Model, Parameters
 from perfedavg.models.steps import Examples, batch_gradient, evaluate, sgd_steps, trainable_copy
 from perfedavg.personalization.settings import FineTuning, Personalization
 from perfedavg.randomness import StreamKey, stream, torch_stream
-
-
-class Run(Protocol):
-    """What personalization reads of a run, federated or baseline."""
-
-    run_id: str
-    algorithm: str
-    stage: int
-    seed: int
-    model: str
 
 
 def fine_tune(
@@ -63,8 +52,8 @@ def personalized_models(
     Batches and dropout depend on ``key`` alone, not on what is trained or how, so ways to
     personalize differ in nothing else. Adam is torch's, bias-corrected, with its defaults but for
     the learning rate; every client starts with fresh moments and keeps them over its epochs."""
-    local, own = [p.detach() for p in parameters], settings.trained
-    local[own] = trained = trainable_copy(parameters[own])
+    local = [p.detach() for p in parameters]
+    local[settings.trained] = trained = trainable_copy(parameters[settings.trained])
     # Fused takes a third to a tenth of the time.
     adam = (
         torch.optim.Adam(trained, settings.lr, fused=True) if settings.optimizer == "adam" else None

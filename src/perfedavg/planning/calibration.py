@@ -25,8 +25,11 @@ from perfedavg.config.experiment import Config
 from perfedavg.data.glyphs62 import glyphs62_clients
 from perfedavg.data.sizes import DataSize
 from perfedavg.data.store import ClientExamples, ClientStore, write_store
+from perfedavg.execution.cohorts import training_back_end
+from perfedavg.execution.held_out import fine_tuning_back_end
 from perfedavg.models import MODELS
 from perfedavg.personalization.evaluate import personalize_run
+from perfedavg.personalization.schedule import Visit
 from perfedavg.planning.comparison_runs import algorithm_runs
 from perfedavg.planning.limits import reference_seconds
 from perfedavg.planning.runs import stage1_runs, stage2_runs
@@ -40,6 +43,7 @@ from perfedavg.planning.workload import (
 )
 from perfedavg.randomness import THEORY, StreamKey, torch_stream
 from perfedavg.runtime.job import Progress
+from perfedavg.runtime.pool import Pool
 from perfedavg.storage.checkpoints import save_tensors
 from perfedavg.training.centralized import CentralizedRun
 from perfedavg.training.federated import train_runs
@@ -168,7 +172,10 @@ class _Trials:
         spec = self._fresh(
             spec, **own, clients_per_round=clients, rounds=repeats, evaluated_rounds=(repeats,)
         )
-        train_runs([spec], self.store, range(CLIENTS), [0], self._new_folder(), self._new_folder())
+        folders = self._new_folder(), self._new_folder()
+        with Pool(1) as pool:
+            back_end = training_back_end(spec.backend, pool, self.store)
+            train_runs([spec], self.store, range(CLIENTS), [0], *folders, back_end)
         return repeats * spec.clients_per_round * gradient_examples(spec, round(self.data.train))
 
     def fine_tune(self, activity: Activity, repeats: int) -> float:
@@ -179,11 +186,17 @@ class _Trials:
         if activity != EVALUATE:
             way = next(way for way in ways if fine_tuning_activity(way, way.batch_size) == activity)
         clients = list(range(self._at_once(way.epochs * self.data.train))) * repeats
-        tuned = [] if activity == EVALUATE else [0]
-        backend = config.backend
-        personalize_run(
-            self.specs[0], None, self.store, {0: clients}, "validation", way, tuned, backend=backend
-        )
+        visit = Visit(0, "validation", "all", fine_tuned=activity != EVALUATE)
+        with Pool(1) as pool:
+            personalize_run(
+                self.specs[0],
+                None,
+                self.store,
+                [visit],
+                {("validation", "all"): clients},
+                way,
+                fine_tuning_back_end(config.backend, pool),
+            )
         examples = (
             round(self.data.test) if activity == EVALUATE else round(self.data.train) * way.epochs
         )
