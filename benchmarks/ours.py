@@ -7,6 +7,7 @@ those to personalize."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -26,12 +27,15 @@ from perfedavg.algorithms.federated import CohortClient, FederatedRun, ServerSta
 from perfedavg.algorithms.servers.sgd import ServerSGD
 from perfedavg.algorithms.spec import ClientTraining, RunSpec
 from perfedavg.data.store import ClientExamples, ClientStore, write_store
+from perfedavg.execution.held_out import by_workers
 from perfedavg.execution.workers import WorkerUpdates
 from perfedavg.models import MODELS
 from perfedavg.models.steps import to_examples
+from perfedavg.models.threads import use_one_thread
 from perfedavg.personalization.evaluate import personalize_run
+from perfedavg.personalization.schedule import Visit
 from perfedavg.personalization.settings import Personalization
-from perfedavg.runtime.job import prepare_process
+from perfedavg.runtime.job import keep_freed_memory
 from perfedavg.runtime.pool import Pool
 from perfedavg.storage.checkpoints import save_tensors
 
@@ -112,11 +116,10 @@ class Ours:
             self.run.spec,
             self._folder.name,
             self.store,
-            {1: positions},
-            "evaluation",
+            [Visit(1, "evaluation", "all", fine_tuned=True)],
+            {("evaluation", "all"): positions},
             settings,
-            (1,),
-            self.pool,
+            partial(by_workers, pool=self.pool),
         )
         return personalization_result(
             self.work, began, part, rows.loc[rows["epoch"] == self.work.epochs, "loss"].tolist()
@@ -130,7 +133,8 @@ class Ours:
 
 def start(work: Work, threads: int, serve: Callable, dtype: str = "float32") -> None:
     """Serve rounds and personalization."""
-    prepare_process()
+    use_one_thread()
+    keep_freed_memory()
     ours = Ours(work, threads, dtype)
     try:
         serve({"round": ours.round, "personalize": ours.personalize})

@@ -16,8 +16,9 @@ import numpy as np
 import torch
 
 from perfedavg.models import MODELS
-from perfedavg.randomness import torch_stream
-from perfedavg.runtime.job import prepare_process
+from perfedavg.models.threads import use_one_thread
+from perfedavg.randomness import StreamKey, torch_stream
+from perfedavg.runtime.job import keep_freed_memory
 
 BATCH, EXAMPLES, STEPS = 20, 200, 150
 
@@ -63,11 +64,15 @@ def main() -> None:
         "--model", choices=MODELS, default="cnn_emnist", help="the network (default: %(default)s)"
     )
     name = parser.parse_args().model
-    prepare_process()
+    use_one_thread()
+    keep_freed_memory()
     model, precision = MODELS[name], {"compute": torch.bfloat16} if name.endswith("_bf16") else {}
     seconds, lines = [[]], ["(picking the batch, and what is between two steps)"]
     gradient, caveat = timed(name.removesuffix("_bf16"), seconds, lines)
-    parameters, draws = model.init(torch_stream(0, "step")), torch_stream(1, "step")
+    parameters, draws = (
+        model.init(torch_stream(StreamKey(0, "step"))),
+        torch_stream(StreamKey(1, "step")),
+    )
     x = model.features(np.random.default_rng(0).random((EXAMPLES, 28, 28)))
     y = torch.randint(62, (EXAMPLES,))
     seconds.append([])

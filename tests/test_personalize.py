@@ -13,17 +13,17 @@ from perfedavg.personalization.evaluate import personalize_run
 from perfedavg.personalization.fine_tuning import fine_tune, personalized_models
 from perfedavg.personalization.schedule import evaluated_clients, intermediate_subset
 from perfedavg.personalization.settings import LocalOnly, Personalization
-from perfedavg.randomness import stream, torch_stream
+from perfedavg.randomness import StreamKey, stream, torch_stream
 from perfedavg.storage.checkpoints import load_tensors
 from perfedavg.training.federated import train_runs
 from tests.conftest import linear_model, make_client, make_spec
 
-KEY = (0, "personalization", 5, "c03")
+KEY = StreamKey(0, "personalization", 5, "c03")
 
 
 def test_equals_a_plain_torch_loop_and_changes_no_weights():
     model = MODELS["cnn_small"]
-    parameters = model.init(torch_stream(0, "x"))
+    parameters = model.init(torch_stream(StreamKey(0, "x")))
     kept = [p.clone() for p in parameters]
     client = make_client(3, n_train=13, n_test=9)
     train, test = (
@@ -36,7 +36,7 @@ def test_equals_a_plain_torch_loop_and_changes_no_weights():
     assert all(torch.equal(a, b) for a, b in zip(parameters, kept, strict=True))
 
     theirs = [torch.nn.Parameter(p.clone()) for p in parameters]
-    optimizer, order = torch.optim.SGD(theirs, lr=0.2), stream(*KEY)
+    optimizer, order = torch.optim.SGD(theirs, lr=0.2), stream(KEY)
     for epoch in range(4):
         with torch.no_grad():
             logits = model.logits(theirs, test.features, None)
@@ -57,7 +57,7 @@ def test_equals_a_plain_torch_loop_and_changes_no_weights():
 
 def test_dropout_is_on_in_fine_tuning_and_off_in_testing():
     model = MODELS["cnn_emnist"]
-    parameters = model.init(torch_stream(0, "x"))
+    parameters = model.init(torch_stream(StreamKey(0, "x")))
     client = make_client(3, n_train=4, n_test=3)
     train, test = (
         to_examples(model, x, y)
@@ -81,7 +81,7 @@ def test_a_client_without_train_examples_keeps_the_initial_model():
     empty = to_examples(model, client.train_x[:0], client.train_y[:0])
     test = to_examples(model, client.test_x, client.test_y)
     results = fine_tune(
-        model, model.init(torch_stream(0, "x")), empty, test, Personalization(), KEY, 2
+        model, model.init(torch_stream(StreamKey(0, "x"))), empty, test, Personalization(), KEY, 2
     )
     assert (results == results[0]).all()
 
@@ -122,7 +122,7 @@ def test_rows_are_fine_tune_of_the_client_s_own_train_and_test_split(rows, store
             train, test = (
                 to_examples(model, x, y) for x, y in ((c.train_x, c.train_y), (c.test_x, c.test_y))
             )
-            key = (0, "personalization", number, c.client_id)
+            key = StreamKey(0, "personalization", number, c.client_id)
             expected = fine_tune(
                 model, model.unnamed(tensors), train, test, settings, key, epochs=2
             )
@@ -138,9 +138,9 @@ def test_local_only_training_starts_from_a_fresh_model(store):
         train, test = (
             to_examples(model, x, y) for x, y in ((c.train_x, c.train_y), (c.test_x, c.test_y))
         )
-        fresh = model.init(torch_stream(0, "initial parameters"))
+        fresh = model.init(torch_stream(StreamKey(0, "initial parameters")))
         expected = fine_tune(
-            model, fresh, train, test, settings, (0, "personalization", 0, c.client_id), 3
+            model, fresh, train, test, settings, StreamKey(0, "personalization", 0, c.client_id), 3
         )
         np.testing.assert_array_equal(
             rows[rows.client_id == c.client_id][["accuracy", "loss"]], expected
@@ -172,7 +172,7 @@ def personalized(model, parameters, train, epochs=2, key=KEY, **settings):
 @pytest.mark.parametrize(("layers", "optimizer"), WAYS)
 def test_frozen_layers_keep_their_bits_and_all_others_change(name, layers, optimizer):
     model, client = MODELS[name], make_client(3, n_train=4)
-    parameters = model.init(torch_stream(0, "x"))
+    parameters = model.init(torch_stream(StreamKey(0, "x")))
     train = to_examples(model, client.train_x, client.train_y)
     before, after = personalized(
         model, parameters, train, epochs=1, lr=0.1, layers=layers, optimizer=optimizer
@@ -193,7 +193,7 @@ def test_frozen_layers_keep_their_bits_and_all_others_change(name, layers, optim
 
 def test_of_the_last_layer_sgd_is_softmax_regression_on_the_features_before_it():
     model, client = MODELS["cnn_small"], make_client(3, n_train=13)
-    parameters = [p.double() for p in model.init(torch_stream(0, "x"))]
+    parameters = [p.double() for p in model.init(torch_stream(StreamKey(0, "x")))]
     examples = to_examples(model, client.train_x, client.train_y)
     train = Examples(examples.features.double(), examples.labels)
     got = personalized(model, parameters, train, epochs=3, layers="last", lr=0.2, batch_size=5)[-1]
@@ -202,7 +202,7 @@ def test_of_the_last_layer_sgd_is_softmax_regression_on_the_features_before_it()
     unit, zero = torch.eye(512, dtype=torch.float64), torch.zeros(512, dtype=torch.float64)
     features = model.logits([*parameters[:-2], unit, zero], train.features, None).numpy()
     weight, bias = (p.numpy().copy() for p in parameters[-2:])
-    order = stream(*KEY)
+    order = stream(KEY)
     for _ in range(3):
         permutation = order.permutation(13)
         for batch in (permutation[i : i + 5] for i in range(0, 13, 5)):
@@ -263,13 +263,13 @@ def test_adam_gives_every_weight_its_own_gradient(name):
     """A kernel's gradient can come in another layout than the kernel. The first step is lr times
     the gradient's sign."""
     model, client = MODELS[name], make_client(3, n_train=5)
-    start = [p.double() for p in model.init(torch_stream(0, "x"))]
+    start = [p.double() for p in model.init(torch_stream(StreamKey(0, "x")))]
     examples = to_examples(model, client.train_x, client.train_y)
     train = Examples(examples.features.double(), examples.labels)
     got = personalized(model, start, train, epochs=1, optimizer="adam", lr=0.01, batch_size=5)[-1]
-    order = stream(*KEY).permutation(5)
+    order = stream(KEY).permutation(5)
     gradient, _ = batch_gradient(
-        model, [p.clone().requires_grad_() for p in start], train, order, torch_stream(*KEY)
+        model, [p.clone().requires_grad_() for p in start], train, order, torch_stream(KEY)
     )
     assert any(g.stride() != p.stride() for g, p in zip(gradient, start, strict=True)), (
         "the case that this test is about"

@@ -4,15 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from perfedavg.execution.fine_tuning import fine_tune_clients
 
 from perfedavg.algorithms.spec import Backend
-from perfedavg.execution.fine_tuning import fine_tune_clients
 from perfedavg.models import MODELS
 from perfedavg.models.steps import Examples, to_examples
 from perfedavg.personalization.evaluate import personalize_run
 from perfedavg.personalization.fine_tuning import fine_tune
 from perfedavg.personalization.settings import Personalization
-from perfedavg.randomness import torch_stream
+from perfedavg.randomness import StreamKey, torch_stream
 from tests.conftest import make_client, make_spec
 
 CPU = torch.device("cpu")
@@ -29,7 +29,11 @@ def make_clients(model, dtype):
 
     clients = [make_client(i, n_train=n, n_test=t) for i, (n, t) in enumerate(SIZES)]
     return [
-        (examples(c.train_x, c.train_y), examples(c.test_x, c.test_y), (0, "test", 3, c.client_id))
+        (
+            examples(c.train_x, c.train_y),
+            examples(c.test_x, c.test_y),
+            StreamKey(0, "test", 3, c.client_id),
+        )
         for c in clients
     ]
 
@@ -45,7 +49,7 @@ WAYS = [
 def test_many_at_once_give_what_each_gives_alone(name, layers, optimizer):
     """Seen in float64: losses within 3e-15; accuracies are counts, so equal."""
     model = MODELS[name]
-    parameters = [p.double() for p in model.init(torch_stream(0, "x"))]
+    parameters = [p.double() for p in model.init(torch_stream(StreamKey(0, "x")))]
     clients = make_clients(model, torch.float64)
     settings = Personalization(
         layers=layers, optimizer=optimizer, lr={"sgd": 0.1, "adam": 0.002}[optimizer], batch_size=5
@@ -66,7 +70,10 @@ def test_many_at_once_give_what_each_gives_alone(name, layers, optimizer):
 @pytest.mark.parametrize("epochs", [0, 2])
 def test_clients_without_train_examples_keep_the_initial_model(epochs):
     model = MODELS["cnn_small"]
-    parameters, clients = model.init(torch_stream(0, "x")), make_clients(model, torch.float32)
+    parameters, clients = (
+        model.init(torch_stream(StreamKey(0, "x"))),
+        make_clients(model, torch.float32),
+    )
     got = fine_tune_clients(model, parameters, clients[1:2], Personalization(), epochs, CPU)
     expected = fine_tune(
         model, parameters, *clients[1][:2], Personalization(), clients[1][2], epochs
@@ -77,7 +84,10 @@ def test_clients_without_train_examples_keep_the_initial_model(epochs):
 
 def test_a_client_that_blows_up_predicts_nothing_and_harms_nobody():
     model = MODELS["cnn_small"]
-    parameters, clients = model.init(torch_stream(0, "x")), make_clients(model, torch.float32)
+    parameters, clients = (
+        model.init(torch_stream(StreamKey(0, "x"))),
+        make_clients(model, torch.float32),
+    )
     train, test, key = clients[4]
     # argmax of nan is class 0; that must not count as knowing it
     test = Examples(test.features, torch.zeros_like(test.labels))

@@ -13,7 +13,7 @@ from perfedavg.algorithms.federated import CohortClient, FederatedRun, ServerSta
 from perfedavg.data.batches import local_batches
 from perfedavg.models import MODELS
 from perfedavg.models.steps import Examples, batch_gradient, to_examples, trainable_copy
-from perfedavg.randomness import stream, torch_stream
+from perfedavg.randomness import StreamKey, stream, torch_stream
 from tests.conftest import linear_model, make_client, make_spec
 
 
@@ -158,10 +158,10 @@ def test_local_work_uses_the_seed_the_shuffle_buffer_and_dropout():
     parameters = runs[0].init().parameters
     first, second = (run.client_update(parameters, 1, client).delta for run in runs)
     assert not torch.equal(first[0], second[0]), "another seed, another stream"
-    key = (0, "local training", 1, client.client_id)
-    batches = local_batches(13, 4, 6, stream(*key), epochs=3)
+    key = StreamKey(0, "local training", 1, client.client_id)
+    batches = local_batches(13, 4, 6, stream(key), epochs=3)
     by_hand = client_update(
-        model, parameters, client.examples, batches, 0.1, [1] * len(batches), torch_stream(*key)
+        model, parameters, client.examples, batches, 0.1, [1] * len(batches), torch_stream(key)
     )
     assert all(torch.equal(a, b) for a, b in zip(first, by_hand.delta, strict=True))
     dry = client_update(model, parameters, client.examples, batches, 0.1, [1] * len(batches), None)
@@ -172,7 +172,7 @@ def test_unit_weights_return_the_whole_way_and_one_weight_one_gradient():
     model = linear_model(784, 62)
     client = make_client(3, n_train=11)
     examples = to_examples(model, client.train_x, client.train_y)
-    start = model.init(torch_stream(0, "x"))
+    start = model.init(torch_stream(StreamKey(0, "x")))
     batches = local_batches(11, 4, 1000, np.random.default_rng(0), epochs=2)
     theta, gradients = trainable_copy(start), []
     for batch in batches:
@@ -236,7 +236,7 @@ def test_a_cohort_costs_its_own_size_and_is_the_draw_from_the_whole_population()
     assert population.asked == 20
     everyone = np.arange(3, 3_000_001, 3)
     assert cohort == sorted(
-        stream(0, "cohort", 5).choice(everyone, size=20, replace=False).tolist()
+        stream(StreamKey(0, "cohort", 5)).choice(everyone, size=20, replace=False).tolist()
     )
 
 

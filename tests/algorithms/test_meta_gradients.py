@@ -16,7 +16,7 @@ from perfedavg.data.batches import local_batches
 from perfedavg.models.dropout import inverted_dropout
 from perfedavg.models.model import Model
 from perfedavg.models.steps import Examples
-from perfedavg.randomness import stream, torch_stream
+from perfedavg.randomness import StreamKey, stream, torch_stream
 from tests.algorithms.test_federated import softmax_regression_gradient
 from tests.conftest import linear_model, make_spec
 
@@ -70,7 +70,7 @@ def relative(got, expected):
 
 
 def dropout_of(client, on):
-    return torch_stream(client, "dropout") if on else None
+    return torch_stream(StreamKey(client, "dropout")) if on else None
 
 
 def update(algorithm, k, client, batches=SMALL, dropout=False):
@@ -324,9 +324,9 @@ def test_a_round_with_any_weights_by_hand(algorithm, changes, weights):
             client.examples.features.numpy(),
             client.examples.labels.numpy(),
         )
-        key = (0, "local training", 2, client.client_id)
+        key = StreamKey(0, "local training", 2, client.client_id)
         for w, batch in zip(
-            weights, local_batches(len(y), 4, 1000, stream(*key), steps=len(weights)), strict=True
+            weights, local_batches(len(y), 4, 1000, stream(key), steps=len(weights)), strict=True
         ):
             g = softmax_regression_gradient(*theta, x[batch], y[batch])
             theta = [t - rate * part for t, part in zip(theta, g, strict=True)]

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from perfedavg.data.store import ClientStore, write_store
 from perfedavg.models import MODELS
-from perfedavg.randomness import stream, torch_stream
+from perfedavg.randomness import StreamKey, stream, torch_stream
 from perfedavg.storage.checkpoints import load_tensors
 from perfedavg.training import theory
 from perfedavg.training.federated import train_runs
@@ -64,7 +64,7 @@ def test_the_identity_holds_with_dropout(tmp_path):
         tmp_path / "store", [make_client(i, n_train=3 + i) for i in range(6)], num_classes=62
     )
     spec = make_spec(model="cnn_emnist")
-    parameters = MODELS["cnn_emnist"].init(torch_stream(0, "x"))
+    parameters = MODELS["cnn_emnist"].init(torch_stream(StreamKey(0, "x")))
     for batches in (FULL_BATCH, MINI_BATCH):
         cohort = make_cohort(spec, 1, ClientStore(tmp_path / "store"), range(6), 2, batches, 2)
         calls = []
@@ -84,7 +84,9 @@ def test_a_row_by_brute_force(trained, store, batches):
     shapes = list(model.shapes.values())
     start = torch.cat([tensors[name].flatten() for name in model.shapes]).double()
     expected = dict.fromkeys(COMPARED, 0)
-    cohort = sorted(stream(0, "theory cohort", 3).choice(TRAINING, size=3, replace=False))
+    cohort = sorted(
+        stream(StreamKey(0, "theory cohort", 3)).choice(TRAINING, size=3, replace=False)
+    )
     clients = [store.client(int(i)) for i in cohort]
     total = sum(len(c.train_y) for c in clients)
     equal = by_examples = fomaml1 = 0
@@ -108,7 +110,7 @@ def test_a_row_by_brute_force(trained, store, batches):
 
         # A shuffle that fits its buffer is one permutation of the repeated data.
         def draw(purpose, length, n=n, c=c):
-            order = stream(0, purpose, 3, c.client_id).permutation(length) % n
+            order = stream(StreamKey(0, purpose, 3, c.client_id)).permutation(length) % n
             return [order[i : i + SIZE] for i in range(0, length, SIZE)]
 
         if batches == MINI_BATCH:

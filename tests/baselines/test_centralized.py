@@ -8,7 +8,7 @@ import torch
 
 from perfedavg.models import MODELS
 from perfedavg.models.steps import to_examples
-from perfedavg.randomness import stream, torch_stream
+from perfedavg.randomness import StreamKey, stream, torch_stream
 from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.storage.checkpoints import load_tensors
 from perfedavg.training import centralized as module
@@ -32,13 +32,15 @@ def test_three_passes_equal_torch_s_nesterov(store, tmp_path):
     run = make_run(store, tmp_path)
     run.train()
     model = MODELS["cnn_small"]
-    parameters = [p.requires_grad_() for p in model.init(torch_stream(0, "initial parameters"))]
+    parameters = [
+        p.requires_grad_() for p in model.init(torch_stream(StreamKey(0, "initial parameters")))
+    ]
     optimizer = torch.optim.SGD(parameters, lr=0.05, momentum=0.8, nesterov=True)
     clients = [store.client(i) for i in TRAINING]
     x, y = (np.concatenate([getattr(c, part) for c in clients]) for part in ("train_x", "train_y"))
     pooled, losses = to_examples(model, x, y), []
     for number in (1, 2, 3):
-        order = torch.from_numpy(stream(0, "centralized", number).permutation(len(y)))
+        order = torch.from_numpy(stream(StreamKey(0, "centralized", number)).permutation(len(y)))
         assert sorted(order.tolist()) == list(range(len(y)))
         losses.append([])
         for batch in order.split(7):

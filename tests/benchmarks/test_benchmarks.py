@@ -16,7 +16,7 @@ from benchmarks.peers.plain import PlainLoop
 from benchmarks.work import QUICK, SHAPES, Work, initial_weights, part_sizes
 from perfedavg.algorithms.federated import FederatedRun, ServerState, average, local_walk
 from perfedavg.models import MODELS
-from perfedavg.randomness import stream
+from perfedavg.randomness import StreamKey, stream
 
 
 def weights():
@@ -37,7 +37,7 @@ def test_plain_loop_and_our_round_do_the_same_work():
     ours = our_delta(run, 1)
 
     def same_batches(client, data):
-        rng = stream(QUICK.seed, "local training", 1, str(client))
+        rng = stream(StreamKey(QUICK.seed, "local training", 1, str(client)))
         return DataLoader(data, batch_sampler=local_walk(run.spec, len(data), rng)[0])
 
     plain = PlainLoop(QUICK, dropout=False).average_delta(same_batches)

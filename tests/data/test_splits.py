@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from perfedavg.data.splits import read_group, split_clients, write_split
-from perfedavg.randomness import stream
+from perfedavg.randomness import StreamKey, stream
 from perfedavg.runtime.errors import PerfedavgError
 
 IDS = [f"w{n}" for n in (3, 10, 2, 7, 1, 9, 4, 8, 5, 6)]  # unsorted, and "w10" < "w2" as text
@@ -72,7 +72,9 @@ def test_a_split_by_plain_python_whatever_the_ids_are(tmp_path, order):
     if order == "shuffled":
         by_id = np.random.RandomState(7).permutation(by_id).tolist()
     drawn = set(
-        stream(7, "validation clients").choice(len(by_id) - 200, size=30, replace=False).tolist()
+        stream(StreamKey(7, "validation clients"))
+        .choice(len(by_id) - 200, size=30, replace=False)
+        .tolist()
     )
     held_out = list(enumerate(by_id[200:]))
     expected = (

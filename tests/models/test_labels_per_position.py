@@ -4,16 +4,16 @@ and many clients at once."""
 import numpy as np
 import pytest
 import torch
+from perfedavg.execution.fine_tuning import fine_tune_clients
 from torch import nn
 
 from perfedavg.algorithms.federated import CohortClient, FederatedRun, loop
 from perfedavg.execution.cohorts import batched_updates
-from perfedavg.execution.fine_tuning import fine_tune_clients
 from perfedavg.models.model import Examples
 from perfedavg.models.steps import batch_gradient, evaluate, to_examples, trainable_copy
 from perfedavg.personalization.fine_tuning import fine_tune
 from perfedavg.personalization.settings import Personalization
-from perfedavg.randomness import torch_stream
+from perfedavg.randomness import StreamKey, torch_stream
 from tests.added.lstm_tiny import MODEL
 from tests.added.sequences import Sequences
 from tests.conftest import make_spec
@@ -32,7 +32,7 @@ def clients():
 
 
 def parameters(dtype=torch.float64):
-    return [p.to(dtype) for p in MODEL.init(torch_stream(0, "x"))]
+    return [p.to(dtype) for p in MODEL.init(torch_stream(StreamKey(0, "x")))]
 
 
 def test_the_cell_is_torch_s():

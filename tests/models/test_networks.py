@@ -10,7 +10,7 @@ from torch import nn
 
 from perfedavg.models import MODELS, num_parameters, shapes, trained_parameters
 from perfedavg.models.dropout import keep_mask
-from perfedavg.randomness import torch_stream
+from perfedavg.randomness import StreamKey, torch_stream
 
 REFERENCES = {
     "cnn_small": lambda: nn.Sequential(
@@ -38,7 +38,9 @@ class PixelsFirst(nn.Module):
 @pytest.mark.parametrize("name", MODELS)
 def test_logits_and_gradients_equal_torch_s_layers(name):
     model, reference = MODELS[name], REFERENCES[name]().double()
-    parameters = [p.double().requires_grad_() for p in model.init(torch_stream(0, "test"))]
+    parameters = [
+        p.double().requires_grad_() for p in model.init(torch_stream(StreamKey(0, "test")))
+    ]
     with torch.no_grad():
         for own, theirs in zip(parameters, reference.parameters(), strict=True):
             own.add_(torch.rand(own.shape, dtype=torch.float64) * 0.01)  # biases away from zero
@@ -61,9 +63,9 @@ def test_logits_and_gradients_equal_torch_s_layers(name):
 def test_the_backward_pass_by_hand_equals_autograd(name, dropout, batch):
     """In float64; the same dropout draws, and as many of them."""
     model = MODELS[name]
-    parameters = [p.double() + 0.01 for p in model.init(torch_stream(0, "test"))]
+    parameters = [p.double() + 0.01 for p in model.init(torch_stream(StreamKey(0, "test")))]
     features, labels = (model.features(random_images(batch)).double(), torch.randint(62, (batch,)))
-    hand, auto = (torch_stream(1, "dropout") if dropout else None for _ in range(2))
+    hand, auto = (torch_stream(StreamKey(1, "dropout")) if dropout else None for _ in range(2))
     leaves = [p.clone().requires_grad_() for p in parameters]
     expected_loss = nn.functional.cross_entropy(model.logits(leaves, features, auto), labels)
     expected = torch.autograd.grad(expected_loss, leaves)
@@ -84,11 +86,16 @@ def test_the_backward_pass_by_hand_equals_autograd(name, dropout, batch):
 def test_kernels_in_less_precision_equal_float64_up_to_rounding(name, tolerance):
     """They are others: oneDNN's, which know no float64."""
     model = MODELS[name]
-    parameters = [p + 0.01 for p in model.init(torch_stream(0, "test"))]
+    parameters = [p + 0.01 for p in model.init(torch_stream(StreamKey(0, "test")))]
     features, labels = model.features(random_images(20)), torch.randint(62, (20,))
-    gradient, loss = model.gradient(parameters, features, labels, torch_stream(1, "dropout"))
+    gradient, loss = model.gradient(
+        parameters, features, labels, torch_stream(StreamKey(1, "dropout"))
+    )
     exact = model.gradient(
-        [p.double() for p in parameters], features.double(), labels, torch_stream(1, "dropout")
+        [p.double() for p in parameters],
+        features.double(),
+        labels,
+        torch_stream(StreamKey(1, "dropout")),
     )
     assert loss.item() == pytest.approx(exact[1].item(), rel=max(1e-5, tolerance / 100))
     for single, double in zip(gradient, exact[0], strict=True):
@@ -104,7 +111,7 @@ def test_kernels_in_less_precision_equal_float64_up_to_rounding(name, tolerance)
     [("cnn_emnist", 1_206_590, 62 * 129), ("cnn_small", 36_862, 62 * 513)],
 )
 def test_number_of_parameters(name, count, last):
-    assert sum(p.numel() for p in MODELS[name].init(torch_stream(0, "test"))) == count
+    assert sum(p.numel() for p in MODELS[name].init(torch_stream(StreamKey(0, "test")))) == count
     assert num_parameters(name) == count
     assert trained_parameters(name, "last") == last
     assert trained_parameters(name, "all_but_last") == count - last
@@ -113,7 +120,7 @@ def test_number_of_parameters(name, count, last):
 @pytest.mark.parametrize("name", MODELS)
 def test_what_is_read_of_a_network_without_torch_is_the_network_s_own(name):
     assert shapes(name) == MODELS[name].shapes
-    assert [tuple(p.shape) for p in MODELS[name].init(torch_stream(0, "x"))] == [
+    assert [tuple(p.shape) for p in MODELS[name].init(torch_stream(StreamKey(0, "x")))] == [
         *shapes(name).values()
     ]
 
@@ -134,7 +141,9 @@ def test_names_and_sizes_take_no_torch():
 
 
 def test_initial_weights_are_glorot_uniform():
-    parameters = MODELS["cnn_emnist"].named(MODELS["cnn_emnist"].init(torch_stream(0, "test")))
+    parameters = MODELS["cnn_emnist"].named(
+        MODELS["cnn_emnist"].init(torch_stream(StreamKey(0, "test")))
+    )
     reference = torch.empty(64, 32, 3, 3)
     nn.init.xavier_uniform_(reference)
     weight = parameters["conv2.weight"]
@@ -144,25 +153,25 @@ def test_initial_weights_are_glorot_uniform():
 
 
 def test_given_masks_and_drawn_ones_give_the_same_bits():
-    model, generator = MODELS["cnn_emnist"], torch_stream(0, "dropout")
-    parameters, x = model.init(torch_stream(0, "test")), model.features(random_images(7))
+    model, generator = MODELS["cnn_emnist"], torch_stream(StreamKey(0, "dropout"))
+    parameters, x = model.init(torch_stream(StreamKey(0, "test"))), model.features(random_images(7))
     given = model.logits(parameters, x, lambda shape, p: keep_mask(shape, p, generator))
-    assert torch.equal(given, model.logits(parameters, x, torch_stream(0, "dropout")))
+    assert torch.equal(given, model.logits(parameters, x, torch_stream(StreamKey(0, "dropout"))))
 
 
 def test_dropout_is_on_with_a_generator_only_and_unbiased():
     model = MODELS["cnn_emnist"]
-    parameters = model.init(torch_stream(0, "test"))
+    parameters = model.init(torch_stream(StreamKey(0, "test")))
     x = model.features(random_images(1)).expand(300, -1, -1, -1)
     plain = model.logits(parameters, x[:1], None)
     assert torch.equal(plain, model.logits(parameters, x[:1], None))
-    dropped = model.logits(parameters, x, torch_stream(0, "dropout"))
-    again = model.logits(parameters, x, torch_stream(0, "dropout"))
+    dropped = model.logits(parameters, x, torch_stream(StreamKey(0, "dropout")))
+    again = model.logits(parameters, x, torch_stream(StreamKey(0, "dropout")))
     assert torch.equal(dropped, again)
     assert dropped.std(0).min() > 0, "every example has its own mask"
     # The same masks, drawn by hand, on torch's layers: one byte a value, kept from 256 * p on,
     # channels last.
-    generator, layers = torch_stream(0, "dropout"), REFERENCES["cnn_emnist"]()
+    generator, layers = torch_stream(StreamKey(0, "dropout")), REFERENCES["cnn_emnist"]()
     with torch.no_grad():
         for own, theirs in zip(parameters, layers.parameters(), strict=True):
             theirs.copy_(own)

@@ -8,7 +8,7 @@ from perfedavg.data.batches import local_batches
 from perfedavg.models import MODELS
 from perfedavg.models.model import Examples
 from perfedavg.models.steps import batch_gradient, evaluate, sgd_steps, to_examples, trainable_copy
-from perfedavg.randomness import torch_stream
+from perfedavg.randomness import StreamKey, torch_stream
 from tests.conftest import linear_model, make_client
 
 
@@ -16,7 +16,7 @@ def test_gradient_against_finite_differences():
     model = MODELS["cnn_small"]
     client = make_client(0)
     examples = to_examples(model, client.train_x, client.train_y).to(torch.float64)
-    parameters = [p.double().requires_grad_() for p in model.init(torch_stream(0, "x"))]
+    parameters = [p.double().requires_grad_() for p in model.init(torch_stream(StreamKey(0, "x")))]
     batch = np.array([0, 2, 2, 5])
     gradient, _ = batch_gradient(model, parameters, examples, batch, None)
 
@@ -44,7 +44,7 @@ def test_steps_equal_torch_s_sgd_and_leave_the_original_alone():
     model = linear_model(784, 62)
     client = make_client(4, n_train=13)
     examples = to_examples(model, client.train_x, client.train_y)
-    start = model.init(torch_stream(0, "x"))
+    start = model.init(torch_stream(StreamKey(0, "x")))
     kept = [p.clone() for p in start]
     batches = local_batches(13, 5, 1000, np.random.default_rng(0), epochs=2)
     local = trainable_copy(start)

@@ -24,6 +24,39 @@ if STUDIES.centralized:
         script:
             "../scripts/train_centralized.py"
 
+    JOB = JOBS["personalize_centralized"]
+    PASSES = JOBS["train_centralized"]
+
+    rule personalize_centralized:
+        input:
+            **CLIENTS,
+            passes=JOB.per_seed(PASSES, f"{RESULTS}/runs/{{run}}/passes.parquet"),
+            checkpoints=JOB.per_seed(PASSES, CHECKPOINTS),
+            reference=JOB.per_seed(JOBS.references, VALIDATION_ROWS),
+        # In the order of the runs: one way to stop after the other, each with every seed of the job.
+        output:
+            runs=JOB.paths(RUN_FILES[2]),
+            validation=JOB.paths(VALIDATION_ROWS),
+            all=JOB.paths(ALL_ROWS),
+        log:
+            JOB.log,
+        benchmark:
+            JOB.benchmark
+        conda:
+            ENVIRONMENT
+        threads: JOB.threads
+        resources:
+            **JOB.limits,
+        params:
+            *code("personalize_centralized.py", NETWORK),
+            packages=TORCH,
+            runs=JOB.settings,
+            last_round=experiment.training.rounds,
+            ways=[ORDINARY],
+            passes=STUDIES.centralized.passes,
+        script:
+            "../scripts/personalize_centralized.py"
+
 
 if STUDIES.theory:
     JOB = JOBS["measure_theory"]

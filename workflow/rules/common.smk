@@ -5,8 +5,11 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+from perfedavg.analysis.products import all_products
 from perfedavg.config.load import load_config
+from perfedavg.planning.comparison_runs import compared_rounds, gradient_budget, interpolation
 from perfedavg.planning.jobs import Jobs, results
+from perfedavg.planning.runs import reptile_kinds, strategies
 from perfedavg.runtime import source
 from perfedavg.runtime.errors import PerfedavgError
 
@@ -54,3 +57,4 @@ def packages(*names):
 
 TORCH = packages("numpy", "torch")
 NETWORK = f"perfedavg.models.{experiment.model}"
+DATA_SET = f"perfedavg.data.sets.{experiment.data.dataset}"

@@ -40,7 +40,7 @@ rule build_store:
     resources:
         **JOB.limits,
     params:
-        *code("build_store.py", f"perfedavg.data.sets.{experiment.data.dataset}"),
+        *code("build_store.py", DATA_SET),
         data=experiment.data.content,
         packages=packages(*experiment.data.packages),
     script:

@@ -2,23 +2,23 @@
 # table_<name> or figure_<name>.
 
 PRODUCTS = [product for product in all_products() if product.asked(experiment)]
-PERSONALIZED = f"{RESULTS}/personalization/{{run}}.parquet"
-REFERENCES, COMPARED = JOBS["personalize_strategies"], JOBS["train_comparison"]
+REFERENCES, COMPARED = JOBS.references, JOBS["train_comparison"]
 
 # By name of an input (`perfedavg.analysis.inputs`): its files. Studies not asked for have none.
 FILES = {
     "runs": rules.runs_table.output,
     "caveat": rules.runs_table.output,
     "selection": rules.select.output,
-    "server_rates": [f"{RESULTS}/algorithms.json"],
-    "evaluation": [file for job in SELECTED for file in job.all_paths(PERSONALIZED)],
-    "grid_evaluation": JOBS["train_fedavg"].all_paths(PERSONALIZED),
-    "comparison_evaluation": COMPARED.all_paths(PERSONALIZED),
+    "server_rates": [RATES],
+    "evaluation": [file for job in SELECTED for file in job.all_paths(ALL_ROWS)],
+    "grid_evaluation": JOBS["train_fedavg"].all_paths(ALL_ROWS),
+    "comparison_evaluation": COMPARED.all_paths(ALL_ROWS),
     "comparison_rounds": COMPARED.all_paths(RUN_FILES[0]),
-    "ordinary_rows": REFERENCES.all_paths(PERSONALIZED),
-    "strategy_rows": REFERENCES.all_paths(f"{RESULTS}/personalization/strategies/{{run}}.parquet"),
+    "ordinary_rows": REFERENCES.all_paths(ALL_ROWS),
+    "strategy_rows": REFERENCES.all_paths(STRATEGY_ROWS),
     "theory_rows": REFERENCES.all_paths(f"{RESULTS}/theory/{{run}}.parquet"),
-    "paper": [os.path.relpath(PROJECT / "config/paper_targets.csv")] * experiment.data.is_the_papers,
+    "paper": [os.path.relpath(PROJECT / "config/paper_targets.csv")]
+    * experiment.data.is_the_papers,
     "split": rules.split_clients.output,
     "store": rules.build_store.output,
 }

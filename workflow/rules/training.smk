@@ -1,6 +1,13 @@
-RUN_FILES = [f"{RESULTS}/runs/{{run}}/{name}" for name in (
-    "rounds.parquet", "timings.parquet", "run.json", "model.safetensors", "server.safetensors"
-)]
+RUN_FILES = [
+    f"{RESULTS}/runs/{{run}}/{name}"
+    for name in (
+        "rounds.parquet",
+        "timings.parquet",
+        "run.json",
+        "model.safetensors",
+        "server.safetensors",
+    )
+]
 CHECKPOINTS = f"{RESULTS}/runs/{{run}}/checkpoints"
 FEDERATED = [JOBS[rule] for rule in ("train_fedavg", "train_stage2", "train_comparison")]
 

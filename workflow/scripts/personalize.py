@@ -1,49 +1,51 @@
-"""Personalize held-out clients from federated models; validation clients get a file of their own,
-for selection."""
+"""Personalize held-out clients from the models of runs, of whichever part of the experiment.
+
+Inputs: store, split; checkpoints, a folder per run (none: fresh models, which is local-only
+training); rates and validation (the algorithm comparison's evaluation): the choice on validation
+clients, without which a run has no visits, and each run's rows on them.
+Outputs, a file per run each: validation, all, runs (the `run.json` of baselines); any may be
+missing.
+Params: runs; schedules, per run the arguments of `visits`; ways, settings of fine-tuning;
+intermediate_clients and split_seed, which may be missing."""
 
 from pathlib import Path
 
-import pandas as pd
-
-from perfedavg.algorithms.spec import RunSpec
-from perfedavg.data.splits import read_group
+from perfedavg.algorithms.spec import Backend
 from perfedavg.data.store import ClientStore
-from perfedavg.personalization.evaluate import PERSONALIZATION, personalize_run
-from perfedavg.personalization.schedule import evaluated_clients
-from perfedavg.personalization.settings import Personalization
+from perfedavg.execution.held_out import fine_tuning_back_end
+from perfedavg.personalization.evaluate import held_out_clients, personalize_runs
+from perfedavg.personalization.schedule import visits
+from perfedavg.personalization.settings import Personalization, Run
 from perfedavg.runtime.job import job
 from perfedavg.runtime.pool import Pool
-from perfedavg.storage.tables import EVALUATION, VALIDATION, write_table
+from perfedavg.storage.files import read_json, write_json
 
 with job(snakemake.log[0]), Pool(snakemake.threads) as pool:
-    params = snakemake.params
-    store = ClientStore(Path(snakemake.input.store[0]).parent)
-    groups = {
-        group: read_group(snakemake.input.split[0], group) for group in (VALIDATION, EVALUATION)
-    }
-    settings = Personalization(**params.personalization)
-    files = zip(
-        snakemake.input.checkpoints, snakemake.output.validation, snakemake.output.all, strict=True
-    )
-    for run, (checkpoints, validation, everyone) in zip(params.runs, files, strict=True):
-        spec = RunSpec(**run)
-        validated = spec.evaluated_rounds if params.validation_at_every_round else [spec.rounds]
-        evaluated_at = {
-            VALIDATION: dict.fromkeys(validated, groups[VALIDATION]),
-            EVALUATION: evaluated_clients(
-                groups[EVALUATION],
-                spec.evaluated_rounds,
-                spec.rounds,
-                params.intermediate_clients,
-                params.split_seed,
-            ),
-        }
-        personalized = params.personalized_rounds or spec.evaluated_rounds
-        parts = [
-            personalize_run(
-                spec, checkpoints, store, at, group, settings, personalized, pool, spec.backend
-            )
-            for group, at in evaluated_at.items()
+    params, inputs, output = snakemake.params, snakemake.input, snakemake.output
+    runs, chosen = params.runs, {run["setting"] for run in params.runs}
+    if inputs.get("rates"):
+        choices = [
+            choice
+            for entry in read_json(inputs.rates[0])["entries"].values()
+            for choice in entry.values()
         ]
-        write_table(PERSONALIZATION, parts[0], validation)
-        write_table(PERSONALIZATION, pd.concat(parts, ignore_index=True), everyone)
+        chosen = {choice["setting"] for choice in choices if isinstance(choice, dict)}
+    personalize_runs(
+        [Run(**run) for run in runs],
+        [
+            visits(**schedule) if run["setting"] in chosen else []
+            for run, schedule in zip(runs, params.schedules, strict=True)
+        ],
+        inputs.get("checkpoints"),
+        ClientStore(Path(inputs.store[0]).parent),
+        held_out_clients(
+            inputs.split[0], params.get("intermediate_clients"), params.get("split_seed", 0)
+        ),
+        [Personalization(**way) for way in params.ways],
+        fine_tuning_back_end(Backend(**runs[0].get("backend", {})), pool),
+        output.get("validation"),
+        output.get("all"),
+        inputs.get("validation"),
+    )
+    for run, path in zip(runs, output.get("runs") or (), strict=False):
+        write_json(path, run)

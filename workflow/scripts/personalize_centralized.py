@@ -1,34 +1,33 @@
 """Choose on validation clients where centralized runs are stopped, and personalize held-out clients
-from there."""
+from there.
+
+Inputs, per seed: passes, checkpoints, reference (the reference run's rows of validation clients).
+Params: runs, one way to stop after the other, each with every seed; last_round of the reference;
+passes; ways. Outputs as in `personalize.py`."""
 
 from itertools import cycle
 from pathlib import Path
 
 import pandas as pd
 
-from perfedavg.data.splits import read_group
+from perfedavg.algorithms.spec import Backend
 from perfedavg.data.store import ClientStore
-from perfedavg.personalization.evaluate import PERSONALIZATION, personalize_run
-from perfedavg.personalization.settings import Personalization
+from perfedavg.execution.held_out import fine_tuning_back_end
+from perfedavg.personalization.evaluate import held_out_clients, personalize_runs
+from perfedavg.personalization.schedule import visits
+from perfedavg.personalization.settings import Personalization, Run
 from perfedavg.runtime.job import job
 from perfedavg.runtime.pool import Pool
 from perfedavg.storage.files import write_json
-from perfedavg.storage.tables import EVALUATION, VALIDATION, write_table
-from perfedavg.training.settings import BEST, BaselineSpec
+from perfedavg.training.settings import BEST
 from perfedavg.training.stopping import settle
 
 with job(snakemake.log[0]), Pool(snakemake.threads) as pool:
     params, inputs, output = snakemake.params, snakemake.input, snakemake.output
-    store = ClientStore(Path(inputs.store[0]).parent)
-    groups = {group: read_group(inputs.split[0], group) for group in (VALIDATION, EVALUATION)}
-    settings = Personalization(**params.personalization)
-    seeds = cycle(
-        zip(inputs.passes, inputs.checkpoints, inputs.reference, strict=True)
-    )  # every way to stop has all of them
-    files = zip(params.runs, output.runs, output.validation, output.all, strict=True)
-    for (run, path, validation, everyone), (passes, checkpoints, reference) in zip(
-        files, seeds, strict=False
-    ):
+    runs, schedules, folders = [], [], []
+    seeds = cycle(zip(inputs.passes, inputs.checkpoints, inputs.reference, strict=True))
+    for run, path, seed in zip(params.runs, output.runs, seeds, strict=False):
+        passes, checkpoints, reference = seed
         settled = settle(
             run,
             pd.read_parquet(passes),
@@ -37,16 +36,21 @@ with job(snakemake.log[0]), Pool(snakemake.threads) as pool:
             params.last_round,
         )
         write_json(path, settled)
-        spec = BaselineSpec(**settled)
-        chosen = [spec.rounds] if spec.status == "finished" else []
-        evaluated_at = {group: dict.fromkeys(chosen, clients) for group, clients in groups.items()}
-        if spec.setting.endswith(BEST):  # initial accuracy after every pass too
-            evaluated_at[EVALUATION] = dict.fromkeys(
-                range(1, params.passes + 1), groups[EVALUATION]
-            )
-        parts = [
-            personalize_run(spec, checkpoints, store, at, group, settings, chosen, pool)
-            for group, at in evaluated_at.items()
-        ]
-        write_table(PERSONALIZATION, parts[0], validation)
-        write_table(PERSONALIZATION, pd.concat(parts, ignore_index=True), everyone)
+        stop = [settled["rounds"]] if settled["status"] == "finished" else []
+        # Of the best one, the initial accuracy after every pass too.
+        best = settled["setting"].endswith(BEST)
+        every_pass = range(1, params.passes + 1) if best else ()
+        runs.append(Run(**settled))
+        schedules.append(visits(stop, every_pass, stop, intermediate=False))
+        folders.append(checkpoints)
+    personalize_runs(
+        runs,
+        schedules,
+        folders,
+        ClientStore(Path(inputs.store[0]).parent),
+        held_out_clients(inputs.split[0]),
+        [Personalization(**way) for way in params.ways],
+        fine_tuning_back_end(Backend(), pool),
+        output.validation,
+        output.all,
+    )

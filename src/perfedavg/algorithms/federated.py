@@ -22,7 +22,14 @@ from perfedavg.data.batches import local_batches
 from perfedavg.models import MODELS
 from perfedavg.models.model import Parameters
 from perfedavg.models.steps import Examples
-from perfedavg.randomness import stream, torch_stream
+from perfedavg.randomness import (
+    COHORT,
+    INITIAL_PARAMETERS,
+    LOCAL_TRAINING,
+    StreamKey,
+    stream,
+    torch_stream,
+)
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,9 @@ class FederatedRun:
         """
         server = self.spec.server
         if parent is None:
-            parameters = self.model.init(torch_stream(self.spec.seed, "initial parameters"))
+            parameters = self.model.init(
+                torch_stream(StreamKey(self.spec.seed, INITIAL_PARAMETERS))
+            )
             return ServerState(parameters, server.init(parameters))
         if self.spec.keeps_server_state:
             return parent
@@ -114,7 +123,7 @@ class FederatedRun:
 
         Places are drawn, not clients: of a list, NumPy would copy the whole population each round.
         """
-        rng = stream(self.spec.seed, "cohort", round_number)
+        rng = stream(StreamKey(self.spec.seed, COHORT, round_number))
         places = rng.choice(len(training_clients), size=self.spec.clients_per_round, replace=False)
         return sorted(int(training_clients[place]) for place in places)
 
@@ -122,9 +131,9 @@ class FederatedRun:
         """What ``client`` does in this round: a function of its own streams, whoever else takes
         part."""
         phase = self.spec.phases[self.spec.phase_of(round_number)]
-        key = (self.spec.seed, "local training", round_number, client.client_id)
-        batches, weights = local_walk(phase, len(client.examples), stream(*key))
-        algorithm, dropout = phase.definition, torch_stream(*key)
+        key = StreamKey(self.spec.seed, LOCAL_TRAINING, round_number, client.client_id)
+        batches, weights = local_walk(phase, len(client.examples), stream(key))
+        algorithm, dropout = phase.definition, torch_stream(key)
         return ClientTask(
             batches, phase.client.lr, weights, dropout, algorithm.jacobian, algorithm.term
         )

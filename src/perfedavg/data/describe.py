@@ -12,7 +12,7 @@ import pandas as pd
 from perfedavg.data.sets import DATA_SETS
 from perfedavg.data.sources import DataSet
 from perfedavg.data.store import ClientStore
-from perfedavg.randomness import stream
+from perfedavg.randomness import PERMUTED_WRITERS, StreamKey, stream
 
 DATA_CARD = {"quantity": "str", "value": "float", "unit": "str", "caveat": "str"}
 
@@ -90,7 +90,7 @@ def _explained_by_writers(store: ClientStore) -> list[tuple[str, float, str]]:
         np.concatenate([getattr(c, part) for c in clients]) for part in ("train_x", "train_y")
     )
     writers = np.repeat(np.arange(len(clients)), [len(c.train_y) for c in clients])
-    permuted = stream(0, "permuted writers").permutation(writers)
+    permuted = stream(StreamKey(0, PERMUTED_WRITERS)).permutation(writers)
     for name, values in zip(("ink", "slant"), ink_and_slant(images), strict=True):
         for who, ids in (("writer", writers), ("permuted writer", permuted)):
             rows.append(

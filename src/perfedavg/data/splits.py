@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import compute as pc
 
-from perfedavg.randomness import stream
+from perfedavg.randomness import VALIDATION_CLIENTS, StreamKey, stream
 from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.storage.files import atomic
 from perfedavg.storage.tables import EVALUATION, TRAINING, VALIDATION
@@ -60,7 +60,7 @@ def split_clients(
     if order == "shuffled":
         by_id = by_id[np.random.RandomState(seed).permutation(len(by_id))]
     training, held_out = by_id[:training_clients], by_id[training_clients:]
-    chosen = stream(seed, "validation clients").choice(
+    chosen = stream(StreamKey(seed, VALIDATION_CLIENTS)).choice(
         len(held_out), size=validation_clients, replace=False
     )
     is_validation = np.zeros(len(held_out), dtype=bool)

@@ -1,13 +1,13 @@
-"""The back end that computes all clients of a cohort at once, on the CPU or a GPU:
-``client.client_update``, stacked.
+"""The back ends of training: the clients of a round in worker processes, or all at once, on the
+CPU or a GPU: ``client.client_update``, stacked.
 
-Results agree with the loop's up to rounding; draws are the same. Within a round nothing waits for a
-GPU: the losses are fetched at its end, and the deltas stay where they are."""
+Stacked, results agree with the loop's up to rounding; draws are the same. Within a round nothing
+waits for a GPU: the losses are fetched at its end, and the deltas stay where they are."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -22,74 +22,82 @@ from perfedavg.algorithms.federated import (
     loop,
 )
 from perfedavg.algorithms.spec import Backend
+from perfedavg.data.store import ClientStore
 from perfedavg.execution.stacked import (
-    batched_steps,
     client_losses,
     fetch,
     full_precision,
     send,
+    stacked_steps,
     torch_device,
 )
+from perfedavg.execution.workers import WorkerUpdates
 from perfedavg.models.model import Model, Parameters
 from perfedavg.models.steps import Examples, trainable_copy
+from perfedavg.runtime.pool import Pool
 
 
-def back_end(backend: Backend, one_by_one: ClientUpdates = loop) -> ClientUpdates:
-    """The back end that a config block describes; ``one_by_one`` is who computes a loop: this
-    process, or its workers.
+def training_back_end(backend: Backend, pool: Pool, store: ClientStore) -> ClientUpdates:
+    """Who computes the clients of a round: as the config block says, and a loop by as many
+    processes as the pool has.
 
     Raises:
         PerfedavgError: it asks for a GPU and there is none.
     """
-    return (
-        one_by_one
-        if backend.kind == "loop"
-        else partial(batched_updates, device=torch_device(backend))
-    )
+    if backend.kind == "batched":
+        return StackedUpdates(torch_device(backend))
+    return WorkerUpdates(pool, store) if pool.size > 1 else loop
 
 
-def batched_updates(
-    run: FederatedRun,
-    parameters: Parameters,
-    round_number: int,
-    cohort: Sequence[CohortClient],
-    device: torch.device,
-) -> list[ClientUpdate]:
-    """What ``loop`` returns, up to rounding; the deltas are on ``device``."""
-    works = [run.client_task(round_number, client) for client in cohort]
-    order = sorted(range(len(cohort)), key=lambda i: -len(works[i].batches))
-    with full_precision(device):
-        updates = _updates(
-            run.model,
-            parameters,
-            [cohort[i].examples for i in order],
-            [works[i] for i in order],
-            device,
-        )
-    by_position = dict(zip(order, updates, strict=True))
-    return [by_position[i] for i in range(len(cohort))]
+@dataclass(frozen=True)
+class StackedUpdates:
+    """The ``ClientUpdates`` of all clients at once: those of ``loop`` up to rounding; the deltas
+    are on ``device``."""
+
+    device: torch.device
+    modules = (__name__,)  # the code that its numbers come from
+
+    def __call__(
+        self,
+        run: FederatedRun,
+        parameters: Parameters,
+        round_number: int,
+        cohort: Sequence[CohortClient],
+    ) -> list[ClientUpdate]:
+        """What every client of the cohort returns, in the cohort's order."""
+        tasks = [run.client_task(round_number, client) for client in cohort]
+        order = sorted(range(len(cohort)), key=lambda i: -len(tasks[i].batches))
+        with full_precision(self.device):
+            updates = _updates(
+                run.model,
+                parameters,
+                [cohort[i].examples for i in order],
+                [tasks[i] for i in order],
+                self.device,
+            )
+        by_position = dict(zip(order, updates, strict=True))
+        return [by_position[i] for i in range(len(cohort))]
 
 
 def _updates(
     model: Model,
     parameters: Parameters,
     examples: list[Examples],
-    works: list[ClientTask],
+    tasks: list[ClientTask],
     device: torch.device,
 ) -> list[ClientUpdate]:
     """The updates of clients in decreasing order of their number of batches."""
     # A phase's, so the same for all.
-    lr, jacobian, term = works[0].lr, works[0].jacobian, works[0].term
-    batches, dropout = [work.batches for work in works], [work.dropout for work in works]
-    theta = [torch.stack([send(p.detach(), device)] * len(works)) for p in parameters]
+    lr, jacobian, term = tasks[0].lr, tasks[0].jacobian, tasks[0].term
+    batches, dropout = [task.batches for task in tasks], [task.dropout for task in tasks]
+    theta = [torch.stack([send(p.detach(), device)] * len(tasks)) for p in parameters]
     delta = [torch.zeros_like(p) for p in theta]
     losses, walk = [], []
-    for number, step in enumerate(
-        batched_steps(model, parameters, examples, batches, dropout, device)
-    ):
+    steps = stacked_steps(model, parameters, examples, batches, dropout, device)
+    for position, step in enumerate(steps):
         theta = [p[: step.clients].requires_grad_() for p in theta]
         if (
-            jacobian != "none" and number < len(batches[0]) - 1
+            jacobian != "none" and position < len(batches[0]) - 1
         ):  # local steps, not epochs: the same number for all
             walk.append((trainable_copy(theta), step))
         loss = client_losses(model, theta, step)
@@ -97,7 +105,7 @@ def _updates(
         theta = [p.detach() for p in theta]
         if term:
             gradient = [g + t for g, t in zip(gradient, term(theta, parameters), strict=True)]
-        weights = [work.weights[number] for work in works[: step.clients]]
+        weights = [task.weights[position] for task in tasks[: step.clients]]
         _add_weighted([d[: step.clients] for d in delta], gradient, lr, weights)
         torch._foreach_add_(theta, gradient, alpha=-lr)
         losses.append(loss.detach())
@@ -112,11 +120,12 @@ def _updates(
         delta = [d - lr * h for d, h in zip(delta, product, strict=True)]
     fetched = fetch(losses)
     updates = []
-    for i, (client, own) in enumerate(zip(examples, batches, strict=True)):
-        own_losses = np.array([step_losses[i] for step_losses in fetched[: len(own)]])
-        sizes = np.array([len(batch) for batch in own])
+    for i, (client, client_batches) in enumerate(zip(examples, batches, strict=True)):
+        sizes = np.array([len(batch) for batch in client_batches])
+        losses_of_client = np.array([step_losses[i] for step_losses in fetched[: len(sizes)]])
+        client_delta = [d[i] for d in delta]
         updates.append(
-            ClientUpdate([d[i] for d in delta], len(client), len(own), len(walk), own_losses, sizes)
+            ClientUpdate(client_delta, len(client), len(sizes), len(walk), losses_of_client, sizes)
         )
     return updates
 

@@ -1,5 +1,5 @@
-"""Local steps of many clients at once, on the CPU or a GPU: what ``local`` does one client after
-the other.
+"""Local steps of many clients at once, on the CPU or a GPU: what ``models.steps`` does one client
+after the other.
 
 Parameters are stacked, client by client, and the network runs under ``vmap``. A client's loss
 depends on its own slice of the stack alone, so the gradient of the sum of all losses is every
@@ -43,7 +43,7 @@ class Step:
     masks: list[Tensor]  # [clients, batch, ...] of every dropout layer
 
 
-def batched_steps(
+def stacked_steps(
     model: Model,
     parameters: Parameters,
     examples: Sequence[Examples],
@@ -72,21 +72,21 @@ def batched_steps(
         send(torch.from_numpy(positions), device),
     )
     layers = _dropout_layers(model, parameters, examples[0].features)
-    for number, own in enumerate(sizes):
-        clients, width = np.count_nonzero(own), own.max()
-        at = index[number, :clients, :width]
-        rows = at.clamp(min=0).flatten()
+    for step, step_sizes in enumerate(sizes):
+        clients, width = np.count_nonzero(step_sizes), step_sizes.max()
+        places = index[step, :clients, :width]
+        rows = places.clamp(min=0).flatten()
         batch = features.index_select(0, rows).view(clients, width, *features.shape[1:])
-        if (own[:clients] < width).any():
+        if (step_sizes[:clients] < width).any():
             # Whatever stands in the row that padding points to: a NaN times a weight of 0 would
             # still be a NaN.
-            batch.masked_fill_((at < 0).view(clients, width, *[1] * (batch.dim() - 2)), 0)
+            batch.masked_fill_((places < 0).view(clients, width, *[1] * (batch.dim() - 2)), 0)
         yield Step(
             clients,
             batch,
             labels.index_select(0, rows).view(clients, width, *labels.shape[1:]),
-            shares[number, :clients, :width],
-            _masks(layers, own[:clients].tolist(), dropout, device),
+            shares[step, :clients, :width],
+            _masks(layers, step_sizes[:clients].tolist(), dropout, device),
         )
 
 
@@ -133,9 +133,10 @@ def _scores(model: Model, parameters: Sequence[Tensor], step: Step, dropout: boo
     """Logits ``[clients, batch, ..., classes]``. Parameters without an axis of clients are shared
     by all."""
 
-    def logits(own: Sequence[Tensor], features: Tensor, masks: list[Tensor]) -> Tensor:
+    def logits(p: Sequence[Tensor], features: Tensor, masks: list[Tensor]) -> Tensor:
         left = iter(masks)
-        return model.logits(own, features, (lambda shape, p: next(left)) if dropout else None)
+        masked = (lambda shape, probability: next(left)) if dropout else None
+        return model.logits(p, features, masked)
 
     stacked = [
         0 if p.dim() > len(shape) else None
@@ -191,12 +192,12 @@ def fetch(losses: Sequence[Tensor]) -> list[np.ndarray]:
 def _positions(examples: Sequence[Examples], batches: Sequence[list[np.ndarray]]) -> np.ndarray:
     """Rows of the clients' joined examples that each batch consists of: int64 ``[steps, clients,
     batch]``, -1 for padding."""
-    width = max(len(batch) for own in batches for batch in own)
+    width = max(len(batch) for client in batches for batch in client)
     positions = np.full((len(batches[0]), len(batches), width), -1)
     first = 0
-    for i, (client, own) in enumerate(zip(examples, batches, strict=True)):
-        for number, batch in enumerate(own):
-            positions[number, i, : len(batch)] = first + batch
+    for i, (client, client_batches) in enumerate(zip(examples, batches, strict=True)):
+        for step, batch in enumerate(client_batches):
+            positions[step, i, : len(batch)] = first + batch
         first += len(client)
     return positions
 
@@ -207,14 +208,14 @@ def _dropout_layers(
 ) -> list[tuple[torch.Size, float]]:
     """Of every dropout layer, in the order of the draws: the shape of its values for one example,
     and its probability. Seen by running the network on one example."""
-    seen = []
+    layers = []
 
     def record(shape: torch.Size, p: float) -> Tensor:
-        seen.append((shape[1:], p))
+        layers.append((shape[1:], p))
         return torch.ones(shape, dtype=torch.bool)
 
     model.logits(parameters, features[:1], record)
-    return seen
+    return layers
 
 
 def _masks(

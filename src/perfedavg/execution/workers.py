@@ -20,6 +20,7 @@ from perfedavg.data.store import ClientStore
 from perfedavg.models import MODELS
 from perfedavg.models.model import Parameters
 from perfedavg.models.steps import to_examples
+from perfedavg.models.threads import use_one_thread
 from perfedavg.runtime.pool import Pool, SharedMemory
 
 ALIGNMENT = 64  # bytes, as torch's own memory
@@ -77,6 +78,7 @@ def _update(
     position: int,
 ) -> ClientUpdate:
     """In a worker: the client's update, its delta left in its place."""
+    use_one_thread()
     run, places, client = (
         FederatedRun(spec),
         _worker_places(memory, spec.model, dtype),

@@ -1,34 +1,30 @@
-"""Held-out clients of one run, fine-tuned and tested: the rows of
+"""Held-out clients of runs, fine-tuned and tested: the rows of
 ``personalization/<run_id>.parquet``."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache, partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
 
-from perfedavg.algorithms.spec import Backend
-from perfedavg.data.store import ClientExamples, ClientStore
-from perfedavg.execution.fine_tuning import fine_tune_clients
-from perfedavg.execution.stacked import torch_device
+from perfedavg.data.splits import read_group
+from perfedavg.data.store import ClientStore
 from perfedavg.models import MODELS
 from perfedavg.models.model import Parameters
 from perfedavg.models.steps import Examples, to_examples
-from perfedavg.personalization.fine_tuning import Run, fine_tune
-from perfedavg.personalization.settings import Personalization
-from perfedavg.randomness import torch_stream
+from perfedavg.models.threads import use_one_thread
+from perfedavg.personalization.fine_tuning import fine_tune
+from perfedavg.personalization.schedule import Visit, intermediate_subset
+from perfedavg.personalization.settings import Personalization, Run
+from perfedavg.randomness import FINE_TUNING, INITIAL_PARAMETERS, StreamKey, torch_stream
 from perfedavg.runtime.job import Progress
-from perfedavg.runtime.pool import Pool
 from perfedavg.storage.checkpoints import load_tensors
-
-AT_ONCE = 64
-"""Clients that the batched back end fine-tunes at once: bounds its memory."""
-
+from perfedavg.storage.tables import EVALUATION, VALIDATION, write_table
 
 PERSONALIZATION = {
     "run_id": "str",
@@ -47,116 +43,184 @@ PERSONALIZATION = {
     "loss": "float?",
 }
 
+Clients = Mapping[tuple[str, str], Sequence[int]]
+"""Store positions of held-out clients by (group, ``all`` or ``intermediate``), as visits name
+them."""
+
+
+class Task(NamedTuple):
+    """One client at one visit."""
+
+    visit: Visit
+    position: int
+
+
+FineTuneClients = Callable[
+    ["Personalizer", Sequence[Task], Callable[[Task], None]], list[np.ndarray]
+]
+"""A back end: (personalizer, tasks, what to call after each) to ``Personalizer.results`` of every
+task, in their order."""
+
+
+def one_by_one(
+    personalizer: Personalizer, tasks: Sequence[Task], done: Callable[[Task], None]
+) -> list[np.ndarray]:
+    """The plain back end: one client after the other."""
+    results = []
+    for task in tasks:
+        results.append(personalizer.results(task))
+        done(task)
+    return results
+
+
+def held_out_clients(
+    split: str | Path, intermediate_clients: int | None = None, split_seed: int = 0
+) -> Clients:
+    """The clients of both groups, from ``split.csv``."""
+    validation, evaluation = (read_group(split, group) for group in (VALIDATION, EVALUATION))
+    return {
+        (VALIDATION, "all"): validation,
+        (EVALUATION, "all"): evaluation,
+        (EVALUATION, "intermediate"): intermediate_subset(
+            evaluation, intermediate_clients, split_seed
+        ),
+    }
+
+
+def personalize_runs(
+    runs: Sequence[Run],
+    schedules: Sequence[Sequence[Visit]],
+    checkpoints: Sequence[str] | None,
+    store: ClientStore,
+    clients: Clients,
+    ways: Sequence[Personalization],
+    fine_tune_clients: FineTuneClients = one_by_one,
+    validation_files: Sequence[str] | None = None,
+    all_files: Sequence[str] | None = None,
+    earlier_files: Sequence[str] | None = None,
+) -> None:
+    """Personalize the clients that each run's schedule names, in every one of ``ways``; write the
+    rows of validation clients to one file per run, the rows of all to another.
+
+    Validation clients have a file of their own because nothing that chooses may read of evaluation
+    clients.
+
+    Args:
+        checkpoints: each run's folder of models; None: fresh models.
+        earlier_files: rows of each run that are there already and come first."""
+    per_run = [checkpoints, validation_files, all_files, earlier_files]
+    columns = [repeat(None) if files is None else files for files in per_run]
+    for run, visits, folder, validation, everyone, earlier in zip(
+        runs, schedules, *columns, strict=False
+    ):
+        tables = [pd.read_parquet(earlier)] if earlier else []
+        tables += [
+            personalize_run(run, folder, store, visits, clients, way, fine_tune_clients)
+            for way in ways
+        ]
+        rows = pd.concat(tables, ignore_index=True)
+        if validation:
+            chosen_on = rows[rows.client_group == VALIDATION].reset_index(drop=True)
+            write_table(PERSONALIZATION, chosen_on, validation)
+        if everyone:
+            write_table(PERSONALIZATION, rows, everyone)
+
 
 def personalize_run(
-    spec: Run,
+    run: Run,
     checkpoints: str | Path | None,
     store: ClientStore,
-    clients: dict[int, Sequence[int]],
-    group: str,
+    visits: Sequence[Visit],
+    clients: Clients,
     settings: Personalization,
-    personalized_rounds: Sequence[int],
-    pool: Pool | None = None,
-    backend: Backend = Backend(),  # noqa: B008 - frozen
+    fine_tune_clients: FineTuneClients = one_by_one,
 ) -> pd.DataFrame:
-    """Rows of ``personalization/<run_id>.parquet`` for one run and one client group.
+    """Rows of ``personalization/<run_id>.parquet``, in the order of ``visits`` and ``clients``.
 
     Args:
         checkpoints: the run's folder of ``round_<n>.safetensors``; rounds without one (after a
             divergence) give no rows. None: a fresh model, which knows nothing yet (local-only
             training).
-        clients: store positions to look at, for each round. Rounds not in ``personalized_rounds``
-            get epoch 0 only.
-        group: ``validation`` or ``evaluation``.
-        pool: its workers share the clients; the rows are the same.
-        backend: one client after the other, or many at once; then a pool is not needed.
+        visits: without fine-tuning they give epoch 0 alone.
+        fine_tune_clients: the back end that computes the clients.
     """
-    rounds = [n for n in clients if checkpoints is None or _checkpoint(checkpoints, n).exists()]
-    todo = [
-        (n, i, settings.epochs if n in personalized_rounds else 0)
-        for n in rounds
-        for i in clients[n]
+    use_one_thread()
+    tasks = [
+        Task(visit, int(position))
+        for visit in visits
+        if checkpoints is None or _checkpoint(checkpoints, visit.round_number).exists()
+        for position in clients[visit.group, visit.clients]
     ]
-    seen = {i: store.client(i) for _, i, _ in todo}
-    progress = Progress(f"{spec.run_id} {group}, {settings.strategy}", len(todo), "client")
-    found: list[np.ndarray] = []
-    if backend.kind == "batched":
-        own = _Personalizer(spec, checkpoints, store, settings, keep=True)
-        for number in rounds:
-            for first in range(0, len(clients[number]), AT_ONCE):
-                tasks = [task for task in todo if task[0] == number][first : first + AT_ONCE]
-                found += own.results_of_many(
-                    number, [i for _, i, _ in tasks], tasks[0][2], torch_device(backend)
-                )
-                for _ in tasks:
-                    progress.advance(round=number)
-    elif pool and pool.size > 1:
-        call = partial(_in_worker, store.folder, spec, checkpoints, settings)
-        names = [f"{spec.run_id}, round {n}, client {seen[i].client_id}" for n, i, _ in todo]
-        sizes = [
-            (-rounds.index(n), len(seen[i].train_y)) for n, i, _ in todo
-        ]  # round by round: a worker keeps one model
-        found = pool.run(
-            call, todo, names, sizes, lambda task: progress.advance(round=todo[task][0])
-        )
-    else:
-        own = _Personalizer(spec, checkpoints, store, settings, keep=True)
-        for task in todo:
-            found.append(own.results(*task))
-            progress.advance(round=task[0])
+    progress = Progress(f"{run.run_id}, {settings.strategy}", len(tasks), "client")
+    results = fine_tune_clients(
+        Personalizer(run, checkpoints, store, settings, keep=True),
+        tasks,
+        lambda task: progress.advance(round=task.visit.round_number),
+    )
     progress.close()
-    if not todo:
-        return _rows(spec, settings, 0, None, group, np.empty((0, 2)))
-    frames = [
-        _rows(spec, settings, n, seen[i], group, results)
-        for (n, i, _), results in zip(todo, found, strict=True)
-    ]
-    return pd.concat(frames, ignore_index=True)
+    positions, client_ids = [task.position for task in tasks], store.client_ids()
+    table = pd.DataFrame(
+        {
+            "run_id": run.run_id,
+            "algorithm": run.algorithm,
+            "stage": run.stage,
+            "seed": run.seed,
+            "round": [task.visit.round_number for task in tasks],
+            "client_id": [client_ids[position].as_py() for position in positions],
+            "client_group": [task.visit.group for task in tasks],
+            **{name: store.column(name)[positions] for name in ("num_train", "num_test")},
+            "strategy": settings.strategy,
+            "fine_tune_lr": settings.lr,
+            "epoch": [range(len(rows)) for rows in results],
+        }
+    ).explode("epoch", ignore_index=True)
+    values = np.concatenate([np.empty((0, 2)), *results])
+    table = table.assign(accuracy=values[:, 0], loss=values[:, 1])
+    return table.astype({"round": "int64", "epoch": "int64"})
 
 
-class _Personalizer:
+class Personalizer:
     """One run's models and a store's clients, ready to be fine-tuned; it keeps the last model and,
-    where told, all examples."""
+    where told, all examples. It can travel to another process."""
 
     def __init__(
         self,
-        spec: Run,
+        run: Run,
         checkpoints: str | Path | None,
         store: ClientStore,
         settings: Personalization,
         keep: bool = False,
     ) -> None:
-        self.spec, self.store, self.settings, self.model = spec, store, settings, MODELS[spec.model]
-        self.checkpoints = checkpoints
-        self._parameters = lru_cache(maxsize=1)(self._read_parameters)
+        self.run, self.checkpoints, self.store, self.settings = run, checkpoints, store, settings
+        self.model = MODELS[run.model]
+        self.parameters = lru_cache(maxsize=1)(self._read_parameters)
         self._client = lru_cache(maxsize=None if keep else 1)(self._read_client)
 
-    def results(self, number: int, position: int, epochs: int) -> np.ndarray:
+    def __reduce__(self) -> tuple[Callable[..., Personalizer], tuple[Any, ...]]:
+        return _reopened, (self.run, self.checkpoints, self.store.folder, self.settings)
+
+    def results(self, task: Task) -> np.ndarray:
         """What :func:`fine_tune` returns for one client from one round's model."""
-        train, test, key = self._task(number, position)
+        train, test, key = self.inputs(task)
+        parameters = self.parameters(task.visit.round_number)
         return fine_tune(
-            self.model, self._parameters(number), train, test, self.settings, key, epochs
+            self.model, parameters, train, test, self.settings, key, self.epochs(task.visit)
         )
 
-    def results_of_many(
-        self, number: int, positions: Sequence[int], epochs: int, device: torch.device
-    ) -> list[np.ndarray]:
-        """The same for many clients at once, up to rounding."""
-        tasks = [self._task(number, position) for position in positions]
-        return fine_tune_clients(
-            self.model, self._parameters(number), tasks, self.settings, epochs, device
-        )
+    def inputs(self, task: Task) -> tuple[Examples, Examples, StreamKey]:
+        """Train and test examples, and the key of the client's streams."""
+        client_id, train, test = self._client(task.position)
+        key = StreamKey(self.run.seed, FINE_TUNING, task.visit.round_number, client_id)
+        return train, test, key
 
-    def _task(
-        self, number: int, position: int
-    ) -> tuple[Examples, Examples, tuple[int, str, int, str]]:
-        client_id, train, test = self._client(position)
-        return train, test, (self.spec.seed, "personalization", number, client_id)
+    def epochs(self, visit: Visit) -> int:
+        """How many epochs of fine-tuning a visit takes."""
+        return self.settings.epochs if visit.fine_tuned else 0
 
-    def _read_parameters(self, number: int) -> Parameters:
+    def _read_parameters(self, round_number: int) -> Parameters:
         if self.checkpoints is None:
-            return self.model.init(torch_stream(self.spec.seed, "initial parameters"))
-        return self.model.unnamed(load_tensors(_checkpoint(self.checkpoints, number))[0])
+            return self.model.init(torch_stream(StreamKey(self.run.seed, INITIAL_PARAMETERS)))
+        return self.model.unnamed(load_tensors(_checkpoint(self.checkpoints, round_number))[0])
 
     def _read_client(self, position: int) -> tuple[str, Examples, Examples]:
         c = self.store.client(position)
@@ -166,46 +230,11 @@ class _Personalizer:
         return c.client_id, train, test
 
 
-@lru_cache(maxsize=1)
-def _worker_personalizer(folder: Path, *run: Any) -> _Personalizer:
-    spec, checkpoints, settings = run
-    return _Personalizer(spec, checkpoints, ClientStore(folder), settings)
+def _reopened(
+    run: Run, checkpoints: str | Path | None, folder: Path, settings: Personalization
+) -> Personalizer:
+    return Personalizer(run, checkpoints, ClientStore(folder), settings)
 
 
-def _in_worker(
-    folder: Path, spec: Run, checkpoints: str | Path | None, settings: Personalization, *task: int
-) -> np.ndarray:
-    """In a worker: one client's results."""
-    return _worker_personalizer(folder, spec, checkpoints, settings).results(*task)
-
-
-def _checkpoint(folder: str | Path, number: int) -> Path:
-    return Path(folder) / f"round_{number}.safetensors"
-
-
-def _rows(
-    spec: Run,
-    settings: Personalization,
-    number: int,
-    client: ClientExamples | None,
-    group: str,
-    results: np.ndarray,
-) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "run_id": spec.run_id,
-            "algorithm": spec.algorithm,
-            "stage": spec.stage,
-            "seed": spec.seed,
-            "round": number,
-            "client_id": client.client_id if client else "",
-            "client_group": group,
-            "num_train": len(client.train_y) if client else 0,
-            "num_test": len(client.test_y) if client else 0,
-            "strategy": settings.strategy,
-            "fine_tune_lr": settings.lr,
-            "epoch": range(len(results)),
-            "accuracy": results[:, 0],
-            "loss": results[:, 1],
-        }
-    )
+def _checkpoint(folder: str | Path, round_number: int) -> Path:
+    return Path(folder) / f"round_{round_number}.safetensors"

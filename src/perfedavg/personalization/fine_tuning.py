@@ -9,7 +9,6 @@ is defined."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -18,17 +17,7 @@ from perfedavg.data.batches import epoch_batches
 from perfedavg.models.model import Model, Parameters
 from perfedavg.models.steps import Examples, batch_gradient, evaluate, sgd_steps, trainable_copy
 from perfedavg.personalization.settings import Personalization
-from perfedavg.randomness import stream, torch_stream
-
-
-class Run(Protocol):
-    """What personalization reads of a run, federated or baseline."""
-
-    run_id: str
-    algorithm: str
-    stage: int
-    seed: int
-    model: str
+from perfedavg.randomness import StreamKey, stream, torch_stream
 
 
 def fine_tune(
@@ -37,7 +26,7 @@ def fine_tune(
     train: Examples,
     test: Examples,
     settings: Personalization,
-    key: tuple[int, str, int, str],
+    key: StreamKey,
     epochs: int,
 ) -> np.ndarray:
     """Accuracy and loss on ``test`` after 0..epochs epochs of fine-tuning on ``train``: float64
@@ -54,7 +43,7 @@ def personalized_models(
     parameters: Parameters,
     train: Examples,
     settings: Personalization,
-    key: tuple[int, str, int, str],
+    key: StreamKey,
     epochs: int,
 ) -> Iterator[Parameters]:
     """The client's own model after 0..epochs epochs: always the same tensors, the trained ones
@@ -63,13 +52,13 @@ def personalized_models(
     Batches and dropout depend on ``key`` alone, not on what is trained or how, so ways to
     personalize differ in nothing else. Adam is torch's, bias-corrected, with its defaults but for
     the learning rate; every client starts with fresh moments and keeps them over its epochs."""
-    local, own = [p.detach() for p in parameters], settings.trained
-    local[own] = trained = trainable_copy(parameters[own])
+    local = [p.detach() for p in parameters]
+    local[settings.trained] = trained = trainable_copy(parameters[settings.trained])
     # Fused takes a third to a tenth of the time.
     adam = (
         torch.optim.Adam(trained, settings.lr, fused=True) if settings.optimizer == "adam" else None
     )
-    rng, dropout = stream(*key), torch_stream(*key)
+    rng, dropout = stream(key), torch_stream(key)
     yield local
     for _ in range(epochs):
         batches = epoch_batches(len(train), settings.batch_size, rng)

@@ -1,4 +1,4 @@
-"""The settings of fine-tuning."""
+"""The settings of fine-tuning, and what it reads of a run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from perfedavg.blocks import Block, Count, Rate
-from perfedavg.models import LAYERS
+from perfedavg.models import LAYERS, ModelName
 
 
 class FineTuning(Block):
@@ -62,3 +62,13 @@ class LocalOnly(Block):
         return Personalization(
             lr=self.lr, batch_size=self.batch_size, epochs=self.epochs, shown_epochs=()
         )
+
+
+class Run(Block, extra="ignore"):
+    """What personalization reads of a run, federated or baseline."""
+
+    run_id: str
+    algorithm: str
+    stage: int
+    seed: int
+    model: ModelName

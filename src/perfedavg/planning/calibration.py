@@ -21,12 +21,15 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from perfedavg.algorithms.spec import RunSpec
+from perfedavg.algorithms.spec import Phase, RunSpec
 from perfedavg.config.experiment import Config
 from perfedavg.data.sources import DataSet, DataSize
 from perfedavg.data.store import ClientExamples, ClientStore, write_store
+from perfedavg.execution.cohorts import training_back_end
+from perfedavg.execution.held_out import fine_tuning_back_end
 from perfedavg.models import MODELS
 from perfedavg.personalization.evaluate import personalize_run
+from perfedavg.personalization.schedule import Visit
 from perfedavg.planning.comparison_runs import comparison_runs
 from perfedavg.planning.limits import reference_seconds
 from perfedavg.planning.runs import grid_runs, stage2_runs
@@ -38,9 +41,11 @@ from perfedavg.planning.workload import (
     theory_examples,
     training_activity,
 )
-from perfedavg.randomness import torch_stream
+from perfedavg.randomness import THEORY, StreamKey, torch_stream
 from perfedavg.runtime.job import Progress
+from perfedavg.runtime.pool import Pool
 from perfedavg.storage.checkpoints import save_tensors
+from perfedavg.storage.tables import VALIDATION
 from perfedavg.training.centralized import CentralizedRun
 from perfedavg.training.federated import train_runs
 from perfedavg.training.theory import measure_theory
@@ -158,41 +163,39 @@ class _Trials:
         return partial(kinds[activity.kind], activity)
 
     def train(self, activity: Activity, repeats: int) -> float:
-        spec, stage = next(
-            (spec, stage)
+        spec, phase = next(
+            (spec, phase)
             for spec in self.specs
-            for stage in (spec, *spec.then)
-            if training_activity(stage) == activity
+            for phase in spec.phases
+            if training_activity(phase) == activity
         )
-        own = {
-            key: getattr(stage, key)
-            for key in ("algorithm", "local_epochs", "local_steps", "weights", "client", "server")
+        examples = gradient_examples(phase, self.data.train)
+        changes = phase.model_dump(include=set(Phase.model_fields)) | {
+            "clients_per_round": self._at_once(examples, spec.clients_per_round),
+            "rounds": repeats,
+            "evaluated_rounds": (repeats,),
+            "client": phase.client,
+            "server": phase.server,
         }
-        clients = self._at_once(gradient_examples(stage, self.data.train), spec.clients_per_round)
-        spec = self._fresh(
-            spec, **own, clients_per_round=clients, rounds=repeats, evaluated_rounds=(repeats,)
-        )
-        train_runs([spec], self.store, range(CLIENTS), [0], self._new_folder(), self._new_folder())
+        spec, folders = self._fresh(spec, **changes), (self._new_folder(), self._new_folder())
+        with Pool(1) as pool:
+            back_end = training_back_end(spec.backend, pool, self.store)
+            train_runs([spec], self.store, range(CLIENTS), [0], *folders, back_end)
         return repeats * spec.clients_per_round * gradient_examples(spec, round(self.data.train))
 
     def fine_tune(self, activity: Activity, repeats: int) -> float:
-        config, ordinary = self.config, self.config.evaluation.fine_tuning
-        ways = [
-            ordinary.model_copy(update=dict(way)) for way in (ordinary, *config.studies.strategies)
-        ]
-        ways += [config.studies.local_only.as_fine_tuning()] if config.studies.local_only else []
-        way = ways[0]
-        if activity != EVALUATE:
+        ordinary, studies = self.config.evaluation.fine_tuning, self.config.studies
+        ways = [ordinary, *(ordinary.model_copy(update=dict(way)) for way in studies.strategies)]
+        ways += [studies.local_only.as_fine_tuning()] if studies.local_only else []
+        tuned, way = activity != EVALUATE, ordinary
+        if tuned:
             way = next(way for way in ways if fine_tuning_activity(way, way.batch_size) == activity)
         clients = list(range(self._at_once(way.epochs * self.data.train))) * repeats
-        tuned = [] if activity == EVALUATE else [0]
-        backend = config.execution.backend
-        personalize_run(
-            self.specs[0], None, self.store, {0: clients}, "validation", way, tuned, backend=backend
-        )
-        examples = (
-            round(self.data.test) if activity == EVALUATE else round(self.data.train) * way.epochs
-        )
+        visit, held_out = Visit(0, VALIDATION, "all", tuned), {(VALIDATION, "all"): clients}
+        with Pool(1) as pool:
+            back_end = fine_tuning_back_end(self.config.execution.backend, pool)
+            personalize_run(self.specs[0], None, self.store, [visit], held_out, way, back_end)
+        examples = round(self.data.train) * way.epochs if tuned else round(self.data.test)
         return len(clients) * examples
 
     def centralized(self, activity: Activity, repeats: int) -> float:
@@ -221,7 +224,7 @@ class _Trials:
         for number in rounds:
             save_tensors(
                 folder / f"round_{number}.safetensors",
-                model.named(model.init(torch_stream(0, "theory", number))),
+                model.named(model.init(torch_stream(StreamKey(0, THEORY, number)))),
                 {},
             )
         path = folder / "theory.parquet"

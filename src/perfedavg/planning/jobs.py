@@ -15,7 +15,7 @@ from perfedavg.data.sources import DataSize
 from perfedavg.planning.comparison_runs import comparison_runs
 from perfedavg.planning.limits import limits
 from perfedavg.planning.runs import baseline_runs, grid_runs, reference_runs, stage2_runs
-from perfedavg.planning.workload import Runs, Workload
+from perfedavg.planning.workload import Runs, Workload, schedule
 from perfedavg.training.settings import BaselineSpec
 
 LABELS = {"clients": "m", "seed": "s"}
@@ -71,6 +71,13 @@ class Job:
         """The files of the run from which the job's runs start."""
         return [t.replace("{run}", self.parent) for t in templates] if self.parent else []
 
+    def per_seed(self, other: Job, template: str) -> list[str]:
+        """Files of another rule's runs, one per seed of the job."""
+        seeds = ["{seed}"]
+        if "seed" in self.packed:
+            seeds = list(dict.fromkeys(str(run.seed) for run in self.runs))
+        return [template.replace("{run}", other.pattern.replace("{seed}", s)) for s in seeds]
+
     def all_paths(self, *templates: str) -> list[str]:
         """The files of all jobs."""
         return [t.replace("{run}", run.run_id) for t in templates for run in self.runs]
@@ -82,6 +89,11 @@ class Job:
     def settings(self, wildcards: Mapping[str, str]) -> list[dict[str, Any]]:
         """The same as plain values, which Snakemake can compare."""
         return [run.model_dump(mode="json") for run in self.of(dict(wildcards))]
+
+    def schedules(self, wildcards: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Of each of these runs, the arguments of ``personalization.schedule.visits``."""
+        config = self.workload.config
+        return [schedule(config, self.rule, run) for run in self.of(dict(wildcards))]
 
     @property
     def threads(self) -> int:
@@ -120,9 +132,10 @@ class Jobs(dict[str, Job]):
         self.workload = Workload(config, data)
         grid, references = grid_runs(config), reference_runs(config)
         stage2, comparison = stage2_runs(config), comparison_runs(config)
-        baselines = baseline_runs(config)
+        baselines, strategies = baseline_runs(config), config.studies.strategies
+        self.references = Job("", self.workload, references, references[0].setting + "-s{seed}")
         centralized = [run for run in baselines if run.algorithm == "centralized"]
-        self.reference = reference = references[0].setting + "-s{seed}"
+        reference = self.references.pattern
         of_grid, of_setting = "fedavg-m{clients}-{work}-s{seed}", "{setting}-s{seed}"
         of_stage2 = references[0].setting + ".{variant}-s{seed}"
         for rule, runs, pattern, *packed in (
@@ -131,25 +144,30 @@ class Jobs(dict[str, Job]):
             ("train_comparison", comparison, of_setting, "setting"),
             ("personalize", grid, of_grid, "work", "seed"),
             ("personalize_stage2", stage2, of_stage2, "variant", "seed"),
-            ("personalize_strategies", references, reference, "seed"),
+            ("personalize_strategies", strategies and references, reference, "seed"),
             ("validate_comparison", comparison, of_setting, "setting", "seed"),
             ("evaluate_comparison", comparison, of_setting, "setting", "seed"),
         ):
             self._add(rule, runs, pattern, packed, on_back_end=True)
-        self._add("measure_theory", references, reference, ["seed"])
+        self._add("measure_theory", config.studies.theory and references, reference, ["seed"])
         self._add("train_centralized", centralized, "centralized-s{seed}", [])
         self._add("personalize_centralized", centralized, "centralized-{variant}-s{seed}", ["seed"])
         local_only = [run for run in baselines if run.algorithm == "local_only"]
         self._add("train_local_only", local_only, "local-only-s{seed}", ["seed"])
 
     def _add(
-        self, rule: str, runs: Runs, pattern: str, packed: Iterable[str], on_back_end: bool = False
+        self,
+        rule: str,
+        runs: Runs | None,
+        pattern: str,
+        packed: Iterable[str],
+        on_back_end: bool = False,
     ) -> None:
         shared = set(packed) if self.workload.config.execution.pack else set()
         if rule == "personalize_centralized":  # both ways to stop one training
             shared.add("variant")
-        parent = self.reference if rule == "train_stage2" else ""
-        job = Job(rule, self.workload, runs, pattern, frozenset(shared), on_back_end, parent)
+        parent = self.references.pattern if rule == "train_stage2" else ""
+        job = Job(rule, self.workload, runs or (), pattern, frozenset(shared), on_back_end, parent)
         self[rule] = job
 
     def __missing__(self, rule: str) -> Job:

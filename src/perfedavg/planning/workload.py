@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from perfedavg.algorithms.spec import Phase, RunSpec
 from perfedavg.config.experiment import Config
 from perfedavg.data.sources import DataSize
+from perfedavg.personalization.schedule import num_clients, visits
 from perfedavg.personalization.settings import FineTuning, Personalization
 from perfedavg.planning.comparison_runs import compared_rounds
+from perfedavg.storage.tables import EVALUATION, VALIDATION
 from perfedavg.training.settings import BaselineSpec
 
 Runs = Sequence[RunSpec | BaselineSpec]
@@ -65,12 +67,6 @@ class Workload:
         held_out = self.data.clients - self.config.split.training_clients
         return max(1, held_out - self.validation_clients)
 
-    @property
-    def intermediate_clients(self) -> int:
-        """Evaluation clients that are evaluated before the last round."""
-        everyone = self.evaluation_clients
-        return min(self.config.evaluation.intermediate_clients or everyone, everyone)
-
     def train(self, runs: Iterable[RunSpec]) -> Work:
         """Federated training, and the accuracy that it shows on the way."""
         work = Work()
@@ -93,18 +89,36 @@ class Workload:
         """``visits`` clients, each evaluated as it is."""
         return Work({EVALUATE: round(visits * self.data.test)})
 
-    def personalize(self, runs: Iterable[RunSpec], personalized: Iterable[int] | None) -> Work:
-        """Held-out clients at the evaluated rounds of federated runs."""
+    def personalize(self, rule: str, runs: Iterable[RunSpec | BaselineSpec]) -> Work:
+        """Held-out clients at the visits of each run."""
         work = Work()
+        sizes = {VALIDATION: self.validation_clients, EVALUATION: self.evaluation_clients}
         for run in runs:
-            for round_number in run.evaluated_rounds:
-                last = round_number == run.rounds
-                visits = self.evaluation_clients if last else self.intermediate_clients
-                if last or self.config.evaluation.validation_at_every_round:
-                    visits += self.validation_clients
-                tuned = personalized is None or round_number in personalized
-                work += self.fine_tune(visits) if tuned else self.evaluate(visits)
+            planned = visits(**schedule(self.config, rule, run))
+            tuned, evaluated = num_clients(
+                planned, sizes, self.config.evaluation.intermediate_clients
+            )
+            work += self.fine_tune(tuned) + self.evaluate(evaluated)
         return work
+
+
+def schedule(config: Config, rule: str, run: RunSpec | BaselineSpec) -> dict[str, Any]:
+    """When the held-out clients of a run are evaluated by the jobs of a rule: the arguments of
+    ``personalization.schedule.visits``."""
+    if rule in ("validate_comparison", "evaluate_comparison"):
+        compared = compared_rounds(config.studies.comparison)[run.entry]
+        if rule == "validate_comparison":
+            return {"compared_rounds": compared, "groups": [VALIDATION]}
+        evaluated = list(run.evaluated_rounds)
+        return {"compared_rounds": compared, "evaluated_rounds": evaluated, "groups": [EVALUATION]}
+    if rule not in ("personalize", "personalize_stage2"):
+        return {"compared_rounds": [run.rounds]}
+    return {
+        "compared_rounds": [run.rounds],
+        "evaluated_rounds": list(run.evaluated_rounds),
+        "personalized_rounds": config.personalized_rounds if rule == "personalize" else None,
+        "validation_at_every_round": config.evaluation.validation_at_every_round,
+    }
 
 
 def gradient_examples(phase: Phase, num_train: float) -> float:
@@ -136,22 +150,12 @@ def _seeds(runs: Runs) -> int:
     return len({run.seed for run in runs})
 
 
-def _validate_comparison(w: Workload, runs: Runs) -> Work:
-    rounds = compared_rounds(w.config.studies.comparison)
-    return w.fine_tune(w.validation_clients * sum(len(rounds[run.entry]) for run in runs))
-
-
 def _evaluate_comparison(w: Workload, runs: Runs) -> Work:
     # Of an entry's rates one is chosen at equal rounds and one at equal gradients, often the same:
     # one and a half.
-    block = w.config.studies.comparison
-    rounds, share = compared_rounds(block), min(1.0, 1.5 / len(block.server_lr_factors))
-    visits = 0
-    for run in runs:
-        compared = len(set(run.evaluated_rounds) & set(rounds[run.entry]))
-        visits += w.evaluation_clients * compared
-        visits += w.intermediate_clients * (len(run.evaluated_rounds) - compared)
-    return w.fine_tune(share * visits)
+    share = min(1.0, 1.5 / len(w.config.studies.comparison.server_lr_factors))
+    everything = w.personalize("evaluate_comparison", runs)
+    return Work({activity: round(share * n) for activity, n in everything.items()})
 
 
 def _strategies(w: Workload, runs: Runs) -> Work:
@@ -198,9 +202,9 @@ _COUNTED: dict[str, Callable[[Workload, Runs], Work]] = {
     "train_fedavg": Workload.train,
     "train_stage2": Workload.train,
     "train_comparison": Workload.train,
-    "personalize": lambda w, runs: w.personalize(runs, w.config.personalized_rounds),
-    "personalize_stage2": lambda w, runs: w.personalize(runs, None),
-    "validate_comparison": _validate_comparison,
+    "personalize": lambda w, runs: w.personalize("personalize", runs),
+    "personalize_stage2": lambda w, runs: w.personalize("personalize_stage2", runs),
+    "validate_comparison": lambda w, runs: w.personalize("validate_comparison", runs),
     "evaluate_comparison": _evaluate_comparison,
     "personalize_strategies": _strategies,
     "train_centralized": _centralized,

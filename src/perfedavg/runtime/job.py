@@ -1,4 +1,4 @@
-"""What every step of the workflow does around its work: log, progress, threads, errors that a user
+"""What every step of the workflow does around its work: log, progress, memory, errors that a user
 can read."""
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import NoReturn
@@ -35,7 +34,7 @@ def job(log: str | Path) -> Iterator[None]:
     traceback; SIGTERM ends it as Ctrl-C does, so that training saves its state first."""
     began = time.time()
     startup = began - psutil.Process().create_time()
-    prepare_process()
+    keep_freed_memory()
     signal.signal(signal.SIGTERM, _stop)
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     handlers = [logging.StreamHandler(), logging.FileHandler(log, mode="w", encoding="utf-8")]
@@ -61,16 +60,7 @@ def _stop(signum: int, frame: object) -> NoReturn:
     raise SystemExit(128 + signum)
 
 
-def prepare_process() -> None:
-    """Torch gets one thread, here and in worker processes: two would give other bits than one, and
-    independent runs or clients fill the cores better. Freed memory is kept."""
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)
-    _keep_freed_memory()
-
-
-@cache
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Memory that is freed stays with the process, blocks of 32 MiB and more excepted (the most
     that glibc allows).
 

@@ -1,5 +1,4 @@
-"""Worker processes of one job: they call functions of this package, each one call at a time and
-with one torch thread.
+"""Worker processes of one job: they call functions of this package, each one call at a time.
 
 Not ``multiprocessing``'s: its fresh interpreters run the caller's script once more, and the
 workflow's scripts do their work at module level; its forks are unsafe once torch has threads. A
@@ -25,7 +24,7 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from perfedavg.runtime.errors import PerfedavgError
-from perfedavg.runtime.job import prepare_process
+from perfedavg.runtime.job import keep_freed_memory
 
 logger = logging.getLogger("perfedavg")
 
@@ -179,7 +178,7 @@ class _Worker:
         )
         why = ", perhaps for lack of memory: try fewer `workers`" if code == -signal.SIGKILL else ""
         raise PerfedavgError(
-            f"{name}: its worker process {how}{why}; what was saved goes on at the next start."
+            f"{name}: its worker process {how}{why}; the next start resumes what was saved."
         ) from None
 
 
@@ -187,12 +186,12 @@ def work(channel: int) -> None:
     """A worker's life: receive a function, or arguments for the last one; send back ``(succeeded,
     result or reason, trace)``."""
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    keep_freed_memory()
     connection = Connection(channel)
     call: Callable[..., Any] = print
     while True:
         try:
             message = connection.recv()
-            prepare_process()  # after what brought the function's imports
             if callable(message):
                 call = message
                 continue

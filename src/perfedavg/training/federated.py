@@ -1,19 +1,18 @@
 """Train federated runs to the end, resumably, and write what the contract promises.
 
-While a run goes on, everything lives in a resume folder (keyed by the run and a hash of all it
-depends on): a workflow engine wipes declared outputs after a failure. Results are moved to their
-place when the job's last run has finished."""
+Until a run is done, everything lives in its resume folder. Results are moved to their place when
+the job's last run has finished."""
 
 from __future__ import annotations
 
 import json
 import logging
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,23 +27,19 @@ from perfedavg.algorithms.federated import (
 )
 from perfedavg.algorithms.spec import RunSpec
 from perfedavg.data.store import ClientStore
-from perfedavg.execution.cohorts import back_end
-from perfedavg.execution.workers import WorkerUpdates
-from perfedavg.models import network_file
-from perfedavg.models.model import Parameters
+from perfedavg.models import Parameters
 from perfedavg.models.steps import evaluate, to_examples
+from perfedavg.models.threads import use_one_thread
 from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.runtime.job import Progress
 from perfedavg.runtime.machine import git_commit, package_versions
-from perfedavg.runtime.pool import Pool
-from perfedavg.runtime.source import source_fingerprint
 from perfedavg.storage.checkpoints import load_tensors, save_tensors
 from perfedavg.storage.files import fingerprint, read_json, sha256_of, write_json
 from perfedavg.storage.tables import write_table
+from perfedavg.training.resume import Resume
 
 logger = logging.getLogger("perfedavg")
 
-SAVE_EVERY_SECONDS = 60.0
 FLOAT_BYTES = 4
 
 ROUNDS = {
@@ -71,7 +66,7 @@ def train_runs(
     validation_clients: Sequence[int],
     runs_folder: str | Path,
     resume_folder: str | Path,
-    pool: Pool | None = None,
+    client_updates: ClientUpdates = loop,
 ) -> None:
     """Train every run and write ``runs_folder/<run_id>/``: ``rounds.parquet``, ``timings.parquet``,
     ``run.json``, ``model.safetensors``, ``server.safetensors`` (the server optimizer's state) and
@@ -79,13 +74,15 @@ def train_runs(
 
     A run of a later stage finds its parent in ``runs_folder``. A run whose loss, update or model is
     no longer finite ends with the status ``diverged``; its last finite model is kept. The
-    validation clients serve to show an accuracy on the progress line and change nothing; nor does a
-    ``pool``, whose workers share the clients of a round."""
+    validation clients serve to show an accuracy on the progress line and change nothing.
+
+    Args:
+        client_updates: the back end that computes a round's clients. Where its numbers are not
+            those of ``loop``, its attribute ``modules`` names the code that they come from."""
+    use_one_thread()
     finished = []
-    spread = WorkerUpdates(pool, store) if pool and pool.size > 1 else loop
     for spec in specs:
         parent = Path(runs_folder) / spec.parent_run_id if spec.parent_run_id else None
-        client_updates = back_end(spec.backend, spread)
         run = _ResumableRun(
             spec, store, training_clients, Path(resume_folder), parent, client_updates
         )
@@ -94,7 +91,17 @@ def train_runs(
     for run in finished:
         run.write_results(Path(runs_folder) / run.spec.run_id)
     for run in finished:
-        shutil.rmtree(run.folder)
+        run.resume.remove()
+
+
+class _Done(NamedTuple):
+    """What is done of a run. Replaced as a whole: the process may be told to stop at any time, and
+    then all of a round is taken up or nothing."""
+
+    state: ServerState
+    status: str = "running"
+    rows: tuple[dict, ...] = ()  # of rounds.parquet, one per round
+    seconds: tuple[float, ...] = ()
 
 
 class _ResumableRun:
@@ -112,211 +119,166 @@ class _ResumableRun:
         self.spec, self.store, self.client_updates = spec, store, client_updates
         self.training_clients = np.asarray(training_clients, dtype=np.int64)
         self.federated = FederatedRun(spec)
-        self.folder = resume_folder / spec.run_id
-        self.rows: list[dict] = []
-        self.seconds: list[float] = []
-        self._taking_up = False
-        self.status, self.state, parent_files = "running", None, []
+        self.model = self.federated.model
+        parent_files = []
         if parent is None:
-            self.state = self.federated.init()
+            self.done = _Done(self.federated.init())
         else:
             parent_files = [parent / "model.safetensors", parent / "server.safetensors"]
             tensors, optimizer = (load_tensors(file)[0] for file in parent_files)
             server_state = [optimizer[str(i)] for i in range(len(optimizer))]
-            self.state = self.federated.init(
-                ServerState(self.federated.model.unnamed(tensors), server_state)
-            )
-            if read_json(parent / "run.json")["status"] != "finished":
-                self.status = f"diverged before stage {spec.stage}"
-        config_hash = fingerprint([spec.model_dump(mode="json"), self.training_clients])
-        versions = package_versions()
+            state = self.federated.init(ServerState(self.model.unnamed(tensors), server_state))
+            finished = read_json(parent / "run.json")["status"] == "finished"
+            status = "running" if finished else f"diverged before stage {spec.stage}"
+            self.done = _Done(state, status)
+        facts = [spec.model_dump(mode="json"), self.training_clients]
         parents = [sha256_of(file) for file in parent_files]
-        self._key = fingerprint(
-            [
-                config_hash,
-                store.data_sha256,
-                source_fingerprint(__file__, network_file(spec.model)),
-                versions,
-                parents,
-            ]
+        self.resume = Resume(
+            resume_folder / spec.run_id,
+            [facts, store.data_sha256, parents],
+            __file__,
+            *spec.found_modules,
+            *getattr(client_updates, "modules", ()),
         )
         self.metadata = {
             "run_id": spec.run_id,
             "seed": str(spec.seed),
-            "config_sha256": config_hash,
+            "config_sha256": fingerprint(facts),
             "data_sha256": store.data_sha256,
             "git_commit": git_commit(),
-            "versions": json.dumps(versions),
+            "versions": json.dumps(package_versions()),
         }
 
+    @property
+    def last_round(self) -> int:
+        """The last round that is done, or the parent's."""
+        return self.spec.parent_rounds + len(self.done.rows)
+
     def train(self, validation_clients: Sequence[int]) -> None:
-        """Go on from the last saved round, or start; return when the last round is done or the run
-        has diverged.
+        """Resume after the last saved round, or start; return when the last round is done or the
+        run has diverged.
 
         However it ends, the rounds that are done are saved: after Ctrl-C, where a cluster's time is
         up, after an error."""
-        self._resume()
+        self._load()
         progress = Progress(
             self.spec.run_id,
             self.spec.rounds - self.spec.parent_rounds,
             "round",
-            done=len(self.rows),
+            done=len(self.done.rows),
         )
         try:
             self._train(validation_clients, progress)
         finally:
             progress.close()
-            if not self._taking_up:
-                self._save_state()
+            self._save()
 
     def _train(self, validation_clients: Sequence[int], progress: Progress) -> None:
-        spec = self.spec
-        saved = time.monotonic()
+        spec, facts = self.spec, {}
         evaluated = frozenset(spec.evaluated_rounds)
-        facts: dict[str, str] = {}
-        while self.status == "running":
+        while self.done.status == "running":
             began = time.perf_counter()
-            number = spec.parent_rounds + len(self.rows) + 1
-            cohort = [
-                self._cohort_client(i)
-                for i in self.federated.sample_cohort(number, self.training_clients)
-            ]
-            self.store.prefetch(
-                self.federated.sample_cohort(number + 1, self.training_clients)
-            )  # is read while this one trains
+            round_number = self.last_round + 1
+            cohort = [self._cohort_client(i) for i in self._cohort(round_number)]
+            self.store.prefetch(self._cohort(round_number + 1))  # is read while this one trains
             state, diagnostics = self.federated.round(
-                self.state, number, cohort, self.client_updates
+                self.done.state, round_number, cohort, self.client_updates
             )
-            row, status = self._row(number, diagnostics, state.parameters), self.status
+            row, status = self._row(round_number, diagnostics, state.parameters), "running"
             if not _is_finite(diagnostics, state):
-                status, state = f"diverged at round {number}", self.state
+                status, state = f"diverged at round {round_number}", self.done.state
                 logger.warning(
                     "%s diverged at round %d: its loss, update or model is not finite",
                     spec.run_id,
-                    number,
+                    round_number,
                 )
             else:
-                if number in evaluated:
-                    self._save_checkpoint(number, state)
-                if number == spec.rounds:
+                if round_number in evaluated:
+                    self._save_checkpoint(round_number, state)
+                if round_number == spec.rounds:
                     status = "finished"
-            # All of a round or nothing, and in an instant: the process may be told to stop at any
-            # time.
-            self._taking_up = True
-            self.state, self.status = state, status
-            self.rows.append(row)
-            self.seconds.append(time.perf_counter() - began)
-            self._taking_up = False
-            if self.status == "running" and time.monotonic() - saved > SAVE_EVERY_SECONDS:
-                self._save_state()
-                saved = time.monotonic()
-            if number in evaluated or number == spec.rounds:
+            _, _, rows, seconds = self.done
+            self.done = _Done(state, status, (*rows, row), (*seconds, time.perf_counter() - began))
+            if status == "running" and self.resume.is_due():
+                self._save()
+            if round_number in evaluated or round_number == spec.rounds:
                 facts["validation accuracy"] = f"{self._mean_accuracy(validation_clients):.3f}"
             progress.advance(loss=f"{diagnostics.train_loss:.3f}", **facts)
 
     def write_results(self, folder: Path) -> None:
         """Put the results in their place; the model is written last, so it stands for a complete
         run."""
-        checkpoints = folder / "checkpoints"
-        shutil.rmtree(checkpoints, ignore_errors=True)
-        (self.folder / "checkpoints").mkdir(exist_ok=True)
-        shutil.copytree(self.folder / "checkpoints", checkpoints)
-        rounds = pd.DataFrame(self.rows, columns=list(ROUNDS))
+        self.resume.copy_checkpoints(folder)
+        rounds = pd.DataFrame(self.done.rows, columns=list(ROUNDS))
         write_table(ROUNDS, rounds, folder / "rounds.parquet")
-        timings = {"run_id": self.spec.run_id, "round": rounds["round"], "seconds": self.seconds}
-        write_table(TIMINGS, pd.DataFrame(timings), folder / "timings.parquet")
-        write_json(
-            folder / "run.json", {**self.spec.model_dump(mode="json"), "status": self.status}
-        )
-        last = {
-            **self.metadata,
-            "round": str(self.spec.parent_rounds + len(self.rows)),
-            "status": self.status,
+        timings = {
+            "run_id": self.spec.run_id,
+            "round": rounds["round"],
+            "seconds": self.done.seconds,
         }
-        save_tensors(
-            folder / "server.safetensors",
-            {str(i): t for i, t in enumerate(self.state.optimizer)},
-            last,
-        )
-        save_tensors(
-            folder / "model.safetensors", self.federated.model.named(self.state.parameters), last
-        )
+        write_table(TIMINGS, pd.DataFrame(timings), folder / "timings.parquet")
+        status = self.done.status
+        write_json(folder / "run.json", {**self.spec.model_dump(mode="json"), "status": status})
+        metadata = {**self.metadata, "round": str(self.last_round), "status": status}
+        optimizer = {str(i): t for i, t in enumerate(self.done.state.optimizer)}
+        save_tensors(folder / "server.safetensors", optimizer, metadata)
+        parameters = self.model.named(self.done.state.parameters)
+        save_tensors(folder / "model.safetensors", parameters, metadata)
 
-    def _cohort_client(self, index: int) -> CohortClient:
-        client = self.store.client(index)
+    def _cohort(self, round_number: int) -> list[int]:
+        return self.federated.sample_cohort(round_number, self.training_clients)
+
+    def _cohort_client(self, position: int) -> CohortClient:
+        client = self.store.client(position)
         if not len(client.train_y):
             raise PerfedavgError(
                 f"Training client {client.client_id} has no train example; leave it out of "
                 f"the data."
             )
-        read = partial(to_examples, self.federated.model, client.train_x, client.train_y)
-        return CohortClient(client.client_id, read, index)
+        read = partial(to_examples, self.model, client.train_x, client.train_y)
+        return CohortClient(client.client_id, read, position)
 
     def _mean_accuracy(self, clients: Sequence[int]) -> float:
-        model = self.federated.model
+        model, parameters = self.model, self.done.state.parameters
         tests = [to_examples(model, c.test_x, c.test_y) for c in map(self.store.client, clients)]
-        return float(
-            np.nanmean([evaluate(model, self.state.parameters, test)[0] for test in tests])
-        )
+        return float(np.nanmean([evaluate(model, parameters, test)[0] for test in tests]))
 
-    def _row(self, number: int, diagnostics: RoundDiagnostics, parameters: Parameters) -> dict:
+    def _row(
+        self, round_number: int, diagnostics: RoundDiagnostics, parameters: Parameters
+    ) -> dict:
         model_bytes = FLOAT_BYTES * sum(p.numel() for p in parameters)
-        stage = self.spec.stage + self.spec.phase_of(number)
         exchanged = dict.fromkeys(("bytes_up", "bytes_down"), diagnostics.num_clients * model_bytes)
         return {
             "run_id": self.spec.run_id,
-            "stage": stage,
-            "round": number,
+            "stage": self.spec.stage + self.spec.stage_of(round_number),
+            "round": round_number,
             **asdict(diagnostics),
             **exchanged,
         }
 
-    def _save_checkpoint(self, number: int, state: ServerState) -> None:
-        path = self.folder / "checkpoints" / f"round_{number}.safetensors"
-        tensors = self.federated.model.named(state.parameters)
-        save_tensors(path, tensors, {**self.metadata, "round": str(number)})
+    def _save_checkpoint(self, round_number: int, state: ServerState) -> None:
+        path = self.resume.folder / "checkpoints" / f"round_{round_number}.safetensors"
+        tensors = self.model.named(state.parameters)
+        save_tensors(path, tensors, {**self.metadata, "round": str(round_number)})
 
-    def _save_state(self) -> None:
-        tensors = {f"parameter.{i}": p for i, p in enumerate(self.state.parameters)}
-        tensors |= {f"optimizer.{i}": s for i, s in enumerate(self.state.optimizer)}
-        progress = json.dumps({"rows": self.rows, "seconds": self.seconds, "status": self.status})
-        save_tensors(
-            self.folder / "state.safetensors", tensors, {"key": self._key, "progress": progress}
-        )
+    def _save(self) -> None:
+        state, status, rows, seconds = self.done
+        tensors = {f"parameter.{i}": p for i, p in enumerate(state.parameters)}
+        tensors |= {f"optimizer.{i}": s for i, s in enumerate(state.optimizer)}
+        self.resume.save(tensors, {"status": status, "rows": rows, "seconds": seconds})
 
-    def _resume(self) -> None:
-        """Take up a saved state of exactly this run; anything else in the folder is stale and
-        goes."""
-        path = self.folder / "state.safetensors"
-        if path.exists():
-            tensors, metadata = load_tensors(path)
-            if metadata.get("key") == self._key:
-                progress = json.loads(metadata["progress"])
-                self.rows, self.seconds, self.status = (
-                    progress["rows"],
-                    progress["seconds"],
-                    progress["status"],
-                )
-                parts = [
-                    [
-                        tensors[f"{kind}.{i}"]
-                        for i in range(sum(name.startswith(kind) for name in tensors))
-                    ]
-                    for kind in ("parameter", "optimizer")
-                ]
-                self.state = ServerState(*parts)
-                logger.info(
-                    "%s goes on after round %d",
-                    self.spec.run_id,
-                    self.spec.parent_rounds + len(self.rows),
-                )
-                return
-            logger.info(
-                "%s starts anew: its saved state belongs to another config, code or data",
-                self.spec.run_id,
-            )
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
+    def _load(self) -> None:
+        saved = self.resume.load()
+        if saved is None:
+            return
+        tensors, progress = saved
+        parts = [
+            [tensors[f"{kind}.{i}"] for i in range(sum(name.startswith(kind) for name in tensors))]
+            for kind in ("parameter", "optimizer")
+        ]
+        rows, seconds = tuple(progress["rows"]), tuple(progress["seconds"])
+        self.done = _Done(ServerState(*parts), progress["status"], rows, seconds)
+        logger.info("%s resumes after round %d", self.spec.run_id, self.last_round)
 
 
 def _is_finite(diagnostics: RoundDiagnostics, state: ServerState) -> bool:

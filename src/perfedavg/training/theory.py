@@ -13,9 +13,9 @@ tell how the algorithms' averaged updates lie to each other."""
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 
@@ -30,17 +30,25 @@ from perfedavg.algorithms.federated import average
 from perfedavg.algorithms.spec import RunSpec
 from perfedavg.data.batches import local_batches
 from perfedavg.data.store import ClientExamples, ClientStore
-from perfedavg.models import MODELS, network_file
+from perfedavg.models import MODELS
 from perfedavg.models.model import Parameters
 from perfedavg.models.steps import Examples, to_examples
-from perfedavg.randomness import stream, torch_stream
+from perfedavg.models.threads import use_one_thread
+from perfedavg.randomness import (
+    THEORY,
+    THEORY_COHORT,
+    THEORY_EPOCHS,
+    THEORY_OTHER_BATCHES,
+    StreamKey,
+    stream,
+    torch_stream,
+)
 from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.runtime.job import Progress
-from perfedavg.runtime.machine import package_versions
-from perfedavg.runtime.source import source_fingerprint
 from perfedavg.storage.checkpoints import load_tensors
-from perfedavg.storage.files import fingerprint, sha256_of
+from perfedavg.storage.files import sha256_of
 from perfedavg.storage.tables import write_table
+from perfedavg.training.resume import Resume
 
 logger = logging.getLogger("perfedavg")
 
@@ -69,9 +77,7 @@ class TheoryClient:
     """One client of the cohort at one checkpoint, and the batches that it walks."""
 
     examples: Examples  # float64 features
-    key: tuple[
-        int, str, int, str
-    ]  # of its random streams: walks over equal batches see equal dropout draws
+    key: StreamKey  # of its dropout draws: walks over equal batches see equal ones
     batches: list[np.ndarray]  # [max_steps + 1]; every term of the identity walks a prefix
     others: list[np.ndarray]  # [max_steps + 1]; what the control with other batches walks instead
     epochs: list[
@@ -90,67 +96,61 @@ def measure_theory(
     path: str | Path,
     resume_folder: str | Path,
 ) -> None:
-    """Write to ``path`` one row a (round, K, batches), K = 1..max_steps, at the models of one run.
+    """Write to ``path`` one row per (round, K, batches), K = 1..max_steps, at the models of one
+    run.
 
-    What is done of it lies in ``resume_folder``, one file a (round, batches), until all is written.
+    It can be resumed after every (round, batches).
 
     Args:
         checkpoints: the run's folder of ``round_<n>.safetensors``; rounds without one (after a
             divergence) give no rows.
         training_clients: store positions, of which ``clients`` are drawn anew in each of
-        ``rounds``."""
-    folder = Path(resume_folder) / f"theory-{spec.run_id}"
-    files = {number: Path(checkpoints) / f"round_{number}.safetensors" for number in sorted(rounds)}
-    for number in (n for n, file in files.items() if not file.exists()):
+            ``rounds``."""
+    use_one_thread()
+    files = {n: Path(checkpoints) / f"round_{n}.safetensors" for n in sorted(rounds)}
+    for missing in (n for n, file in files.items() if not file.exists()):
         logger.warning(
-            "%s has no model of round %d (it diverged before): no rows", spec.run_id, number
+            "%s has no model of round %d (it diverged before): no rows", spec.run_id, missing
         )
-    parts = [
-        (number, batches)
-        for number, file in files.items()
-        if file.exists()
-        for batches in (FULL_BATCH, MINI_BATCH)
-    ]
-    common = [
+    files = {n: file for n, file in files.items() if file.exists()}
+    parts = [(n, batches) for n in files for batches in (FULL_BATCH, MINI_BATCH)]
+    facts = [
         spec.model_dump(mode="json"),
         np.asarray(training_clients, dtype=np.int64),
         max_steps,
         clients,
         store.data_sha256,
+        {n: sha256_of(file) for n, file in files.items()},
     ]
-    common += [source_fingerprint(__file__, network_file(spec.model)), package_versions()]
-    progress = Progress(
-        f"{spec.run_id} theory",
-        sum(_num_updates(b, max_steps) * clients for _, b in parts),
-        "update",
+    model = MODELS[spec.model]
+    resume = Resume(
+        Path(resume_folder) / f"theory-{spec.run_id}",
+        facts,
+        __file__,
+        f"perfedavg.models.{spec.model}",
     )
-    frames, done = [], 0
-    for number, batches in parts:
-        part = (
-            folder / f"{fingerprint([*common, number, batches, sha256_of(files[number])])}.parquet"
+    saved = resume.load()
+    rows = saved[1]["rows"] if saved else []
+    updates = [_num_updates(batches, max_steps) * clients for _, batches in parts]
+    done = len(rows) // max_steps
+    progress = Progress(f"{spec.run_id} theory", sum(updates), "update", done=sum(updates[:done]))
+    for round_number, batches in parts[done:]:
+        parameters = model.unnamed(load_tensors(files[round_number])[0])
+        cohort = make_cohort(
+            spec, round_number, store, training_clients, clients, batches, max_steps
         )
-        done += _num_updates(batches, max_steps) * clients
-        if part.exists():
-            progress.advance(to=done, round=number, batches=batches)
-        else:
-            parameters = MODELS[spec.model].unnamed(load_tensors(files[number])[0])
-            cohort = make_cohort(spec, number, store, training_clients, clients, batches, max_steps)
-            facts = {"round": number, "batches": batches}
-            rows = compare(
-                spec, parameters, cohort, max_steps, lambda facts=facts: progress.advance(**facts)
-            )
-            table = pd.DataFrame(rows).assign(round=number, seed=spec.seed, batches=batches)
-            write_table(THEORY_MEASURED, table[list(THEORY_MEASURED)], part)
-        frames.append(pd.read_parquet(part))
+        part = {"round": round_number, "seed": spec.seed, "batches": batches}
+        advance = partial(progress.advance, round=round_number, batches=batches)
+        rows += [row | part for row in compare(spec, parameters, cohort, max_steps, advance)]
+        resume.save({}, {"rows": rows})
     progress.close()
-    empty = pd.DataFrame(columns=list(THEORY_MEASURED))
-    write_table(THEORY_MEASURED, pd.concat(frames, ignore_index=True) if frames else empty, path)
-    shutil.rmtree(folder, ignore_errors=True)
+    write_table(THEORY_MEASURED, pd.DataFrame(rows, columns=list(THEORY_MEASURED)), path)
+    resume.remove()
 
 
 def make_cohort(
     spec: RunSpec,
-    number: int,
+    round_number: int,
     store: ClientStore,
     training_clients: Sequence[int],
     clients: int,
@@ -159,15 +159,15 @@ def make_cohort(
 ) -> list[TheoryClient]:
     """``clients`` of the training clients, in increasing order of position; the same ones for both
     kinds of ``batches``."""
-    places = stream(spec.seed, "theory cohort", number).choice(
+    places = stream(StreamKey(spec.seed, THEORY_COHORT, round_number)).choice(
         len(training_clients), size=clients, replace=False
     )
     chosen = sorted(int(training_clients[place]) for place in places)
-    return [_client(spec, number, store.client(i), batches, max_steps) for i in chosen]
+    return [_client(spec, round_number, store.client(i), batches, max_steps) for i in chosen]
 
 
 def _client(
-    spec: RunSpec, number: int, client: ClientExamples, batches: str, max_steps: int
+    spec: RunSpec, round_number: int, client: ClientExamples, batches: str, max_steps: int
 ) -> TheoryClient:
     if not len(client.train_y):
         raise PerfedavgError(
@@ -177,26 +177,22 @@ def _client(
     n, steps = len(examples), max_steps + 1
 
     def rng(purpose: str) -> np.random.Generator:
-        return stream(spec.seed, purpose, number, client.client_id)
+        return stream(StreamKey(spec.seed, purpose, round_number, client.client_id))
 
     def draw(purpose: str, **amount: int) -> list[np.ndarray]:
         return local_batches(
             n, spec.client.batch_size, spec.client.shuffle_buffer, rng(purpose), **amount
         )
 
-    key = (spec.seed, "theory", number, client.client_id)
+    key = StreamKey(spec.seed, THEORY, round_number, client.client_id)
     if (
         batches == FULL_BATCH
     ):  # there is no other draw of all examples: the control walks a random half of them
-        half = rng("theory other batches").permutation(n)[: (n + 1) // 2]
+        half = rng(THEORY_OTHER_BATCHES).permutation(n)[: (n + 1) // 2]
         return TheoryClient(examples, key, [np.arange(n)] * steps, [half] * steps, [])
-    epochs = [draw("theory epochs", epochs=k) for k in range(1, steps)]
+    epochs = [draw(THEORY_EPOCHS, epochs=k) for k in range(1, steps)]
     return TheoryClient(
-        examples,
-        key,
-        draw("theory", steps=steps),
-        draw("theory other batches", steps=steps),
-        epochs,
+        examples, key, draw(THEORY, steps=steps), draw(THEORY_OTHER_BATCHES, steps=steps), epochs
     )
 
 
@@ -218,7 +214,7 @@ def compare(
     def update(
         client: TheoryClient, name: str, weights: Sequence[float], batches: list[np.ndarray]
     ) -> ClientUpdate:
-        draws, jacobian = torch_stream(*client.key), ALGORITHMS[name].jacobian
+        draws, jacobian = torch_stream(client.key), ALGORITHMS[name].jacobian
         result = client_update(model, start, client.examples, batches, lr, weights, draws, jacobian)
         advance()
         return result
@@ -242,10 +238,8 @@ def compare(
         )
 
     fedsgd = mean("fedsgd", 1)
-    right, right_of_others = (
-        fedsgd.clone(),
-        mean("fedsgd", 1, "others"),
-    )  # the identity's right-hand side, of K so far
+    # The identity's right-hand side, of K so far.
+    right, right_of_others = fedsgd.clone(), mean("fedsgd", 1, "others")
     rows = []
     for k in range(1, max_steps + 1):
         steps = updates("fedavg", k)

@@ -77,7 +77,9 @@ def draw(data: pd.DataFrame, store: Path, data_block: dict[str, Any]) -> Figure:
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
     axis.grid(False)
-    axis.set_title(f"{data_block['dataset']}: train {kind} of {clients} clients, one a row", fontsize=8)
+    axis.set_title(
+        f"{data_block['dataset']}: train {kind} of {clients} clients, one a row", fontsize=8
+    )
     sizes.hist(num_train, bins=40, color="C0")
     sizes.set_xlabel(f"train examples a client (median {np.median(num_train):.0f})", fontsize=8)
     sizes.yaxis.set_major_locator(MaxNLocator(integer=True))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from pkgutil import iter_modules
+from types import ModuleType
 from typing import Annotated, Any, Union
 
 from pydantic import Field, TypeAdapter
 
 from perfedavg.data.sources import DataSet
+from perfedavg.runtime.source import modules_in
 
 
-def _data_set(name: str) -> type[DataSet]:
-    module = import_module(f"{__name__}.{name}")
+def _data_set(module: ModuleType) -> type[DataSet]:
     (only,) = (
         value
         for value in vars(module).values()
@@ -23,7 +22,7 @@ def _data_set(name: str) -> type[DataSet]:
     return only
 
 
-DATA_SETS = {module.name: _data_set(module.name) for module in iter_modules(__path__)}
+DATA_SETS = {name: _data_set(module) for name, module in modules_in(__name__).items()}
 Data = Annotated[Union[tuple(DATA_SETS.values())], Field(discriminator="dataset")]  # noqa: UP007
 
 
