@@ -7,5 +7,5 @@ from perfedavg.data.store import ClientStore
 from perfedavg.runtime.job import job
 
 with job(snakemake.log[0]):
-    store = ClientStore(Path(snakemake.input.clients).parent)
+    store = ClientStore(Path(snakemake.input.store[0]).parent)
     write_split(snakemake.output[0], split_clients(store.client_ids(), **snakemake.params.split))

@@ -76,7 +76,7 @@ def choose_rates(
         validation: ``personalization`` rows of validation clients.
         costs: of :func:`costs`.
         runs: columns ``run_id, setting, entry`` of the comparison runs.
-        compared_rounds: by setting, the rounds at which its entry may be compared; validation
+        compared_rounds: by entry, the rounds at which it may be compared; validation
             clients were evaluated in them.
         budget: gradient evaluations per run in the comparison at equal ones.
 
@@ -86,7 +86,7 @@ def choose_rates(
     validation = validation_only(validation)
     entries = {}
     for entry, runs_of_entry in runs.groupby("entry", sort=False):
-        allowed, chosen = compared_rounds[runs_of_entry.setting.iloc[0]], {}
+        allowed, chosen = compared_rounds[entry], {}
         for basis in BASES:
             at = rounds_compared(list(runs_of_entry.run_id), costs, basis, rounds, budget, allowed)
             compared = validation[validation["round"] == validation.run_id.map(at)]

@@ -27,7 +27,7 @@ from perfedavg.execution.stacked import (
     stacked_steps,
     torch_device,
 )
-from perfedavg.models import Model, Parameters
+from perfedavg.models.model import Model, Parameters
 from perfedavg.models.steps import Examples
 from perfedavg.models.threads import use_one_thread
 from perfedavg.personalization.evaluate import FineTuneClients, Personalizer, Task, one_by_one

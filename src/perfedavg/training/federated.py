@@ -27,7 +27,7 @@ from perfedavg.algorithms.federated import (
 )
 from perfedavg.algorithms.spec import RunSpec
 from perfedavg.data.store import ClientStore
-from perfedavg.models import Parameters
+from perfedavg.models.model import Parameters
 from perfedavg.models.steps import evaluate, to_examples
 from perfedavg.models.threads import use_one_thread
 from perfedavg.runtime.errors import PerfedavgError
@@ -250,7 +250,7 @@ class _ResumableRun:
         exchanged = dict.fromkeys(("bytes_up", "bytes_down"), diagnostics.num_clients * model_bytes)
         return {
             "run_id": self.spec.run_id,
-            "stage": self.spec.stage + self.spec.stage_of(round_number),
+            "stage": self.spec.stage + self.spec.phase_of(round_number),
             "round": round_number,
             **asdict(diagnostics),
             **exchanged,
