@@ -7,6 +7,8 @@ import torch
 from perfedavg.algorithms.spec import RunSpec
 from perfedavg.data.store import ClientExamples, ClientStore, write_store
 from perfedavg.models.model import Model, grey_levels
+from perfedavg.personalization.evaluate import one_by_one, personalize_run
+from perfedavg.personalization.schedule import Visit
 
 
 @pytest.fixture(autouse=True)
@@ -58,3 +60,10 @@ def store(tmp_path):
         tmp_path / "store", [make_client(i, n_train=3 + i) for i in range(12)], num_classes=62
     )
     return ClientStore(tmp_path / "store")
+
+
+def personalize(spec, checkpoints, store, clients, settings, tuned, back_end=one_by_one):
+    """Rows of evaluation clients by round, with fine-tuning in the ``tuned`` ones."""
+    visits = [Visit(n, "evaluation", str(n), n in tuned) for n in clients]
+    positions = {("evaluation", str(n)): clients[n] for n in clients}
+    return personalize_run(spec, checkpoints, store, visits, positions, settings, back_end)

@@ -9,9 +9,9 @@ from perfedavg.algorithms.federated import CohortClient, FederatedRun, ServerSta
 from perfedavg.algorithms.spec import LaterPhase, LocalTraining, Phase
 from perfedavg.models.steps import to_examples
 from perfedavg.storage.checkpoints import load_tensors
-from perfedavg.training import federated as run_module
-from tests.algorithms.test_run import files, train
+from perfedavg.training import resume
 from tests.conftest import make_client, make_spec
+from tests.training.test_federated import files, train
 
 REPTILE = {
     "algorithm": "reptile",
@@ -130,11 +130,11 @@ def test_a_server_optimizer_starts_fresh_with_its_stage_alone_even_if_it_is_the_
 
 
 @pytest.mark.parametrize("last_saved", [1, 2, 3, 4])
-def test_a_schedule_that_was_interrupted_goes_on_to_the_same_bytes(
+def test_a_schedule_that_was_interrupted_resumes_to_the_same_bytes(
     store, tmp_path, monkeypatch, caplog, last_saved
 ):
     train(store, tmp_path / "whole", [PERSONALIZED_FEDAVG])
-    monkeypatch.setattr(run_module, "SAVE_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(resume, "SAVE_EVERY_SECONDS", 0.0)
     original = FederatedRun.round
 
     def round_that_dies(self, state, number, *rest):
@@ -148,7 +148,7 @@ def test_a_schedule_that_was_interrupted_goes_on_to_the_same_bytes(
     monkeypatch.undo()
     with caplog.at_level("INFO", logger="perfedavg"):
         train(store, tmp_path / "stopped", [PERSONALIZED_FEDAVG])
-    assert f"goes on after round {last_saved}" in caplog.text
+    assert f"resumes after round {last_saved}" in caplog.text
     assert files(tmp_path / "stopped/runs") == files(tmp_path / "whole/runs")
 
 

@@ -94,7 +94,7 @@ def test_training_that_scancel_or_the_time_limit_ends_goes_on_where_it_was(tmp_p
     resumed = []
     slurm("scancel", *jobs_of(there))
     while run.poll() is None:
-        said = re.search(r"goes on after round (\d+)", log.read_text() if log.exists() else "")
+        said = re.search(r"resumes after round (\d+)", log.read_text() if log.exists() else "")
         if said and int(said[1]) not in resumed:
             resumed.append(int(said[1]))
         time.sleep(0.5)

@@ -91,14 +91,6 @@ def test_memory_is_shared_and_grows():
         assert large.map()[99_999] == 5
 
 
-def test_a_worker_has_one_torch_thread(monkeypatch):
-    import torch  # not above: every worker would import it
-
-    monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    with Pool(2) as pool:
-        assert pool.run(torch.get_num_threads, [(), ()], NAMES, [0, 0]) == [1, 1]
-
-
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
@@ -143,7 +135,7 @@ def test_an_interrupt_leaves_no_process(children):
 
 OWNER = """
 from perfedavg.runtime.pool import Pool
-from tests.test_pool import sleep_and_say_when
+from tests.runtime.test_pool import sleep_and_say_when
 with Pool(2) as pool:
     print("ready", flush=True)
     pool.run(sleep_and_say_when, [(60,), (60,)], ["a", "b"], [0, 0])
@@ -154,7 +146,7 @@ with Pool(2) as pool:
 def test_no_worker_outlives_its_owner(how):
     owner = subprocess.Popen(
         [sys.executable, "-c", OWNER],
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,

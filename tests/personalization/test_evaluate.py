@@ -9,14 +9,12 @@ import torch
 from perfedavg.models import MODELS, trained_parameters
 from perfedavg.models.model import Model
 from perfedavg.models.steps import Examples, batch_gradient, to_examples
-from perfedavg.personalization.evaluate import personalize_run
 from perfedavg.personalization.fine_tuning import fine_tune, personalized_models
-from perfedavg.personalization.schedule import evaluated_clients, intermediate_subset
 from perfedavg.personalization.settings import LocalOnly, Personalization
 from perfedavg.randomness import StreamKey, stream, torch_stream
 from perfedavg.storage.checkpoints import load_tensors
 from perfedavg.training.federated import train_runs
-from tests.conftest import linear_model, make_client, make_spec
+from tests.conftest import linear_model, make_client, make_spec, personalize
 
 KEY = StreamKey(0, "personalization", 5, "c03")
 
@@ -92,8 +90,8 @@ def rows(store, tmp_path):
     train_runs([spec], store, [0, 1, 2], [3], tmp_path / "runs", tmp_path / "resume")
     checkpoints = tmp_path / "runs" / spec.run_id / "checkpoints"
     settings = Personalization(lr=0.1, batch_size=5, epochs=2)
-    at = evaluated_clients([5, 6, 7, 8, 9], spec.evaluated_rounds, spec.rounds, 2, split_seed=42)
-    return personalize_run(spec, checkpoints, store, at, "evaluation", settings, [4, 6])
+    clients = {2: [6, 9], 4: [6, 9], 6: [5, 6, 7, 8, 9]}
+    return personalize(spec, checkpoints, store, clients, settings, [4, 6])
 
 
 def test_rows_for_every_round_client_and_epoch(rows, store):
@@ -131,7 +129,7 @@ def test_rows_are_fine_tune_of_the_client_s_own_train_and_test_split(rows, store
 
 def test_local_only_training_starts_from_a_fresh_model(store):
     spec, settings = make_spec(), LocalOnly(lr=0.3, batch_size=4, epochs=3).as_fine_tuning()
-    rows = personalize_run(spec, None, store, {0: [8, 9]}, "evaluation", settings, [0])
+    rows = personalize(spec, None, store, {0: [8, 9]}, settings, [0])
     model = MODELS["cnn_small"]
     for index in (8, 9):
         c = store.client(index)
@@ -146,13 +144,6 @@ def test_local_only_training_starts_from_a_fresh_model(store):
             rows[rows.client_id == c.client_id][["accuracy", "loss"]], expected
         )
     assert rows.fine_tune_lr.unique() == [0.3]
-
-
-def test_the_intermediate_subset_is_fixed_and_in_order():
-    subset = intermediate_subset(range(100), 10, seed=1)
-    assert subset == intermediate_subset(range(100), 10, seed=1) == sorted(set(subset))
-    assert subset != intermediate_subset(range(100), 10, seed=2)
-    assert intermediate_subset([3, 1], None, 0) == [3, 1] == intermediate_subset([3, 1], 5, 0)
 
 
 WAYS = [
@@ -283,8 +274,7 @@ def test_no_state_leaks_from_client_to_client(store, layers, optimizer):
     spec = make_spec()
     settings = Personalization(lr=0.01, batch_size=5, epochs=2, layers=layers, optimizer=optimizer)
     both, alone = (
-        personalize_run(spec, None, store, {0: at}, "evaluation", settings, [0])
-        for at in ([8, 9], [9])
+        personalize(spec, None, store, {0: clients}, settings, [0]) for clients in ([8, 9], [9])
     )
     pd.testing.assert_frame_equal(both[both.client_id == "c09"].reset_index(drop=True), alone)
     assert both.strategy.unique() == [settings.strategy]

@@ -20,9 +20,9 @@ with job(sys.argv[1]):
 """
 PAGE_FAULTS = """
 import resource, sys
-from perfedavg.runtime.job import prepare_process
+from perfedavg.runtime.job import keep_freed_memory
 if sys.argv[1] == "prepared":
-    prepare_process()
+    keep_freed_memory()
 for step in range(4):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     blocks = [bytearray(8 << 20) for _ in range(5)]

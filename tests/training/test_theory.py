@@ -13,6 +13,7 @@ from perfedavg.randomness import StreamKey, stream, torch_stream
 from perfedavg.storage.checkpoints import load_tensors
 from perfedavg.training import theory
 from perfedavg.training.federated import train_runs
+from perfedavg.training.resume import Resume
 from perfedavg.training.theory import (
     COMPARED,
     FULL_BATCH,
@@ -177,7 +178,9 @@ def test_one_epoch_of_full_batches_is_one_step_and_both_kinds_see_one_cohort(sto
     assert [c.key[3] for c in other_round] != [c.key[3] for c in full]
 
 
-def test_an_interrupted_measurement_goes_on_and_gives_the_same_bytes(trained, store, monkeypatch):
+def test_an_interrupted_measurement_is_resumed_and_gives_the_same_bytes(
+    trained, store, monkeypatch
+):
     measure(trained, store, name="whole")
     original, calls = theory.compare, []
 
@@ -199,7 +202,7 @@ def test_an_interrupted_measurement_goes_on_and_gives_the_same_bytes(trained, st
 
 
 def test_parts_of_another_model_or_cohort_are_measured_anew(trained, store, monkeypatch):
-    monkeypatch.setattr(theory.shutil, "rmtree", lambda *_, **__: None)  # keeps the parts
+    monkeypatch.setattr(Resume, "remove", lambda self: None)
     first = measure(trained, store, rounds=(2,))
     checkpoints = trained / "runs/fedavg-m2-e1-s0/checkpoints"
     (checkpoints / "round_3.safetensors").replace(checkpoints / "round_2.safetensors")

@@ -7,13 +7,15 @@ import torch
 from perfedavg.execution.fine_tuning import fine_tune_clients
 
 from perfedavg.algorithms.spec import Backend
+from perfedavg.execution import held_out
+from perfedavg.execution.held_out import fine_tune_stacked, fine_tuning_back_end
 from perfedavg.models import MODELS
 from perfedavg.models.steps import Examples, to_examples
-from perfedavg.personalization.evaluate import personalize_run
 from perfedavg.personalization.fine_tuning import fine_tune
 from perfedavg.personalization.settings import Personalization
 from perfedavg.randomness import StreamKey, torch_stream
-from tests.conftest import make_client, make_spec
+from perfedavg.runtime.pool import Pool
+from tests.conftest import make_client, make_spec, personalize
 
 CPU = torch.device("cpu")
 # Train and test examples; with batches of 5 an epoch is of 2, 0, 3, 1 and 1 steps.
@@ -55,7 +57,7 @@ def test_many_at_once_give_what_each_gives_alone(name, layers, optimizer):
         layers=layers, optimizer=optimizer, lr={"sgd": 0.1, "adam": 0.002}[optimizer], batch_size=5
     )
     before = [p.clone() for p in parameters]
-    got = fine_tune_clients(model, parameters, clients, settings, 2, CPU)
+    got = fine_tune_stacked(model, parameters, clients, settings, 2, CPU)
     expected = [
         fine_tune(model, parameters, train, test, settings, key, 2) for train, test, key in clients
     ]
@@ -63,7 +65,7 @@ def test_many_at_once_give_what_each_gives_alone(name, layers, optimizer):
     assert np.isnan(got[2]).all()
     assert len(set(got[0][:, 1])) == 3
     assert all(torch.equal(a, b) for a, b in zip(parameters, before, strict=True))
-    (alone,) = fine_tune_clients(model, parameters, clients[3:4], settings, 2, CPU)
+    (alone,) = fine_tune_stacked(model, parameters, clients[3:4], settings, 2, CPU)
     np.testing.assert_allclose(alone, expected[3], rtol=1e-10)
 
 
@@ -74,7 +76,7 @@ def test_clients_without_train_examples_keep_the_initial_model(epochs):
         model.init(torch_stream(StreamKey(0, "x"))),
         make_clients(model, torch.float32),
     )
-    got = fine_tune_clients(model, parameters, clients[1:2], Personalization(), epochs, CPU)
+    got = fine_tune_stacked(model, parameters, clients[1:2], Personalization(), epochs, CPU)
     expected = fine_tune(
         model, parameters, *clients[1][:2], Personalization(), clients[1][2], epochs
     )
@@ -93,7 +95,7 @@ def test_a_client_that_blows_up_predicts_nothing_and_harms_nobody():
     test = Examples(test.features, torch.zeros_like(test.labels))
     clients[4] = Examples(torch.full_like(train.features, torch.nan), train.labels), test, key
     settings = Personalization(batch_size=5)
-    got = fine_tune_clients(model, parameters, clients, settings, 1, CPU)
+    got = fine_tune_stacked(model, parameters, clients, settings, 1, CPU)
     assert got[4][1, 0] == 0
     assert np.isnan(got[4][1, 1])
     np.testing.assert_allclose(
@@ -103,13 +105,20 @@ def test_a_client_that_blows_up_predicts_nothing_and_harms_nobody():
 
 def test_rows_of_a_run_follow_the_loop_s(store, monkeypatch):
     """In groups of two clients."""
-    monkeypatch.setattr("perfedavg.personalization.evaluate.AT_ONCE", 2)
-    settings, at = Personalization(lr=0.1, batch_size=5, epochs=2), {0: [7, 9, 8]}
-    loop, batched = (
-        personalize_run(
-            make_spec(), None, store, at, "evaluation", settings, [0], backend=Backend(kind=kind)
+    monkeypatch.setattr(held_out, "AT_ONCE", 2)
+    settings, clients = Personalization(lr=0.1, batch_size=5, epochs=2), {0: [7, 9, 8]}
+    with Pool(1) as pool:
+        loop, stacked = (
+            personalize(
+                make_spec(),
+                None,
+                store,
+                clients,
+                settings,
+                [0],
+                fine_tuning_back_end(Backend(kind=kind), pool),
+            )
+            for kind in ("loop", "batched")
         )
-        for kind in ("loop", "batched")
-    )
-    pd.testing.assert_frame_equal(batched.drop(columns="loss"), loop.drop(columns="loss"))
-    np.testing.assert_allclose(batched.loss, loop.loss, rtol=1e-5)
+    pd.testing.assert_frame_equal(stacked.drop(columns="loss"), loop.drop(columns="loss"))
+    np.testing.assert_allclose(stacked.loss, loop.loss, rtol=1e-5)

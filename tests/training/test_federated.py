@@ -12,16 +12,16 @@ import pytest
 from perfedavg.algorithms.federated import FederatedRun
 from perfedavg.analysis.selection import select
 from perfedavg.data.store import ClientStore, write_store
-from perfedavg.personalization.evaluate import personalize_run
 from perfedavg.personalization.settings import Personalization
 from perfedavg.storage.checkpoints import load_tensors
 from perfedavg.storage.files import read_json
 from perfedavg.training import federated as run_module
+from perfedavg.training import resume
 from perfedavg.training.centralized import CentralizedRun
 from perfedavg.training.federated import train_runs
 from perfedavg.training.settings import Centralized
 from perfedavg.training.stopping import choose_passes
-from tests.conftest import make_client, make_spec
+from tests.conftest import make_client, make_spec, personalize
 
 TRAINING, VALIDATION, EVALUATION = [0, 1, 2, 3, 4], [5, 6, 7], [8, 9, 10, 11]
 
@@ -75,7 +75,7 @@ def test_the_next_cohort_is_read_while_one_trains(store, tmp_path, monkeypatch):
     assert [[store.client(i).client_id for i in cohort] for cohort in fetched[:-1]] == trained[1:]
 
 
-def test_an_interrupted_run_goes_on_to_the_same_bytes(store, tmp_path, monkeypatch, caplog):
+def test_an_interrupted_run_resumes_to_the_same_bytes(store, tmp_path, monkeypatch, caplog):
     specs = [
         make_spec(),
         make_spec(
@@ -105,10 +105,10 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(store, tmp_path, monkeypat
     monkeypatch.setattr(FederatedRun, "round", original)
     with caplog.at_level("INFO", logger="perfedavg"):
         train(store, tmp_path / "stopped", specs)
-    assert "fedavg-m2-e1-s0 goes on after round 3" in caplog.text, (
+    assert "fedavg-m2-e1-s0 resumes after round 3" in caplog.text, (
         "a finished run of the job is not trained again"
     )
-    assert "fedavg-m2-e2-s0 goes on after round 2" in caplog.text
+    assert "fedavg-m2-e2-s0 resumes after round 2" in caplog.text
     assert files(tmp_path / "stopped/runs") == files(tmp_path / "whole/runs")
 
 
@@ -133,14 +133,12 @@ def test_wherever_a_run_is_told_to_stop_the_rounds_before_are_kept(
         train(store, tmp_path / "stopped", [spec])
     with caplog.at_level("INFO", logger="perfedavg"):
         train(store, tmp_path / "stopped", [spec])
-    assert "goes on after round 1" in caplog.text
+    assert "resumes after round 1" in caplog.text
     assert files(tmp_path / "stopped/runs") == files(tmp_path / "whole/runs")
 
 
 def test_a_saved_state_of_another_config_starts_anew(store, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(
-        shutil, "rmtree", lambda *args, **kwargs: None
-    )  # keep the state of the first run
+    monkeypatch.setattr(resume.Resume, "remove", lambda self: None)
     train(store, tmp_path, [make_spec()])
     monkeypatch.undo()
     changed = make_spec(client={"lr": 0.2, "batch_size": 5})
@@ -153,7 +151,7 @@ def test_a_saved_state_of_another_config_starts_anew(store, tmp_path, monkeypatc
 
 def interrupted(store, folder, training, monkeypatch):
     """Train two rounds of three, then stop with the state saved."""
-    monkeypatch.setattr(run_module, "SAVE_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(resume, "SAVE_EVERY_SECONDS", 0.0)
     original = FederatedRun.round
 
     def stop_in_round_3(self, state, number, *rest):
@@ -235,9 +233,7 @@ def test_a_diverging_run_ends_as_diverged_and_keeps_its_last_finite_model(store,
     model, _ = load_tensors(folder / "model.safetensors")
     assert all(tensor.isfinite().all() for tensor in model.values())
     settings = Personalization(epochs=2)
-    rows = personalize_run(
-        spec, folder / "checkpoints", store, {6: VALIDATION}, "validation", settings, [6]
-    )
+    rows = personalize(spec, folder / "checkpoints", store, {6: VALIDATION}, settings, [6])
     assert len(rows) == 0
     assert (
         select(rows, [spec.model_dump()], {})["settings"]["fedavg-m2-e1"]["selected_epoch"] is None
@@ -257,9 +253,8 @@ def test_evaluation_clients_filled_with_nan_leave_training_and_selection_unchang
         train(store, tmp_path / f"{name}-out", [spec])
         checkpoints = tmp_path / f"{name}-out/runs" / spec.run_id / "checkpoints"
         settings = Personalization(epochs=3)
-        validation = personalize_run(
-            spec, checkpoints, store, {3: VALIDATION}, "validation", settings, [3]
-        )
+        rows = personalize(spec, checkpoints, store, {3: VALIDATION}, settings, [3])
+        validation = rows.assign(client_group="validation")
         chosen = select(validation, [spec.model_dump()], {})
         central = CentralizedRun(
             "c-s0",
@@ -337,9 +332,7 @@ def test_a_stage_behind_a_diverged_one_is_diverged(store, tmp_path):
 
 
 def test_a_saved_state_of_another_parent_starts_anew(store, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        run_module.shutil, "rmtree", lambda *_, **__: None
-    )  # keeps the resume folder
+    monkeypatch.setattr(resume.Resume, "remove", lambda self: None)
     parent, child = (
         make_spec(),
         later(make_spec(), algorithm="reptile", local_epochs=None, local_steps=2),

@@ -11,7 +11,7 @@ from perfedavg.models.steps import to_examples
 from perfedavg.randomness import StreamKey, stream, torch_stream
 from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.storage.checkpoints import load_tensors
-from perfedavg.training import centralized as module
+from perfedavg.training import resume
 from perfedavg.training.centralized import CentralizedRun
 from perfedavg.training.settings import Centralized
 from perfedavg.training.stopping import choose_passes, settle
@@ -81,10 +81,10 @@ def test_results_and_checkpoints(store, tmp_path):
 
 
 @pytest.mark.parametrize("stop_after", [3, 7, 10])
-def test_a_run_that_is_stopped_goes_on_to_the_same_bytes(store, tmp_path, monkeypatch, stop_after):
+def test_a_run_that_is_stopped_resumes_to_the_same_bytes(store, tmp_path, monkeypatch, stop_after):
     whole = make_run(store, tmp_path / "a")
     whole.train()
-    monkeypatch.setattr(module, "SAVE_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(resume, "SAVE_EVERY_SECONDS", 0.0)
     stopped, step, calls = make_run(store, tmp_path / "b"), CentralizedRun._step, []
 
     def step_until_killed(self, batch, lr):

@@ -2,7 +2,6 @@
 client in another's way."""
 
 from dataclasses import replace
-from functools import partial
 from itertools import chain, product
 
 import numpy as np
@@ -16,20 +15,23 @@ from torch.utils._pytree import tree_leaves
 from perfedavg.algorithms.family import ALGORITHMS, Algorithm
 from perfedavg.algorithms.federated import CohortClient, FederatedRun, ServerState, loop
 from perfedavg.algorithms.spec import Backend
-from perfedavg.execution import cohorts as batched
-from perfedavg.execution import stacked as training
-from perfedavg.execution.cohorts import back_end, batched_updates
-from perfedavg.execution.stacked import full_precision
+from perfedavg.execution import cohorts, stacked
+from perfedavg.execution.cohorts import StackedUpdates, training_back_end
+from perfedavg.execution.stacked import full_precision, torch_device
+from perfedavg.execution.workers import WorkerUpdates
 from perfedavg.models import MODELS
+from perfedavg.models.model import Model
 from perfedavg.models.dropout import inverted_dropout as dropped
 from perfedavg.models.model import Model, grey_levels
 from perfedavg.models.steps import Examples, to_examples
 from perfedavg.runtime.errors import PerfedavgError
+from perfedavg.runtime.pool import Pool
 from perfedavg.storage.checkpoints import load_tensors
 from perfedavg.training.federated import train_runs
 from tests.conftest import make_client, make_spec
 
 CPU = torch.device("cpu")
+STACKED = StackedUpdates(CPU)
 # Sums in another order differ by some float32 roundings of 6e-8; seen: 7e-7 of a delta's norm at
 # most, 1e-14 in float64.
 TOLERANCE = {torch.float32: 5e-6, torch.float64: 1e-10}
@@ -116,10 +118,7 @@ CASES = [
 def test_every_client_gets_what_the_loop_gives_it(work, model, dtype):
     run, parameters, cohort = make_run(model, dtype, **WORK[work])
     before = [p.clone() for p in parameters]
-    got, expected = (
-        batched_updates(run, parameters, 3, cohort, CPU),
-        loop(run, parameters, 3, cohort),
-    )
+    got, expected = (STACKED(run, parameters, 3, cohort), loop(run, parameters, 3, cohort))
     assert_close(got, expected, TOLERANCE[dtype])
     assert all(torch.equal(a, b) for a, b in zip(parameters, before, strict=True))
     assert len({update.num_gradients for update in got}) == (4 if work == "fedavg of epochs" else 1)
@@ -130,10 +129,10 @@ def test_a_client_gets_the_same_alone_and_among_others():
     not copied for several."""
     run, parameters, cohort = make_run(local_epochs=2)
     before = [p.clone() for p in parameters]
-    among = batched_updates(run, parameters, 3, cohort, CPU)
-    alone = [batched_updates(run, parameters, 3, [client], CPU)[0] for client in cohort]
+    among = STACKED(run, parameters, 3, cohort)
+    alone = [STACKED(run, parameters, 3, [client])[0] for client in cohort]
     assert_close(alone, among, 1e-10)
-    assert_close(batched_updates(run, parameters, 3, cohort[::-1], CPU)[::-1], among, 1e-10)
+    assert_close(STACKED(run, parameters, 3, cohort[::-1])[::-1], among, 1e-10)
     assert all(torch.equal(a, b) for a, b in zip(parameters, before, strict=True))
     assert among[1].batch_sizes.tolist() == [2]
 
@@ -148,9 +147,7 @@ def test_neither_padding_nor_another_client_s_numbers_leak(work, value):
         "c02",
         Examples(torch.full_like(cohort[2].examples.features, value), cohort[2].examples.labels),
     )
-    got, expected = (
-        back(run, parameters, 1, cohort) for back in (partial(batched_updates, device=CPU), loop)
-    )
+    got, expected = (back(run, parameters, 1, cohort) for back in (STACKED, loop))
     assert not flat(got[2].delta).isfinite().all()
     assert_close([got[i] for i in (0, 1, 3)], [expected[i] for i in (0, 1, 3)], 1e-10)
 
@@ -160,14 +157,14 @@ def test_weights_may_differ_from_client_to_client_within_a_step(monkeypatch):
         ALGORITHMS, "fedavg", Algorithm(lambda k: [j / k for j in range(k)], "equal")
     )
     run, parameters, cohort = make_run("cnn_small", local_epochs=2)
-    assert_close(
-        batched_updates(run, parameters, 1, cohort, CPU), loop(run, parameters, 1, cohort), 1e-10
-    )
+    assert_close(STACKED(run, parameters, 1, cohort), loop(run, parameters, 1, cohort), 1e-10)
 
 
 def train(store, folder, spec):
     """The rounds and the last model."""
-    train_runs([spec], store, range(8), [8, 9], folder / "runs", folder / "resume")
+    with Pool(1) as pool:
+        back_end = training_back_end(spec.backend, pool, store)
+        train_runs([spec], store, range(8), [8, 9], folder / "runs", folder / "resume", back_end)
     model, _ = load_tensors(folder / "runs" / spec.run_id / "model.safetensors")
     return pd.read_parquet(folder / "runs" / spec.run_id / "rounds.parquet"), model
 
@@ -240,14 +237,14 @@ def test_on_a_device_without_values_a_round_runs_to_its_end(model, work, monkeyp
         return [np.zeros(len(loss)) for loss in losses]
 
     for module, name, function in (
-        (batched, "send", send),
-        (training, "send", send),
-        (batched, "fetch", fetch),
+        (cohorts, "send", send),
+        (stacked, "send", send),
+        (cohorts, "fetch", fetch),
     ):
         monkeypatch.setattr(module, name, function)
     run, parameters, cohort = make_run(model, torch.float32, **WORK[work])
     with Devices() as watch:
-        updates = batched_updates(run, parameters, 1, cohort, torch.device("meta"))
+        updates = StackedUpdates(torch.device("meta"))(run, parameters, 1, cohort)
     assert [func for func, devices in watch.met if len(devices) > 1] == []
     assert sum(devices == {"meta"} for _, devices in watch.met) > 20 * len(fetched)
     assert {t.device.type for t in chain(fetched, *(update.delta for update in updates))} == {
@@ -266,23 +263,26 @@ def test_what_comes_from_a_gpu_is_float32_and_the_same_every_time():
     assert (flags.allow_tf32, flags.deterministic) == before
 
 
-def test_the_back_end_that_a_block_names():
-    assert back_end(Backend()) is loop
-    assert back_end(Backend(kind="batched")).keywords == {"device": CPU}
+def test_the_back_end_that_a_block_names(store):
+    with Pool(1) as pool, Pool(2) as pool_of_two:
+        assert training_back_end(Backend(), pool, store) is loop
+        assert isinstance(training_back_end(Backend(), pool_of_two, store), WorkerUpdates)
+        batched = Backend(kind="batched")
+        assert training_back_end(batched, pool_of_two, store) == StackedUpdates(CPU)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there_is_one_sentence():
+def test_a_gpu_that_is_not_there_is_one_sentence(store):
     with pytest.raises(
         PerfedavgError,
         match=r"`backend.device` is cuda, but torch finds no GPU on this machine; set it to cpu",
     ):
-        back_end(Backend(kind="batched", device="cuda"))
+        training_back_end(Backend(kind="batched", device="cuda"), None, store)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 def test_a_gpu_gives_what_the_loop_gives():
-    on_gpu = back_end(Backend(kind="batched", device="cuda"))
+    on_gpu = StackedUpdates(torch_device(Backend(kind="batched", device="cuda")))
     for work, model, dtype in product(WORK, ["cnn_small", "cnn_emnist"], TOLERANCE):
         run, parameters, cohort = make_run(model, dtype, **WORK[work])
         got, again = (on_gpu(run, parameters, 3, cohort) for _ in range(2))
