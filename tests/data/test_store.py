@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from perfedavg.data import store as store_module
+from perfedavg.data import store_writer
 from perfedavg.data.store import ClientExamples, ClientStore, write_store
 from perfedavg.runtime.errors import PerfedavgError
 from tests.conftest import make_client
@@ -22,8 +23,8 @@ PARTS = ("train_x", "train_y", "test_x", "test_y")
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_round_trip_over_many_batches(tmp_path, monkeypatch, dtype):
-    monkeypatch.setattr(store_module, "EXAMPLES_PER_BATCH", 20)
-    monkeypatch.setattr(store_module, "CLIENTS_PER_BATCH", 3)
+    monkeypatch.setattr(store_writer, "EXAMPLES_PER_BATCH", 20)
+    monkeypatch.setattr(store_writer, "CLIENTS_PER_BATCH", 3)
     clients = [make_client(i, n_train=i, n_test=5 - i % 4, dtype=dtype) for i in range(11)]
     write_store(tmp_path, clients, num_classes=62)
     store = ClientStore(tmp_path)
@@ -109,8 +110,8 @@ def test_a_failed_write_leaves_the_old_store_and_no_litter(tmp_path):
 
 @pytest.fixture
 def small_batches(monkeypatch):
-    monkeypatch.setattr(store_module, "EXAMPLES_PER_BATCH", 20)
-    monkeypatch.setattr(store_module, "CLIENTS_PER_BATCH", 3)
+    monkeypatch.setattr(store_writer, "EXAMPLES_PER_BATCH", 20)
+    monkeypatch.setattr(store_writer, "CLIENTS_PER_BATCH", 3)
 
 
 def test_bytes_of_the_client_table(tmp_path, small_batches):
@@ -191,7 +192,7 @@ def test_a_repeated_id_is_found_wherever_it_is_and_equal_hashes_are_no_repetitio
     tmp_path, small_batches, monkeypatch, collide
 ):
     if collide:
-        monkeypatch.setattr(store_module, "hash", lambda text: len(text), raising=False)
+        monkeypatch.setattr(store_writer, "hash", lambda text: len(text), raising=False)
     clients = [make_client(i, n_train=1) for i in range(12)]
     write_store(tmp_path / "a", clients, num_classes=62)
     assert len(ClientStore(tmp_path / "a")) == 12

@@ -37,6 +37,10 @@ def test_a_data_set_and_a_network_are_one_new_file_each(tmp_path):
     for figure in ("rounds", "data_card", "theory", "algorithms", "stage2"):
         assert (results / f"figures/{figure}.png").exists()
 
+    mixed = checkout.snakemake(
+        "-n", "--config", "model=cnn_small", configfile="sequences.yaml", check=False
+    )
+    assert "`cnn_small` takes images, but sequences holds tokens" in mixed.stdout + mixed.stderr
     for path in (data, network):  # what reruns names both files
         with checkout.edit(path):
             output = checkout.snakemake("--dry-run", configfile="sequences.yaml").stdout

@@ -2,7 +2,7 @@
 at all.
 
 Pooch does the work; its downloader starts every file from nothing, so :class:`ResumingDownloader`
-goes on from a ``.part`` file beside the archive."""
+resumes from a ``.part`` file beside the archive."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ class ResumingDownloader:
                 pass  # all of it is here; the checksum decides
             else:
                 response.raise_for_status()
-                goes_on = response.status_code == requests.codes.partial_content
-                self._append(response, done if goes_on else 0)
+                resumed = response.status_code == requests.codes.partial_content
+                self._append(response, done if resumed else 0)
         shutil.copyfile(self.part, output_file)
 
     def _append(self, response: requests.Response, done: int) -> None:
         length = response.headers.get("Content-Length")
         if done:
-            logger.info("%s goes on after %d MB", self.part.stem, done >> 20)
+            logger.info("%s resumes after %d MB", self.part.stem, done >> 20)
         total = (done + int(length)) >> 20 if length else None
         progress = Progress(f"download {self.part.stem}", total, "MB", done=done >> 20)
         received = 0
@@ -72,7 +72,7 @@ class ResumingDownloader:
 def fetch(urls: Sequence[str], sha256: str, path: str | Path) -> None:
     """Download the first of ``urls`` that serves the file with this checksum to ``path``.
 
-    A connection that breaks is taken up again a few times.
+    A download whose connection breaks is resumed a few times.
 
     Raises:
         PerfedavgError: none does; says of each what went wrong.
