@@ -49,8 +49,8 @@ def product_files(kind, names=None, forms=None):
 
 def product_library(product):
     """The source files that a product depends on: those of the script, its own, and those that it imports."""
-    own = [Path(sys.modules[module].__file__) for module in product.source]
-    files = {*own, *(file for module in own for file in source_closure(module))}
+    modules = [Path(sys.modules[name].__file__) for name in product.source]
+    files = {*modules, *(file for module in modules for file in source_closure(module))}
     return sorted({*library("make_product.py"), *(os.path.relpath(file) for file in files)})
 
 
