@@ -82,8 +82,8 @@ def test_the_figure_shows_its_data_and_is_the_same_bytes_again(measured, tmp_pat
     pd.testing.assert_frame_equal(data, expected, check_dtype=False, rtol=1e-5)
     table = theory.compute(measured, SYNTHETIC)
     assert len(data) == 12 * sum(map(len, PANELS.values()))
-    own = data[(data.panel == "cosine with MAML") & (data.name == "FOMAML(K)")]
-    np.testing.assert_allclose(own["value"], table.cos_fomaml_maml, rtol=1e-5)
+    cosines = data[(data.panel == "cosine with MAML") & (data.name == "FOMAML(K)")]
+    np.testing.assert_allclose(cosines["value"], table.cos_fomaml_maml, rtol=1e-5)
     svg = first["theory.svg"].decode()
     for text in (
         "n = 3 checkpoints of 4, whose runs did not diverge",

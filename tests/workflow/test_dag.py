@@ -15,12 +15,16 @@ from tests.data.test_emnist62 import make_archive
 from tests.workflow.checkout import Checkout
 
 PAGE = {"provenance": 1, "write_report": 1}  # the page names the source of all that it shows
-COMPARED = ["comparison_tables", "comparison_figures", "strategies_table", "strategies_figure"]
-COMPARED += ["algorithms_table", "algorithms_figures"]
-COMPARISON = dict.fromkeys(COMPARED, 1)
-ANALYSIS = (
-    {"table1": 1, "rounds_figure": 1, "theory_table": 1, "theory_figure": 1} | COMPARISON | PAGE
+POINTS = dict.fromkeys(("table_algorithms", "figure_algorithms", "figure_interpolation"), 1)
+PAIRED = ("baselines", "stage2", "strategies", "algorithms")
+PAIRED = {f"table_{name}": 1 for name in PAIRED} | dict.fromkeys(
+    ("figure_finetune_curve", "figure_clients_before_after", "figure_stage2"), 1
 )
+ANALYSIS = POINTS | PAIRED | PAGE
+ANALYSIS |= {
+    f"{kind}_{name}": 1 for kind in ("table", "figure") for name in ("theory", "strategies")
+}
+ANALYSIS |= {"table_table1": 1, "figure_rounds": 1}
 SELECT = {"select": 1, "runs_table": 1}
 RATES = {"choose_rates": 1, "evaluate_algorithms": 1}
 PERSONALIZE = {
@@ -58,7 +62,8 @@ def test_nothing_to_be_done_afterwards(done):
 
 
 @pytest.mark.parametrize(
-    ("name", "rule"), [("rounds", "rounds_figure"), ("clients_before_after", "comparison_figures")]
+    ("name", "rule"),
+    [("rounds", "figure_rounds"), ("clients_before_after", "figure_clients_before_after")],
 )
 def test_a_deleted_figure_is_one_job(done, name, rule):
     figure = done.results / f"figures/{name}.png"
@@ -73,11 +78,8 @@ def test_a_deleted_figure_is_one_job(done, name, rule):
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("src/perfedavg/analysis/comparison.py", COMPARISON | PAGE),
-        (
-            "src/perfedavg/analysis/rates.py",
-            RATES | {"algorithms_table": 1, "algorithms_figures": 1} | PAGE,
-        ),
+        ("src/perfedavg/analysis/paired.py", PAIRED | PAGE),
+        ("src/perfedavg/analysis/server_rates.py", RATES | POINTS | PAGE),
         ("src/perfedavg/baselines/stopping.py", SELECT | CENTRALIZED | ANALYSIS),
         (
             "src/perfedavg/training/local.py",

@@ -51,8 +51,8 @@ def test_another_workflow_uses_this_one_with_its_own_config(tmp_path):
     for rule in (
         "train_fedavg",
         "train_stage2",
-        "algorithms_table",
-        "rounds_figure",
+        "table_algorithms",
+        "figure_rounds",
         "write_report",
     ):
         assert f"rule perfedavg_{rule}:" in everything

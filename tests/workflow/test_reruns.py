@@ -13,7 +13,7 @@ SRC = "src/perfedavg/"
 CHANGES = {
     "code of one figure": {"edit": SRC + "analysis/figures/rounds.py"},
     "style of all figures": {"edit": SRC + "analysis/figures/style.py"},
-    "code of one table": {"edit": SRC + "analysis/table1.py"},
+    "code of one table": {"edit": SRC + "analysis/tables/table1.py"},
     "template of the page": {"edit": SRC + "analysis/report.html.j2"},
     "how the fine-tune epoch is chosen": {"edit": SRC + "analysis/selection.py"},
     "code of fine-tuning": {"edit": SRC + "personalize.py"},
@@ -22,7 +22,7 @@ CHANGES = {
     "code of the theory experiment": {"edit": SRC + "algorithms/theory.py"},
     "code of centralized training": {"edit": SRC + "baselines/centralized.py"},
     "code of the built-in data": {"edit": SRC + "data/sets/glyphs62.py"},
-    "one script of a rule": {"edit": "workflow/scripts/table1.py"},
+    "one script of a rule": {"edit": "workflow/scripts/write_report.py"},
     "cost model, plan, profiles, docs": {"edit": SRC + "resources.py"},
     "a file's time stamp only": {"touch": SRC + "training/local.py"},
     "deleted a figure or table": {"delete": "figures/rounds.png"},

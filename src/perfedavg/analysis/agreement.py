@@ -3,7 +3,7 @@ results/emnist62-small``.
 
 The independent run is a plain PyTorch program that someone else wrote for the same 415 writers, 315
 of them training, with the same protocol; its numbers are in ``docs/results/independent_run.csv``.
-It looked at all 100 held-out writers, so validation and evaluation clients are pooled for this one
+It evaluated all 100 held-out writers, so validation and evaluation clients are pooled for this one
 check."""
 
 from __future__ import annotations
@@ -22,51 +22,32 @@ NEEDED = {("FedAvg", 0), ("FedAvg", 1), ("centralized", 0)}
 
 def held_out_means(rows: pd.DataFrame) -> pd.Series:
     """Unweighted mean accuracy over all held-out clients, by (round, epoch), where both groups were
-    looked at."""
+    evaluated."""
     both = rows.groupby(["round", "epoch"]).client_group.nunique()
     return rows.groupby(["round", "epoch"]).accuracy.mean()[both == 2]
 
 
 def agreement(ours: dict[str, list[pd.Series]], independent: pd.DataFrame) -> pd.DataFrame:
-    """One row a (model, rounds or passes, epoch 0 or 1): means over seeds, difference, tolerance,
-    agreement.
+    """One row per (model, rounds or passes, epoch 0 or 1): means over seeds, difference,
+    tolerance, agreement.
 
     What is needed and missing does not agree.
 
     Args:
-        ours: for each model, one :func:`held_out_means` a seed.
+        ours: for each model, one :func:`held_out_means` per seed.
         independent: columns ``model, seed, trained, epoch0, epoch1, ...``.
     """
     rows = []
     for (model, trained), theirs in independent.groupby(["model", "trained"], sort=False):
         for epoch in (0, 1):
-            found = [
-                means[(trained, epoch)]
-                for means in ours.get(model, [])
-                if (trained, epoch) in means.index
-            ]
-            if not found and (model, epoch) not in NEEDED:
+            means = [m[trained, epoch] for m in ours.get(model, []) if (trained, epoch) in m.index]
+            if not means and (model, epoch) not in NEEDED:
                 continue
-            expected, got = (
-                theirs[f"epoch{epoch}"].mean(),
-                sum(found) / len(found) if found else float("nan"),
-            )
-            tolerance = (
-                TOLERANCE_EARLY if trained == EARLY_ROUND and model == "FedAvg" else TOLERANCE
-            )
-            rows.append(
-                (
-                    model,
-                    trained,
-                    epoch,
-                    expected,
-                    len(theirs),
-                    got,
-                    len(found),
-                    got - expected,
-                    tolerance,
-                )
-            )
+            expected, mean = theirs[f"epoch{epoch}"].mean(), pd.Series(means, dtype=float).mean()
+            early = trained == EARLY_ROUND and model == "FedAvg"
+            tolerance = TOLERANCE_EARLY if early else TOLERANCE
+            compared = (expected, len(theirs), mean, len(means), mean - expected, tolerance)
+            rows.append((model, trained, epoch, *compared))
     columns = [
         "model",
         "trained",
@@ -98,15 +79,13 @@ def load(results: Path) -> dict[str, list[pd.Series]]:
         & (runs.server_lr == 1e-3)
     ]
     ours = {
-        name: [
-            held_out_means(pd.read_parquet(results / f"personalization/{run_id}.parquet"))
-            for run_id in own.run_id
-        ]
-        for name, own in (("FedAvg", fedavg), ("Reptile/Adam", adam))
+        name: [held_out_means(_rows(results, run_id)) for run_id in runs_of_model.run_id]
+        for name, runs_of_model in (("FedAvg", fedavg), ("Reptile/Adam", adam))
     }
     ours["centralized"] = []
-    for seed in sorted(runs[runs.algorithm == "centralized"].seed.unique()):
-        rows = pd.read_parquet(results / f"personalization/centralized-best-s{seed}.parquet")
+    best = runs[(runs.algorithm == "centralized") & (runs.variant == "best")]
+    for run_id, seed in sorted(zip(best.run_id, best.seed, strict=True), key=lambda run: run[1]):
+        rows = _rows(results, run_id)
         evaluation = (
             rows[(rows.client_group == "evaluation") & (rows.epoch == 0)]
             .groupby("round")
@@ -127,6 +106,10 @@ def load(results: Path) -> dict[str, list[pd.Series]]:
             pd.concat([initial, personalized[personalized.index.get_level_values(1) > 0]])
         )
     return ours
+
+
+def _rows(results: Path, run_id: str) -> pd.DataFrame:
+    return pd.read_parquet(results / f"personalization/{run_id}.parquet")
 
 
 def main() -> None:

@@ -38,8 +38,8 @@ def points(
     frames = [pd.DataFrame(columns=list(POINTS))]
     seeds = runs.set_index("run_id").seed
     for entry, basis, choice in rates.choices():
-        at = choice_rounds(runs, costs, rates, entry, basis)
-        compared = evaluation[evaluation["round"] == evaluation.run_id.map(at)]
+        rounds = choice_rounds(runs, costs, rates, entry, basis)
+        compared = evaluation[evaluation["round"] == evaluation.run_id.map(rounds)]
         means = mean_over_clients(compared).set_index("run_id")
         before, after = means[means.epoch == 0], means[means.epoch == choice.selected_epoch]
         frame = pd.DataFrame(

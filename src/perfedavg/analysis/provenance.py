@@ -31,7 +31,7 @@ def provenance(config: dict[str, Any], data_sha256: str) -> dict[str, Any]:
 
 
 def job_times(logs: str | Path) -> pd.DataFrame:
-    """Time of the jobs that have left a log, one row a rule: ``rule, jobs, startup_seconds,
+    """Time of the jobs that have left a log, one row per rule: ``rule, jobs, startup_seconds,
     work_seconds``.
 
     Start-up is interpreter and imports, from the start of the process to the first line of the

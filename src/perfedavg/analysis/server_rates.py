@@ -88,9 +88,11 @@ def choose_rates(
     for entry, runs_of_entry in runs.groupby("entry", sort=False):
         allowed, chosen = compared_rounds[entry], {}
         for basis in BASES:
-            at = rounds_compared(list(runs_of_entry.run_id), costs, basis, rounds, budget, allowed)
-            compared = validation[validation["round"] == validation.run_id.map(at)]
-            by_setting = settings_chosen(compared, runs_of_entry[runs_of_entry.run_id.isin(at)])
+            run_ids = list(runs_of_entry.run_id)
+            of_run = rounds_compared(run_ids, costs, basis, rounds, budget, allowed)
+            compared = validation[validation["round"] == validation.run_id.map(of_run)]
+            affordable = runs_of_entry[runs_of_entry.run_id.isin(of_run)]
+            by_setting = settings_chosen(compared, affordable)
             best = best_of(by_setting, by_setting) if by_setting else None
             chosen[basis] = RateChoice(best, by_setting[best].selected_epoch) if best else None
         entries[entry] = EntryRates(list(allowed), chosen)

@@ -117,12 +117,12 @@ def compute(
             unreached[f"unreached_{model}"] = len(group) - len(reached)
         row |= unreached | {"target": target, "caveat": group.caveat.iloc[0]}
         for epoch in shown_epochs:
-            at = by_epoch[
+            means = by_epoch[
                 by_epoch.run_id.isin(group.run_id)
                 & (by_epoch["round"] == last)
                 & (by_epoch.epoch == epoch)
             ]
-            row[f"personalized_epoch{epoch}_mean"] = at.accuracy.mean()
+            row[f"personalized_epoch{epoch}_mean"] = means.accuracy.mean()
         rows.append(row)
     table = pd.DataFrame(rows)
     return table if paper is None else beside_the_paper(table, paper)
