@@ -20,7 +20,6 @@ from perfedavg.execution.cohorts import StackedUpdates, training_back_end
 from perfedavg.execution.stacked import full_precision, torch_device
 from perfedavg.execution.workers import WorkerUpdates
 from perfedavg.models import MODELS
-from perfedavg.models.model import Model
 from perfedavg.models.dropout import inverted_dropout as dropped
 from perfedavg.models.model import Model, grey_levels
 from perfedavg.models.steps import Examples, to_examples

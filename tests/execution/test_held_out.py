@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from perfedavg.execution.fine_tuning import fine_tune_clients
 
 from perfedavg.algorithms.spec import Backend
 from perfedavg.execution import held_out

@@ -5,7 +5,7 @@ if STUDIES.centralized:
         input:
             **CLIENTS,
         output:
-            passes=JOB.paths(f"{RESULTS}/runs/{{run}}/passes.parquet"),
+            passes=JOB.paths(f"{RESULTS}/runs/{{run}}/passes.parquet")[0],
             checkpoints=directory(JOB.paths(CHECKPOINTS)[0]),
         log:
             JOB.log,
