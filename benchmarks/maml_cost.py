@@ -35,9 +35,16 @@ def a_run(model: str, algorithm: str, steps: int) -> RunSpec:
         {"optimizer": "sgd", "lr": 1.0, "momentum": 0.9},
     )
     return RunSpec(
-        **values, algorithm=algorithm, local_steps=steps, client=client, server=server, seed=0, rounds=10**6,
-        evaluated_rounds=(1,), model=model,
-    )  # fmt: skip
+        **values,
+        algorithm=algorithm,
+        local_steps=steps,
+        client=client,
+        server=server,
+        seed=0,
+        rounds=10**6,
+        evaluated_rounds=(1,),
+        model=model,
+    )
 
 
 def seconds_a_round(model: str, steps: int, clients: int, repeats: int) -> pd.DataFrame:

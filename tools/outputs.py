@@ -73,7 +73,7 @@ PASSES_COLUMNS = {
 PLAN_COLUMNS = {
     "rule": ("-", "rule of the workflow; `total`"),
     "jobs": ("jobs", "jobs of this rule"),
-    "seconds_a_job": ("seconds", "mean, on one core of this machine"),
+    "seconds_per_job": ("seconds", "mean, on one core of this machine"),
     "core_hours": ("hours", "of all jobs, one core each"),
     "gpu_hours": ("hours", "of the jobs that compute on a GPU"),
     "written_gb": ("GB", "models, checkpoints, data and rows that the jobs write"),

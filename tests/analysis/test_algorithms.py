@@ -16,7 +16,7 @@ from tests.analysis.frames import RUNS, save
 
 # Of each setting: its entry and the factor on its server rates; ids say nothing of them.
 SETTINGS = {"a.x1": ("a", 1.0), "a.x2": ("a", 2.0), "m.x1": ("m", 1.0)}
-COMPARED = {"a.x1": [2, 4], "a.x2": [2, 4], "m.x1": [1, 2]}
+COMPARED = {"a": [2, 4], "m": [1, 2]}
 # run -> round -> accuracy after epochs 0, 1, 2 on validation clients
 VALIDATION = {
     "a.x1-s0": {2: (0.1, 0.2, 0.3), 4: (0.5, 0.6, 0.6)},

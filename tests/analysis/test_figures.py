@@ -68,7 +68,7 @@ def test_settings_that_diverged_keep_their_panel_and_are_counted(tmp_path):
 
 def test_data_card_figure_shows_the_store_and_is_reproducible(store, tmp_path):
     for name in "ab":
-        values = {"store": tmp_path / "store", "dataset": "glyphs62"}
+        values = {"store": tmp_path / "store", "data_block": {"dataset": "glyphs62"}}
         save(data_card, tmp_path / name / "data_card", **values)
     assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b")
     assert SYNTHETIC in (tmp_path / "a/data_card.svg").read_text()

@@ -60,14 +60,15 @@ def test_functions_get_what_their_arguments_name():
     assert call(lambda first, b, a: (first, b, a), {"a": 1, "b": 2, "c": 3}, 0) == (0, 2, 1)
     assert find("table", "theory").inputs == ["caveat", "theory_rows"]
     assert find("table", "table1").inputs == ["runs", "selection", "grid_evaluation", "paper"]
-    config = SimpleNamespace(target_accuracy=0.8)
+    config = SimpleNamespace(evaluation=SimpleNamespace(target_accuracy=0.8))
     assert find("figure", "rounds").settings({"config": config, "ways": []}) == {"target": 0.8}
     assert all(set(product.inputs) <= set(INPUTS) for product in all_products())
 
 
 def test_what_a_config_asks_for():
     block = SimpleNamespace(interpolation=())
-    config = SimpleNamespace(stage2=None, algorithms=block, theory=None, strategies=())
+    studies = SimpleNamespace(stage2=None, comparison=block, theory=None, strategies=())
+    config = SimpleNamespace(studies=studies)
     names = {name for name, product in PRODUCTS.items() if product.asked(config)}
     assert set(PRODUCTS) - names >= {
         *(f"{kind}/{name}" for kind in ("tables", "figures") for name in ("stage2", "theory")),

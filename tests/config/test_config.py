@@ -43,100 +43,200 @@ def test_shipped_configs_are_valid(path):
     ("path", "value", "sentence"),
     [
         ("trainig", {}, "Config key `trainig` is unknown; did you mean `training`?"),
-        ("training.client.learning_rat", 1, "`training.client.learning_rat` is unknown; valid "
-            "keys here: "
-            "batch_size,"),
-        ("training.client.batchsize", 1, "Config key `training.client.batchsize` is unknown; did "
-            "you mean "
-            "`batch_size`?"),
-        ("training.server.momentun", 0.9, "Config key `training.server.momentun` is unknown; did "
-            "you mean "
-            "`momentum`?"),
-        ("training.server.optimizer", "sdg", "Config key `training.server.optimizer` is \"sdg\"; "
-            "use one of "
-            "'adagrad', 'adam'"),
-        ("training.server.optimizer", None, "Config key `training.server.optimizer` is missing; "
-            "use one of"),
-        ("training.rounds", "many", 'Config key `training.rounds` is "many", but input '
-            'should be a '
-            'valid integer'),
-        ("training.rounds", 40.5, "Config key `training.rounds` is 40.5, but input should be a "
-            "valid integer"),
-        ("evaluation.personalize_every", 100, "evaluation.personalize_every (100) is above "
-            "training.rounds (40)"),
-        ("training.rounds", True, "Config key `training.rounds` is true, but input should be a "
-            "valid integer"),
-        ("training.client.lr", float("inf"), "`training.client.lr` is Infinity, but input "
-            "should be a "
-            "finite number"),
+        (
+            "training.client.learning_rat",
+            1,
+            "`training.client.learning_rat` is unknown; valid keys here: batch_size,",
+        ),
+        (
+            "training.client.batchsize",
+            1,
+            "Config key `training.client.batchsize` is unknown; did you mean `batch_size`?",
+        ),
+        (
+            "training.server.momentun",
+            0.9,
+            "Config key `training.server.momentun` is unknown; did you mean `momentum`?",
+        ),
+        (
+            "training.server.optimizer",
+            "sdg",
+            "Config key `training.server.optimizer` is \"sdg\"; use one of 'adagrad', 'adam'",
+        ),
+        (
+            "training.server.optimizer",
+            None,
+            "Config key `training.server.optimizer` is missing; use one of",
+        ),
+        (
+            "training.rounds",
+            "many",
+            'Config key `training.rounds` is "many", but input should be a valid integer',
+        ),
+        (
+            "training.rounds",
+            40.5,
+            "Config key `training.rounds` is 40.5, but input should be a valid integer",
+        ),
+        (
+            "evaluation.personalize_every",
+            100,
+            "evaluation.personalize_every (100) is above training.rounds (40)",
+        ),
+        (
+            "training.rounds",
+            True,
+            "Config key `training.rounds` is true, but input should be a valid integer",
+        ),
+        (
+            "training.client.lr",
+            float("inf"),
+            "`training.client.lr` is Infinity, but input should be a finite number",
+        ),
         ("training", 3, "Config key `training` is 3, but it should be a block of keys"),
         ("seeds", 3, "Config key `seeds` is 3, but it should be a list"),
-        ("experiment", "data", "experiment: results/data/ holds the client stores; choose "
-            "another name"),
-        ("evaluation.intermediate_clients", 51, "intermediate_clients: 51 clients, but there "
-            "are only 50 "
-            "evaluation clients"),
-        ("training.rounds", 0, "Config key `training.rounds` is 0, but input should be "
-            "greater than 0"),
-        ("training.clients_per_round", [5, "x"], 'Config key `training.clients_per_round[1]` '
-            'is "x", but'),
-        ("training.local_steps", [3], "give exactly one of local_epochs and local_steps (both "
-            "are given)"),
-        ("training.local_epochs", None, "give exactly one of local_epochs and local_steps "
-            "(neither "
-            "is given)"),
-        ("training.clients_per_round", [500], "500 clients per round, but split.training_clients "
-            "is only 200"),
+        (
+            "experiment",
+            "data",
+            "experiment: results/data/ holds the client stores; choose another name",
+        ),
+        (
+            "evaluation.intermediate_clients",
+            51,
+            "intermediate_clients: 51 clients, but there are only 50 evaluation clients",
+        ),
+        (
+            "training.rounds",
+            0,
+            "Config key `training.rounds` is 0, but input should be greater than 0",
+        ),
+        (
+            "training.clients_per_round",
+            [5, "x"],
+            'Config key `training.clients_per_round[1]` is "x", but',
+        ),
+        (
+            "training.local_steps",
+            [3],
+            "give exactly one of local_epochs and local_steps (both are given)",
+        ),
+        (
+            "training.local_epochs",
+            None,
+            "give exactly one of local_epochs and local_steps (neither is given)",
+        ),
+        (
+            "training.clients_per_round",
+            [500],
+            "500 clients per round, but split.training_clients is only 200",
+        ),
         ("split.validation_clients", 80, "leave no evaluation client of glyphs62's 280"),
         ("evaluation.every", 41, "evaluation.every (41) is above training.rounds (40)"),
-        ("evaluation.personalize_every", 7, "personalize_every (7) must be a multiple of "
-            "every (5)"),
-        ("evaluation.fine_tuning.shown_epochs", [11], "fine_tuning.shown_epochs: 11 is above "
-            "fine_tuning.epochs (10)"),
+        (
+            "evaluation.personalize_every",
+            7,
+            "personalize_every (7) must be a multiple of every (5)",
+        ),
+        (
+            "evaluation.fine_tuning.shown_epochs",
+            [11],
+            "fine_tuning.shown_epochs: 11 is above fine_tuning.epochs (10)",
+        ),
         ("seeds", [1, 1], "seeds: 1 is given twice"),
         ("model", None, "Config key `model` is missing; add it."),
-        ("data.dataset", "emnist", "Config key `data.dataset` is \"emnist\"; use one of "
-            "'emnist62', "
-            "'glyphs62'."),
+        (
+            "data.dataset",
+            "emnist",
+            "Config key `data.dataset` is \"emnist\"; use one of 'emnist62', 'glyphs62'.",
+        ),
         ("experiment", "a b", "Config key `experiment` is"),
-        ("studies.reference.local_work", 3, "studies.reference: its clients_per_round and local_work must "
-            "be values "
-            "of the grid"),
+        (
+            "studies.reference.local_work",
+            3,
+            "studies.reference: its clients_per_round and local_work must be values of the grid",
+        ),
         ("studies.reference", None, "Config key `studies.reference` is missing; add it."),
-        ("studies.stage2.control_work", 10, "stage2.control_work (10) must be below "
-            "reference.local_work (10)"),
-        ("studies.stage2.every", 21, "`studies.stage2` is impossible: every (21) is above rounds (10)"),
-        ("studies.stage2.servers", [{"optimizer": "adam"}] * 2, "servers: adam-lr0.001-b0.9 is "
-            "given twice"),
-        ("studies.centralized.passes", 0, "Config key `studies.centralized.passes` is 0, but input should be "
-            "greater than 0"),
-        ("data", {"dataset": "emnist62", "sha256": "abc"}, "Config key `data.sha256` is \"abc\", but"),
-        ("data", {"dataset": "emnist62", "archiv": "a"}, "Config key `data.archiv` is unknown; did "
-            "you mean "
-            "`archive`?"),
-        ("data.archive", "a", "Config key `data.archive` is unknown; valid keys here: dataset, "
-            "median_examples, seed, writers."),
-        ("data.dataset", None, "Config key `data.dataset` is missing; use one of 'emnist62', "
-            "'glyphs62'."),
-        ("studies.stage2.servers", [{"optimizer": "adam", "lrr": 1}], "`studies.stage2.servers[0].lrr` is "
-            "unknown; did you "
-            "mean `lr`?"),
-        ("data", {"dataset": "emnist62", "archive": "s3://b/x"}, "`data.archive` is \"s3://b/x\", but "
-            "it should "
-            "be a path"),
-        ("execution", {"backend": {"device": "cuda"}}, "Config block `execution.backend` is impossible: `loop` "
+        (
+            "studies.stage2.control_work",
+            10,
+            "stage2.control_work (10) must be below reference.local_work (10)",
+        ),
+        (
+            "studies.stage2.every",
+            21,
+            "`studies.stage2` is impossible: every (21) is above rounds (10)",
+        ),
+        (
+            "studies.stage2.servers",
+            [{"optimizer": "adam"}] * 2,
+            "servers: adam-lr0.001-b0.9 is given twice",
+        ),
+        (
+            "studies.centralized.passes",
+            0,
+            "Config key `studies.centralized.passes` is 0, but input should be greater than 0",
+        ),
+        (
+            "data",
+            {"dataset": "emnist62", "sha256": "abc"},
+            'Config key `data.sha256` is "abc", but',
+        ),
+        (
+            "data",
+            {"dataset": "emnist62", "archiv": "a"},
+            "Config key `data.archiv` is unknown; did you mean `archive`?",
+        ),
+        (
+            "data.archive",
+            "a",
+            "Config key `data.archive` is unknown; valid keys here: dataset, "
+            "median_examples, seed, writers.",
+        ),
+        (
+            "data.dataset",
+            None,
+            "Config key `data.dataset` is missing; use one of 'emnist62', 'glyphs62'.",
+        ),
+        (
+            "studies.stage2.servers",
+            [{"optimizer": "adam", "lrr": 1}],
+            "`studies.stage2.servers[0].lrr` is unknown; did you mean `lr`?",
+        ),
+        (
+            "data",
+            {"dataset": "emnist62", "archive": "s3://b/x"},
+            '`data.archive` is "s3://b/x", but it should be a path',
+        ),
+        (
+            "execution",
+            {"backend": {"device": "cuda"}},
+            "Config block `execution.backend` is "
+            "impossible: `loop` "
             "computes on the "
             "CPU; device "
-            "cuda needs"),
-        ("execution", {"backend": {"kind": "bached"}}, "Config key `execution.backend.kind` is \"bached\", but input "
+            "cuda needs",
+        ),
+        (
+            "execution",
+            {"backend": {"kind": "bached"}},
+            "Config key `execution.backend.kind` is "
+            '"bached", '
+            "but input "
             "should be "
             "'loop' or "
-            "'batched'."),
-        ("evaluation.target_accuracy", 80, "Config key `evaluation.target_accuracy` is 80, but input should be "
+            "'batched'.",
+        ),
+        (
+            "evaluation.target_accuracy",
+            80,
+            "Config key `evaluation.target_accuracy` is 80, "
+            "but input "
+            "should be "
             "less than or "
-            "equal to 1"),
+            "equal to 1",
+        ),
     ],
-)  # fmt: skip
+)
 def test_config_errors_are_one_sentence_with_the_path(path, value, sentence):
     with pytest.raises(PerfedavgError) as error:
         load_config(change(path, value))

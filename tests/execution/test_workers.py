@@ -30,9 +30,14 @@ MAML = make_spec(
     clients_per_round=5,
 )
 STAGE2 = later(
-    FEDAVG, algorithm="reptile", local_epochs=None, local_steps=2, server={"optimizer": "adam"}, model="cnn_emnist",
+    FEDAVG,
+    algorithm="reptile",
+    local_epochs=None,
+    local_steps=2,
+    server={"optimizer": "adam"},
+    model="cnn_emnist",
     clients_per_round=4,
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,11 @@ and many clients at once."""
 import numpy as np
 import pytest
 import torch
-from perfedavg.execution.fine_tuning import fine_tune_clients
 from torch import nn
 
 from perfedavg.algorithms.federated import CohortClient, FederatedRun, loop
-from perfedavg.execution.cohorts import batched_updates
+from perfedavg.execution.cohorts import StackedUpdates
+from perfedavg.execution.held_out import fine_tune_stacked
 from perfedavg.models.model import Examples
 from perfedavg.models.steps import batch_gradient, evaluate, to_examples, trainable_copy
 from perfedavg.personalization.fine_tuning import fine_tune
@@ -26,7 +26,11 @@ def clients():
     """Six clients, of 9, 1, 4, 9, 7 and 3 train examples."""
     drawn = Sequences(dataset="sequences", people=6).clients(None, None)
     return [
-        (c.client_id, to_examples(MODEL, c.train_x[:n], c.train_y[:n]), to_examples(MODEL, c.test_x, c.test_y))
+        (
+            c.client_id,
+            to_examples(MODEL, c.train_x[:n], c.train_y[:n]),
+            to_examples(MODEL, c.test_x, c.test_y),
+        )
         for c, n in zip(drawn, (9, 1, 4, 9, 7, 3), strict=True)
     ]  # fmt: skip
 
@@ -105,7 +109,7 @@ def test_a_round_of_many_at_once_is_the_loop_s(clients, work):
     run = FederatedRun(make_spec(**work))
     run.model = MODEL
     cohort = [CohortClient(client_id, train) for client_id, train, _ in clients]
-    got = batched_updates(run, parameters(), 3, cohort, CPU)
+    got = StackedUpdates(CPU)(run, parameters(), 3, cohort)
     for a, b in zip(got, loop(run, parameters(), 3, cohort), strict=True):
         torch.testing.assert_close(a.delta, b.delta, rtol=1e-9, atol=1e-14)
         np.testing.assert_allclose(a.losses, b.losses, rtol=1e-12)
@@ -118,7 +122,7 @@ def test_fine_tuning_many_at_once_is_the_loop_s(clients, layers):
     clients[2] = client_id, train, unlabelled
     tasks = [(train, test, (0, "test", 3, client_id)) for client_id, train, test in clients]
     settings = Personalization(layers=layers, lr=0.5, batch_size=4)
-    got = fine_tune_clients(MODEL, parameters(), tasks, settings, 2, CPU)
+    got = fine_tune_stacked(MODEL, parameters(), tasks, settings, 2, CPU)
     expected = [
         fine_tune(MODEL, parameters(), train, test, settings, key, 2) for train, test, key in tasks
     ]

@@ -14,13 +14,25 @@ from perfedavg.randomness import StreamKey, torch_stream
 
 REFERENCES = {
     "cnn_small": lambda: nn.Sequential(
-        nn.Conv2d(1, 16, 5, stride=2), nn.ReLU(), nn.Conv2d(16, 32, 3, stride=3), nn.ReLU(), PixelsFirst(), nn.Linear(512, 62)
+        nn.Conv2d(1, 16, 5, stride=2),
+        nn.ReLU(),
+        nn.Conv2d(16, 32, 3, stride=3),
+        nn.ReLU(),
+        PixelsFirst(),
+        nn.Linear(512, 62),
     ),
     "cnn_emnist": lambda: nn.Sequential(
-        nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
-        nn.Linear(9216, 128), nn.ReLU(), nn.Linear(128, 62),
+        nn.Conv2d(1, 32, 3),
+        nn.ReLU(),
+        nn.Conv2d(32, 64, 3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(9216, 128),
+        nn.ReLU(),
+        nn.Linear(128, 62),
     ),
-}  # fmt: skip
+}
 REFERENCES["cnn_emnist_bf16"] = REFERENCES["cnn_emnist"]
 
 

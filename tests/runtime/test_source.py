@@ -128,9 +128,8 @@ def test_every_statement_of_the_package_counts_or_is_wording(tmp_path, path):
 def _statements(tree):
     """Line and indentation of all statements at which another one can stand."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name):
-            if node.test.id == "TYPE_CHECKING":
-                node.body = []
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            node.body = []
         for field in ("body", "orelse", "finalbody"):
             statements = getattr(node, field, None)
             for statement in statements if isinstance(statements, list) else []:

@@ -44,9 +44,14 @@ def test_files_of_a_run(store, tmp_path):
     train(store, tmp_path, [spec])
     folder = tmp_path / "runs" / spec.run_id
     assert {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} == {
-        "rounds.parquet", "timings.parquet", "run.json", "model.safetensors", "server.safetensors",
-        "checkpoints/round_2.safetensors", "checkpoints/round_3.safetensors",
-    }  # fmt: skip
+        "rounds.parquet",
+        "timings.parquet",
+        "run.json",
+        "model.safetensors",
+        "server.safetensors",
+        "checkpoints/round_2.safetensors",
+        "checkpoints/round_3.safetensors",
+    }
     rounds = pd.read_parquet(folder / "rounds.parquet")
     assert rounds["round"].tolist() == [1, 2, 3]
     assert (rounds.bytes_up == 2 * 4 * 36_862).all(), "two clients send 36,862 floats"
@@ -292,9 +297,15 @@ def poison(source, target, clients):
 def later(parent, **changes):
     """A run of stage 2 that starts from ``parent``."""
     return make_spec(
-        run_id="later-s0", setting="later", stage=2, parent_run_id=parent.run_id, parent_rounds=parent.rounds,
-        rounds=5, evaluated_rounds=[4, 5], **changes,
-    )  # fmt: skip
+        run_id="later-s0",
+        setting="later",
+        stage=2,
+        parent_run_id=parent.run_id,
+        parent_rounds=parent.rounds,
+        rounds=5,
+        evaluated_rounds=[4, 5],
+        **changes,
+    )
 
 
 def test_a_stage_that_changes_nothing_equals_one_long_run(store, tmp_path):

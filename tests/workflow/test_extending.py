@@ -1,4 +1,5 @@
-"""docs/extending.md: every file that it says to write, written into a copy of the project and run."""
+"""docs/extending.md: every file that it says to write, written into a copy of the project and
+run."""
 
 import re
 

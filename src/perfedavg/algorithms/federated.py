@@ -1,8 +1,8 @@
 """Federated algorithms as values: ``init() -> state``, ``round(state, round_number, cohort) ->
 state, diagnostics``.
 
-What differs between algorithms stands in ``family``, side by side, and in the server optimizer. A run can be a schedule of several; Personalized FedAvg is the one that the paper names.
-"""
+What differs between algorithms stands in ``family``, side by side, and in the server optimizer. A
+run can be a schedule of several; Personalized FedAvg is the one that the paper names."""
 
 from __future__ import annotations
 

@@ -50,7 +50,8 @@ def sentence(problem: dict[str, Any], config: type[BaseModel]) -> str:
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         discriminator = problem["ctx"]["discriminator"].strip("'")
         state = f'is "{problem["ctx"]["tag"]}"' if "tag" in problem["ctx"] else "is missing"
-        return f"Config key `{path}.{discriminator}` {state}; use one of {', '.join(map(repr, tags[discriminator]))}."
+        names = ", ".join(map(repr, tags[discriminator]))
+        return f"Config key `{path}.{discriminator}` {state}; use one of {names}."
     message = _IN_PLAIN_WORDS.get(kind, problem["msg"].removeprefix("Value error, "))
     message = message[0].lower() + message[1:]
     if not path:

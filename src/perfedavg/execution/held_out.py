@@ -133,7 +133,7 @@ def _results(
     local[settings.trained] = trained = [
         torch.stack([p] * len(clients)) for p in local[settings.trained]
     ]
-    test = all_examples(tests, device)
+    test = all_examples(tests, parameters[0].dtype, device)
     tested = [_test(model, local, test)]
     steps = -(-len(trains[0]) // settings.batch_size)  # an epoch of the largest client
     batches = [
@@ -157,7 +157,7 @@ def _results(
             tested.append(_test(model, local, test))
     tested += [tested[-1]] * (epochs + 1 - len(tested))  # nobody has a train example
     right, loss = torch.stack(tested).cpu().numpy().transpose(1, 0, 2)
-    counts = np.array([len(examples) or np.nan for examples in tests])
+    counts = np.array([examples.num_labels or np.nan for examples in tests])
     return np.stack([right / counts, np.where(np.isnan(counts), np.nan, loss)], axis=2)
 
 

@@ -27,9 +27,8 @@ class Job:
     """The jobs of one rule. Of a rule without runs there is one.
 
     ``pattern`` is the id of its runs with wildcards; runs that differ in the ``packed`` ones alone
-    share a job. A job on the back end uses the config's workers, or its GPU. ``parent`` is the id of
-    the run, with wildcards, from which those of a job start.
-    """
+    share a job. A job on the back end uses the config's workers, or its GPU. ``parent`` is the id
+    of the run, with wildcards, from which those of a job start."""
 
     rule: str
     workload: Workload

@@ -37,9 +37,8 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(
-                file.metadata()[_KEY]
-            )
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return tensors, json.loads(file.metadata()[_KEY])
     except (OSError, SafetensorError, KeyError, TypeError) as error:
         raise PerfedavgError(
             f"Checkpoint {path} cannot be read ({error}); delete it and run the pipeline again."

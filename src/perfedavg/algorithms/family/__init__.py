@@ -1,4 +1,4 @@
-"""The family of algorithms on one screen (section 2 of the paper). Free of torch: a config reads it.
+"""The family of algorithms on one screen (section 2 of the paper). A config reads it: no torch.
 
 A client walks theta_j = theta_{j-1} - beta G_j, G_j the gradient of its j-th local batch at
 theta_{j-1}, and returns

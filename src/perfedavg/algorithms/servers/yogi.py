@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ServerYogi(ServerOptimizer):
-    """Server optimizer Yogi as in Reddi et al., Adaptive Federated Optimization: not bias-corrected.
+    """Server optimizer Yogi as in Reddi et al.: not bias-corrected.
 
     m <- beta1 m + (1 - beta1) d; s <- s - (1 - beta2) d^2 sign(s - d^2);
     theta <- theta - lr m / (sqrt(s) + eps). The state is the m, then the s.
