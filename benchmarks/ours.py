@@ -90,7 +90,7 @@ class Ours:
         self.store, self.pool = _store(work, Path(self._folder.name) / "store"), Pool(workers)
         self.client_updates = WorkerUpdates(self.pool, self.store)
         initial = [torch.from_numpy(weight) for weight in initial_weights(work)]
-        self.state = ServerState(initial, self.run.servers[0].init(initial))
+        self.state = ServerState(initial, self.run.spec.server.init(initial))
         save_tensors(
             Path(self._folder.name) / "round_1.safetensors", self.run.model.named(initial), {}
         )
@@ -110,7 +110,7 @@ class Ours:
         settings = Personalization(
             lr=self.work.lr, batch_size=self.work.batch, epochs=self.work.epochs
         )
-        positions = [self.work.clients + i for i in self.work.study(part)]
+        positions = [self.work.clients + i for i in self.work.part(part)]
         began = perf_counter()
         rows = personalize_run(
             self.run.spec,

@@ -73,7 +73,7 @@ def personal_data(work: Work, client: int) -> tuple[Data, Data]:
 
 def part_sizes(work: Work, part: int) -> tuple[int, int]:
     """Train examples that personalizing a part goes through, and test examples."""
-    sizes = [[len(data[1]) for data in personal_data(work, client)] for client in work.study(part)]
+    sizes = [[len(data[1]) for data in personal_data(work, client)] for client in work.part(part)]
     train, test = np.sum(sizes, axis=0).tolist()
     return train * work.epochs, test * (work.epochs + 1)
 

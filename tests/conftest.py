@@ -56,9 +56,8 @@ def make_client(number, n_train=7, n_test=4, dtype=np.uint8):
 @pytest.fixture
 def store(tmp_path):
     """Twelve clients of different sizes."""
-    write_store(
-        tmp_path / "store", [make_client(i, n_train=3 + i) for i in range(12)], num_classes=62
-    )
+    clients = [make_client(i, n_train=3 + i) for i in range(12)]
+    write_store(tmp_path / "store", clients, 62, {"dataset": "glyphs62"})
     return ClientStore(tmp_path / "store")
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 HEAD = "# Every package of the environment, written by `make lock` from pyproject.toml.\n"
-CONDA = """# The same versions for conda users, written by `make lock`: `conda env create -f environment.yml`,
+CONDA = """\
+# The same versions for conda users, written by `make lock`: `conda env create -f environment.yml`,
 # activate it, then `pip install --no-deps --editable .`
 name: perfedavg
 channels:

@@ -59,7 +59,7 @@ def _client_app(work: Work, threads: int) -> ClientApp:
     @app.evaluate()
     def fine_tune(message: Message, context: Context) -> Message:
         torch.set_num_threads(threads)
-        client = work.study(message.content["config"]["study"])[context.node_config["partition-id"]]
+        client = work.part(message.content["config"]["part"])[context.node_config["partition-id"]]
         train, held_out = _clients(work).personal[client]
         curve = personalize(_model(work, message), train, held_out, work)
         metrics = {
@@ -108,7 +108,7 @@ def start(work: Work, threads: int, serve: Callable) -> None:
             initial = ArrayRecord(make_cnn(initial_weights(work)).state_dict())
             began = perf_counter()
             replies = grid.send_and_receive(
-                strategy.configure_evaluate(1, initial, ConfigRecord({"study": part}), grid)
+                strategy.configure_evaluate(1, initial, ConfigRecord({"part": part}), grid)
             )
             metrics = strategy.aggregate_evaluate(1, replies)
             return personalization_result(work, began, part, [metrics["loss"]])

@@ -136,7 +136,7 @@ class Pfl:
 
     def personalize(self, part: int) -> dict[str, float]:
         """Personalize one part of the clients, timed, from the initial weights."""
-        model, ids = self._model(), [str(i) for i in self.work.study(part)]
+        model, ids = self._model(), [str(i) for i in self.work.part(part)]
         backend, algorithm = (
             self._backend(self.personal, ids),
             _Personalization(self.tests, self.work.epochs),

@@ -136,7 +136,7 @@ class PlainLoop:
         began = perf_counter()
         curves = [
             personalize(copy.deepcopy(initial), *self.personal[i], self.work)
-            for i in self.work.study(part)
+            for i in self.work.part(part)
         ]
         return personalization_result(self.work, began, part, [curve[-1][1] for curve in curves])
 

@@ -106,10 +106,10 @@ def test_floor_is_the_sum_of_its_kernels():
 
 def test_parts_cover_all_clients_once():
     work = Work()
-    assert sorted(client for part in range(work.parts) for client in work.study(part)) == list(
+    assert sorted(client for part in range(work.parts) for client in work.part(part)) == list(
         range(100)
     )
-    assert work.study(work.parts) == work.study(0)
+    assert work.part(work.parts) == work.part(0)
 
 
 def test_ratios_are_taken_within_alternations():

@@ -210,30 +210,21 @@ def test_shipped_configs_are_valid(path):
         (
             "execution",
             {"backend": {"device": "cuda"}},
-            "Config block `execution.backend` is "
-            "impossible: `loop` "
-            "computes on the "
-            "CPU; device "
-            "cuda needs",
+            "Config block `execution.backend` is impossible: `loop` "
+            "computes on the CPU; device cuda needs",
         ),
         (
             "execution",
             {"backend": {"kind": "bached"}},
             "Config key `execution.backend.kind` is "
             '"bached", '
-            "but input "
-            "should be "
-            "'loop' or "
-            "'batched'.",
+            "but input should be 'loop' or 'batched'.",
         ),
         (
             "evaluation.target_accuracy",
             80,
-            "Config key `evaluation.target_accuracy` is 80, "
-            "but input "
-            "should be "
-            "less than or "
-            "equal to 1",
+            "Config key `evaluation.target_accuracy` is 80, but input "
+            "should be less than or equal to 1",
         ),
     ],
 )

@@ -120,7 +120,9 @@ def test_fine_tuning_many_at_once_is_the_loop_s(clients, layers):
     client_id, train, test = clients[2]
     unlabelled = Examples(test.features, torch.full_like(test.labels, -100))
     clients[2] = client_id, train, unlabelled
-    tasks = [(train, test, (0, "test", 3, client_id)) for client_id, train, test in clients]
+    tasks = [
+        (train, test, StreamKey(0, "test", 3, client_id)) for client_id, train, test in clients
+    ]
     settings = Personalization(layers=layers, lr=0.5, batch_size=4)
     got = fine_tune_stacked(MODEL, parameters(), tasks, settings, 2, CPU)
     expected = [

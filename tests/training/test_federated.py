@@ -241,7 +241,8 @@ def test_a_diverging_run_ends_as_diverged_and_keeps_its_last_finite_model(store,
     rows = personalize(spec, folder / "checkpoints", store, {6: VALIDATION}, settings, [6])
     assert len(rows) == 0
     assert (
-        select(rows, [spec.model_dump()], {})["settings"]["fedavg-m2-e1"]["selected_epoch"] is None
+        select(rows, pd.DataFrame([spec.model_dump()]), {}).settings["fedavg-m2-e1"].selected_epoch
+        is None
     )
 
 
@@ -260,7 +261,7 @@ def test_evaluation_clients_filled_with_nan_leave_training_and_selection_unchang
         settings = Personalization(epochs=3)
         rows = personalize(spec, checkpoints, store, {3: VALIDATION}, settings, [3])
         validation = rows.assign(client_group="validation")
-        chosen = select(validation, [spec.model_dump()], {})
+        chosen = select(validation, pd.DataFrame([spec.model_dump()]), {})
         central = CentralizedRun(
             "c-s0",
             "cnn_small",
@@ -273,7 +274,10 @@ def test_evaluation_clients_filled_with_nan_leave_training_and_selection_unchang
         )
         central.train()
         stops = choose_passes(pd.DataFrame(central.rows), validation, 3)
-        results[name] = files(tmp_path / f"{name}-out"), json.dumps([chosen, central.rows, stops])
+        results[name] = (
+            files(tmp_path / f"{name}-out"),
+            json.dumps([repr(chosen), central.rows, stops]),
+        )
     assert results["clean"] == results["poisoned"]
 
 

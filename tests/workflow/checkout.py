@@ -59,9 +59,9 @@ class Checkout:
             if m[1] != "all"
         }
 
-    def edit(self, path, add="\n# edited\n"):
-        """Append to a file for the length of a `with` block."""
-        return _Edit(self.folder / path, add)
+    def edit(self, path, old="", new="\nEDITED = True\n"):
+        """Replace a text in a file, or append to it, for the length of a `with` block."""
+        return _Edit(self.folder / path, old, new)
 
     def products(self):
         """Bytes of every result that must be reproducible."""
@@ -71,12 +71,14 @@ class Checkout:
 
 
 class _Edit:
-    def __init__(self, path, add):
-        self.path, self.add = path, add
+    def __init__(self, path, old, new):
+        self.path, self.old, self.new = path, old, new
 
     def __enter__(self):
         self.text, self.stat = self.path.read_text(), self.path.stat()
-        self.path.write_text(self.text + self.add)
+        assert self.old in self.text
+        edited = self.text.replace(self.old, self.new, 1) if self.old else self.text + self.new
+        self.path.write_text(edited)
 
     def __exit__(self, *_):
         self.path.write_text(self.text)

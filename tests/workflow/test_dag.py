@@ -26,13 +26,13 @@ ANALYSIS |= {
 }
 ANALYSIS |= {"table_table1": 1, "figure_rounds": 1}
 SELECT = {"select": 1, "runs_table": 1}
-RATES = {"choose_rates": 1, "evaluate_algorithms": 1}
+RATES = {"choose_rates": 1, "evaluate_comparison": 1}
 PERSONALIZE = {
     "personalize": 2, "personalize_stage2": 1, "personalize_centralized": 1, "train_local_only": 1,
-    "personalize_strategies": 1, "validate_algorithms": 1,
+    "personalize_strategies": 1, "validate_comparison": 1,
 } | RATES | SELECT  # fmt: skip
 CENTRALIZED = {"personalize_centralized": 1}
-TRAIN = {"train_fedavg": 2, "train_stage2": 2, "train_algorithms": 2, "measure_theory": 1}
+TRAIN = {"train_fedavg": 2, "train_stage2": 2, "train_comparison": 2, "measure_theory": 1}
 
 
 def test_one_core_and_two_give_the_same_bytes(done, tmp_path):
@@ -80,9 +80,9 @@ def test_a_deleted_figure_is_one_job(done, name, rule):
     [
         ("src/perfedavg/analysis/paired.py", PAIRED | PAGE),
         ("src/perfedavg/analysis/server_rates.py", RATES | POINTS | PAGE),
-        ("src/perfedavg/baselines/stopping.py", SELECT | CENTRALIZED | ANALYSIS),
+        ("src/perfedavg/training/stopping.py", SELECT | CENTRALIZED | ANALYSIS),
         (
-            "src/perfedavg/training/local.py",
+            "src/perfedavg/models/steps.py",
             TRAIN | {"train_centralized": 2} | PERSONALIZE | ANALYSIS,
         ),
     ],
@@ -96,7 +96,7 @@ def test_an_edited_module_reruns_what_depends_on_it(done, path, expected):
 def test_a_new_seed_trains_only_its_own_runs(done):
     planned = done.planned("--config", "seeds=[0, 1, 2]")
     own = dict.fromkeys(
-        ("train_fedavg", "train_stage2", "train_algorithms", "train_centralized"), 1
+        ("train_fedavg", "train_stage2", "train_comparison", "train_centralized"), 1
     )
     # One job evaluates all seeds where runs are packed; where not, see the test of single runs
     # below.
@@ -116,7 +116,7 @@ def test_single_runs_a_job_with_two_workers_give_the_same_bytes(done, tmp_path):
         f"results/tiny/personalization/fedavg-m4-{name}-s0.parquet"
         for name in ("e1", "e2", "e2.e1", "e2.continued")
     ]
-    config = ("--config", "federated={pack: false}", "workers=2")
+    config = ("--config", "execution={pack: false, workers: 2}")
     output = single.snakemake("--cores", "2", *runs, *config)
     assert output.stderr.count("threads: 2\n") == 2 + 2 + 2 + 2, (
         "of every job that trains or personalizes"
@@ -133,7 +133,7 @@ def test_single_runs_a_job_with_two_workers_give_the_same_bytes(done, tmp_path):
 
 def test_runs_that_diverge_do_not_break_the_dag(tmp_path):
     checkout = Checkout(tmp_path)
-    checkout.snakemake("--cores", "2", "--config", "federated={client: {lr: 1.0e+30}}", "seeds=[0]")
+    checkout.snakemake("--cores", "2", "--config", "training={client: {lr: 1.0e+30}}", "seeds=[0]")
     runs = pd.read_csv(checkout.results / "runs.csv")
     federated = runs[runs.algorithm.isin(["fedavg", "reptile"])]
     assert federated.status.str.startswith("diverged").all()
@@ -206,10 +206,10 @@ def test_the_report_needs_nothing_but_its_folder(done):
 
 
 def test_a_config_error_is_one_sentence_before_any_job(done):
-    run = done.snakemake("--cores", "1", "--config", "federated={ronds: 3}", check=False)
+    run = done.snakemake("--cores", "1", "--config", "training={ronds: 3}", check=False)
     assert run.returncode != 0
     text = run.stdout + run.stderr
-    assert "Config key `federated.ronds` is unknown; did you mean `rounds`?" in text
+    assert "Config key `training.ronds` is unknown; did you mean `rounds`?" in text
     assert "Traceback" not in text
 
 

@@ -1,7 +1,7 @@
 """docs/reruns.md, row by row: what Snakemake plans after a change is what the table says."""
 
 import re
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -16,38 +16,50 @@ CHANGES = {
     "code of one table": {"edit": SRC + "analysis/tables/table1.py"},
     "template of the page": {"edit": SRC + "analysis/report.html.j2"},
     "how the fine-tune epoch is chosen": {"edit": SRC + "analysis/selection.py"},
-    "code of fine-tuning": {"edit": SRC + "personalize.py"},
-    "code of local training": {"edit": SRC + "training/local.py"},
-    "an algorithm, a server optimizer": {"edit": SRC + "algorithms/server.py"},
-    "code of the theory experiment": {"edit": SRC + "algorithms/theory.py"},
-    "code of centralized training": {"edit": SRC + "baselines/centralized.py"},
+    "code of fine-tuning": {"edit": SRC + "personalization/fine_tuning.py"},
+    "code of a training step": {"edit": SRC + "models/steps.py"},
+    "what a client returns": {"edit": SRC + "algorithms/client.py"},
+    "a server optimizer": {"edit": SRC + "algorithms/servers/adam.py"},
+    "a default of fine-tuning": {"edit": SRC + "personalization/settings.py"},
+    "a comment, docstring or type hint": {
+        "replace": (
+            SRC + "training/federated.py",
+            '"""Train every run and write',
+            '"""Train all of them and write',
+        )
+    },
+    "a log text, anything in `runtime/`": {"edit": SRC + "runtime/job.py"},
+    "code of the theory experiment": {"edit": SRC + "training/theory.py"},
+    "code of centralized training": {"edit": SRC + "training/centralized.py"},
     "code of the built-in data": {"edit": SRC + "data/sets/glyphs62.py"},
     "one script of a rule": {"edit": "workflow/scripts/write_report.py"},
-    "cost model, plan, profiles, docs": {"edit": SRC + "resources.py"},
-    "a file's time stamp only": {"touch": SRC + "training/local.py"},
+    "cost model, plan, profiles, docs": {"edit": SRC + "planning/limits.py"},
+    "a file's time stamp only": {"touch": SRC + "models/steps.py"},
     "deleted a figure or table": {"delete": "figures/rounds.png"},
     "deleted a run's checkpoints": {"delete": "runs/fedavg-m4-e2-s0/checkpoints"},
     "`data`": {"config": "data={seed: 2}"},
     "`split`": {"config": "split={seed: 7}"},
     "`seeds`, one more": {"config": "seeds=[0, 1, 2]"},
-    "`federated.rounds`": {"config": "federated={rounds: 5}"},
-    "`federated.client`": {"config": "federated={client: {lr: 0.04}}"},
-    "`federated.clients_per_round`, one more": {
-        "config": "federated={clients_per_round: [2, 4, 8]}"
+    "`training.rounds`": {"config": "training={rounds: 5}"},
+    "`training.client`": {"config": "training={client: {lr: 0.04}}"},
+    "`training.clients_per_round`, one more": {"config": "training={clients_per_round: [2, 4, 8]}"},
+    "`studies.stage2`": {"config": "studies={stage2: {rounds: 3}}"},
+    "`studies.comparison`": {"config": "studies={comparison: {rounds: 4}}"},
+    "`studies.theory`": {"config": "studies={theory: {clients: 3}}"},
+    "`studies.strategies`": {"config": "studies={strategies: [{layers: last, lr: 0.1}]}"},
+    "`studies.centralized`": {"config": "studies={centralized: {passes: 4}}"},
+    "`studies.local_only`": {"config": "studies={local_only: {epochs: 4}}"},
+    "`evaluation.fine_tuning.lr`": {"config": "evaluation={fine_tuning: {lr: 0.1}}"},
+    "`evaluation.fine_tuning.epochs` or `batch_size`": {
+        "config": "evaluation={fine_tuning: {epochs: 3}}"
     },
-    "`stage2`": {"config": "stage2={rounds: 3}"},
-    "`algorithms.rounds` or `entries`": {"config": "algorithms={rounds: 4}"},
-    "`theory`": {"config": "theory={clients: 3}"},
-    "`strategies`": {"config": "strategies=[{layers: last, lr: 0.1}]"},
-    "`centralized`": {"config": "centralized={passes: 4}"},
-    "`local_only`": {"config": "local_only={epochs: 4}"},
-    "`personalization.lr`": {"config": "personalization={lr: 0.1}"},
-    "`personalization.epochs` or `batch_size`": {"config": "personalization={epochs: 3}"},
-    "`personalization.shown_epochs`": {"config": "personalization={shown_epochs: [2]}"},
+    "`evaluation.fine_tuning.shown_epochs`": {
+        "config": "evaluation={fine_tuning: {shown_epochs: [2]}}"
+    },
     "`evaluation.intermediate_clients`": {"config": "evaluation={intermediate_clients: 3}"},
-    "`target_accuracy`": {"config": "target_accuracy=0.07"},
-    "`backend`": {"config": "backend={kind: batched}"},
-    "`workers`": {"config": "workers=2"},
+    "`evaluation.target_accuracy`": {"config": "evaluation={target_accuracy: 0.07}"},
+    "`execution.backend`": {"config": "execution={backend: {kind: batched}}"},
+    "`execution.workers`": {"config": "execution={workers: 2}"},
 }
 
 
@@ -85,17 +97,18 @@ def deleted(path):
         aside.rename(path)
 
 
-def planned(checkout, edit=None, touch=None, delete=None, config=None):
+def planned(checkout, edit=None, replace=None, touch=None, delete=None, config=None):
     """The rules that a dry run plans after one change."""
-    if touch:
-        (checkout.folder / touch).touch()
-    with (
-        checkout.edit(edit)
-        if edit
-        else deleted(checkout.results / delete)
-        if delete
-        else nullcontext()
-    ):
+    with ExitStack() as stack:
+        if touch:
+            (checkout.folder / touch).touch()
+        if edit:
+            stack.enter_context(checkout.edit(edit))
+        if replace:
+            path, old, new = replace
+            stack.enter_context(checkout.edit(path, old=old, new=new))
+        if delete:
+            stack.enter_context(deleted(checkout.results / delete))
         return set(checkout.planned(*(["--config", config] if config else [])))
 
 

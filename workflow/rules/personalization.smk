@@ -24,10 +24,19 @@ PERSONALIZE = {
     "train_local_only": ({}, BOTH | {"runs": RUN_FILES[2]}, ALONE, 0),
 }
 
+# Those that evaluate a subset of the evaluation clients before the last round.
+EVALUATE_ON_THE_WAY = ("personalize", "personalize_stage2", "evaluate_comparison")
+
 for rule_name, (reads, writes, ways, priority) in PERSONALIZE.items():
     JOB = JOBS[rule_name]
     if not JOB.runs:
         continue
+    subset = {
+        "intermediate_clients": experiment.evaluation.intermediate_clients,
+        "split_seed": experiment.split.seed,
+    }
+    if rule_name not in EVALUATE_ON_THE_WAY:
+        subset = {}
 
     rule:
         name:
@@ -54,8 +63,7 @@ for rule_name, (reads, writes, ways, priority) in PERSONALIZE.items():
             runs=JOB.settings,
             schedules=JOB.schedules,
             ways=ways,
-            intermediate_clients=experiment.evaluation.intermediate_clients,
-            split_seed=experiment.split.seed,
+            **subset,
         script:
             "../scripts/personalize.py"
 

@@ -177,9 +177,10 @@ class Jobs(dict[str, Job]):
         """Of every wildcard, its values as a regular expression."""
         values: dict[str, set[str]] = {name: set() for name in FACTS}
         for job in self.values():
+            named = [name for name in FACTS if f"{{{name}}}" in job.pattern]
             for run in job.runs:
-                for name, value in facts(run).items():
-                    values[name].add(re.escape(value))
+                for name in named:
+                    values[name].add(re.escape(facts(run)[name]))
         return {name: "|".join(sorted(filter(None, v))) or "none" for name, v in values.items()}
 
 
