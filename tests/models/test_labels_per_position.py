@@ -26,9 +26,13 @@ def clients():
     """Six clients, of 9, 1, 4, 9, 7 and 3 train examples."""
     drawn = Sequences(dataset="sequences", people=6).clients(None, None)
     return [
-        (c.client_id, to_examples(MODEL, c.train_x[:n], c.train_y[:n]), to_examples(MODEL, c.test_x, c.test_y))
+        (
+            c.client_id,
+            to_examples(MODEL, c.train_x[:n], c.train_y[:n]),
+            to_examples(MODEL, c.test_x, c.test_y),
+        )
         for c, n in zip(drawn, (9, 1, 4, 9, 7, 3), strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def parameters(dtype=torch.float64):

@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from perfedavg.models import MODELS, num_parameters, shapes, trained_parameters
+from perfedavg.models import MODELS, network_file, num_parameters, shapes, trained_parameters
 from perfedavg.models.dropout import keep_mask
 from perfedavg.randomness import torch_stream
+from perfedavg.runtime.source import PACKAGE, source_closure, source_fingerprint
 
 REFERENCES = {
     "cnn_small": lambda: nn.Sequential(
@@ -187,3 +188,14 @@ def random_bytes(count, generator):
     values = words.view(np.uint8)
     assert np.bincount(values, minlength=256).min() > 0
     return values
+
+
+def test_the_code_of_a_network_is_what_its_file_imports():
+    """Training finds it by name, so no import of training's leads to it."""
+    training = PACKAGE / "training/federated.py"
+    plain, named = (
+        {file.name for file in source_closure(training, *files)}
+        for files in ((), (network_file("cnn_emnist_bf16"),))
+    )
+    assert named - plain == {"cnn_emnist_bf16.py", "cnn_emnist.py", "kernels.py"}
+    assert source_fingerprint(training) != source_fingerprint(training, network_file("cnn_small"))

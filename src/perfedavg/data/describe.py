@@ -1,8 +1,8 @@
 """What a data set is like: sizes, labels, and how much writers differ.
 
-How much the writers of images differ is the share of the within-class variance of two simple measures of an
-image, its ink and its slant, that the writer explains, against the same share for permuted writers.
-Real EMNIST-62: about 60 % against 0.9 %."""
+How much the writers of images differ is the share of the within-class variance of two simple
+measures of an image, its ink and its slant, that the writer explains, against the same share for
+permuted writers. Real EMNIST-62: about 60 % against 0.9 %."""
 
 from __future__ import annotations
 
