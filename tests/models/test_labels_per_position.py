@@ -32,7 +32,7 @@ def clients():
             to_examples(MODEL, c.test_x, c.test_y),
         )
         for c, n in zip(drawn, (9, 1, 4, 9, 7, 3), strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def parameters(dtype=torch.float64):
