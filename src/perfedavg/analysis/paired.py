@@ -52,15 +52,8 @@ CENTRALIZED_BEST, CENTRALIZED_MATCHED = "centralized, best", "centralized, level
 LOCAL_ONLY = "local only"
 """Names of models."""
 
-KINDS = {
-    "adam": "Adam",
-    "sgd": "SGD",
-    "momentum": "momentum",
-    "nesterov": "Nesterov",
-    "yogi": "Yogi",
-    "adagrad": "Adagrad",
-}
-"""Kinds of Reptile's server optimizer, in words."""
+KINDS = {"sgd": "SGD", "momentum": "momentum"}
+"""Kinds of Reptile's server optimizer whose words are not just their names."""
 
 
 def settings_of(runs: pd.DataFrame) -> pd.DataFrame:
@@ -72,7 +65,8 @@ def stage2_models(runs: pd.DataFrame, selection: Selection, reference: str) -> d
     """What the table and the figure ``stage2`` show: name to setting. Of each kind of Reptile, the
     one chosen on validation."""
     models = {"FedAvg, stage 1": reference}
-    models |= {f"Reptile/{KINDS[kind]}": setting for kind, setting in selection.reptile.items()}
+    for kind, setting in selection.reptile.items():
+        models[f"Reptile/{KINDS.get(kind, kind.capitalize())}"] = setting
     settings = settings_of(runs)
     controls = settings[(settings.study == "stage2") & (settings.algorithm == "fedavg")]
     parent = settings.loc[reference]

@@ -35,7 +35,7 @@ class ServerOptimizer(Block):
         values = self.model_dump(exclude={"optimizer", "lr"})
         other = [key for key in values if self.is_named(key)]
         return "-".join(
-            [f"{self.kind}-lr{self.lr:g}", *(f"{SHORT[k]}{values[k]:g}" for k in other)]
+            [f"{self.kind}-lr{self.lr:g}", *(f"{SHORT.get(k, k)}{values[k]:g}" for k in other)]
         )
 
     def is_named(self, key: str) -> bool:
