@@ -59,11 +59,11 @@ for rule_name, (reads, writes, ways, priority) in PERSONALIZE.items():
             **JOB.limits,
         params:
             *code("personalize.py", NETWORK),
+            **subset,
             packages=TORCH,
             runs=JOB.settings,
             schedules=JOB.schedules,
             ways=ways,
-            **subset,
         script:
             "../scripts/personalize.py"
 

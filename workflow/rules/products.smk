@@ -29,21 +29,10 @@ FACTS = {
     "ways": strategies(experiment),
     "interpolated": interpolation(STUDIES.comparison) if STUDIES.comparison else [],
 }
-FORMS = {"table": ["csv", "md", "tex"], "figure": ["png", "pdf", "svg", "csv"]}
-
-
-def product_files(kind, names=None, forms=None):
-    """The files of all products of a kind, or of some."""
-    return [
-        f"{RESULTS}/{kind}s/{product.name}.{form}"
-        for product in PRODUCTS
-        if product.kind == kind and (names is None or product.name in names)
-        for form in forms or FORMS[kind]
-    ]
-
+COMPARISON = {"algorithms", "interpolation", "theory"}
 
 for product in PRODUCTS:
-    first, *others = product_files(product.kind, [product.name])
+    first, *others = product.files(RESULTS)
     JOB = JOBS[f"{product.kind}_{product.name}"]
 
     rule:
@@ -82,20 +71,24 @@ for product in PRODUCTS:
 rule tables:
     # Every table, as CSV, Markdown and LaTeX.
     input:
-        product_files("table"),
+        [file for product in PRODUCTS if product.kind == "table" for file in product.files(RESULTS)],
 
 
 rule figures:
     # Every figure, as PNG, PDF and SVG with its data as CSV.
     input:
-        product_files("figure"),
+        [
+            file
+            for product in PRODUCTS
+            if product.kind == "figure"
+            for file in product.files(RESULTS)
+        ],
 
 
 rule algorithms:
     # The algorithm comparison and the theory experiment: their tables and figures.
     input:
-        product_files("table", ["algorithms", "theory"]),
-        product_files("figure", ["algorithms", "interpolation", "theory"]),
+        [file for p in PRODUCTS if p.name in COMPARISON for file in p.files(RESULTS)],
 
 
 JOB = JOBS["provenance"]
@@ -145,7 +138,7 @@ rule write_report:
     # job.
     input:
         template=os.path.relpath(source.PACKAGE / "analysis/report.html.j2"),
-        tables=product_files("table", forms=["md"]),
+        tables=[p.files(RESULTS)[1] for p in PRODUCTS if p.kind == "table"],
         runs=rules.runs_table.output[0],
         selection=rules.select.output[0],
         provenance=rules.provenance.output[0],

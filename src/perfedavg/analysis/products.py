@@ -79,6 +79,12 @@ class Product:
         """Its settings, plain values."""
         return call(self.module.settings, facts) if hasattr(self.module, "settings") else {}
 
+    def files(self, results: str) -> list[str]:
+        """Its files below an experiment's folder: a table's as CSV, Markdown and LaTeX, a figure's
+        as PNG, PDF and SVG with its data as CSV."""
+        forms = ("csv", "md", "tex") if self.kind == "table" else ("png", "pdf", "svg", "csv")
+        return [f"{results}/{self.kind}s/{self.name}.{form}" for form in forms]
+
     @property
     def source(self) -> list[str]:
         """The modules that it is made by; nothing imports them by name."""

@@ -53,5 +53,7 @@ def _typed(value: Any) -> Any:
 
 
 def json_schema() -> str:
-    """The JSON schema of a config file, as text."""
-    return json.dumps(Config.model_json_schema(), indent=2) + "\n"
+    """The JSON schema of a config file, as text: a line per block."""
+    schema = Config.model_json_schema()
+    blocks = ",\n".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in schema.pop("$defs").items())
+    return json.dumps(schema)[:-1] + f', "$defs": {{\n{blocks}\n}}}}\n'
