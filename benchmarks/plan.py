@@ -19,16 +19,14 @@ CONFIGS = {
     "short jobs": ["seeds=[0]"],
     "long jobs": [
         "seeds=[0]",
-        "algorithms=",
         "data={writers: 60, median_examples: 40}",
         "split={training_clients: 40}",
-        "federated={rounds: 60, clients_per_round: [4, 20], local_epochs: [2, 5], client: "
+        "training={rounds: 60, clients_per_round: [4, 20], local_epochs: [2, 5], client: "
         "{batch_size: 20}}",
-        "reference={clients_per_round: 4, local_work: 5}",
-        "evaluation={every: 10, intermediate_clients: 10}",
-        "theory={rounds: [10, 60]}",
-        "personalization={epochs: 10, batch_size: 20}",
-        "centralized={passes: 10, batch_size: 20}",
+        "evaluation={every: 10, intermediate_clients: 10, fine_tuning: {epochs: 10, batch_size: "
+        "20}}",
+        "studies={comparison: null, reference: {clients_per_round: 4, local_work: 5}, theory: "
+        "{rounds: [10, 60]}, centralized: {passes: 10, batch_size: 20}}",
     ],
 }
 

@@ -60,20 +60,14 @@ def jobs_of(checkout):
 def one_long_run(checkout, rounds):
     """Leave one run of the tiny experiment, of so many rounds."""
     config = yaml.safe_load((checkout.folder / "tiny.yaml").read_text())
-    config |= {
-        "seeds": [0],
-        "stage2": None,
-        "algorithms": None,
-        "theory": None,
-        "strategies": [],
-        "workers": 1,
-    }
-    config["federated"] |= {"rounds": rounds, "clients_per_round": [4], "local_epochs": [2]}
+    config["seeds"] = [0]
+    config["studies"] |= {"stage2": None, "comparison": None, "theory": None, "strategies": []}
+    config["training"] |= {"rounds": rounds, "clients_per_round": [4], "local_epochs": [2]}
     config["evaluation"]["every"] = rounds
     (checkout.folder / "tiny.yaml").write_text(yaml.safe_dump(config))
 
 
-def test_training_that_scancel_or_the_time_limit_ends_goes_on_where_it_was(tmp_path):
+def test_training_that_scancel_or_the_time_limit_ends_resumes(tmp_path):
     here, there = Checkout(tmp_path / "here"), Checkout(tmp_path / "there")
     one_long_run(here, 200)
     began = time.monotonic()
