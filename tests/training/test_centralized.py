@@ -130,17 +130,17 @@ def test_where_centralized_training_is_stopped():
         "not the later pass that is nearer"
     )
     assert choose_passes(PASSES, reference(0.64).iloc[:0], 10) == {"best": 4}
-    run = {"setting": "centralized-matched", "rounds": 5, "parent_run_id": None}
+    run = {"variant": "matched", "rounds": 5, "parent_run_id": None}
     assert settle(run, PASSES, reference(0.56), "fedavg-s0", 10) == run | {
         "rounds": 2,
         "parent_run_id": "fedavg-s0",
     }
-    run = {"setting": "centralized-best", "rounds": 5, "parent_run_id": None}
+    run = {"variant": "best", "rounds": 5, "parent_run_id": None}
     assert settle(run, PASSES, reference(0.56), "fedavg-s0", 10) == run | {"rounds": 4}
 
 
 def test_what_diverged_is_called_so(store, tmp_path):
-    run = {"setting": "centralized-matched", "rounds": 5, "parent_run_id": None}
+    run = {"variant": "matched", "rounds": 5, "parent_run_id": None}
     assert settle(run, PASSES, reference(0.5).iloc[:0], "fedavg-s0", 10)["status"].startswith(
         "diverged: fedavg-s0"
     )

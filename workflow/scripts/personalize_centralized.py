@@ -38,7 +38,7 @@ with job(snakemake.log[0]), Pool(snakemake.threads) as pool:
         write_json(path, settled)
         stop = [settled["rounds"]] if settled["status"] == "finished" else []
         # Of the best one, the initial accuracy after every pass too.
-        best = settled["setting"].endswith(BEST)
+        best = settled["variant"] == BEST
         every_pass = range(1, params.passes + 1) if best else ()
         runs.append(Run(**settled))
         schedules.append(visits(stop, every_pass, stop, intermediate=False))

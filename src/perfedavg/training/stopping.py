@@ -51,10 +51,7 @@ def settle(
     is none as ``status``."""
     if len(passes) < run["rounds"]:
         return {**run, "status": f"diverged at pass {len(passes) + 1}"}
-    chosen, stop = (
-        choose_passes(passes, reference, last_round),
-        run["setting"].removeprefix("centralized-"),
-    )
+    chosen, stop = choose_passes(passes, reference, last_round), run["variant"]
     parent = reference_id if stop == MATCHED else None
     if stop not in chosen:
         return {
