@@ -38,7 +38,7 @@ def test_pyproject_lock_and_environment_agree():
     assert conda == lock
 
 
-# A room imports from its own floor's rooms and those below; a floor's rooms do not know each other.
+# A room imports from the floors below its own; the rooms of one floor do not know each other.
 FLOORS = [
     {"runtime"},
     {"storage", "randomness", "blocks"},

@@ -1,6 +1,7 @@
 """A config error is one sentence with the key's path; every shipped config is valid; generated
 files are in sync."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -370,6 +371,12 @@ def test_baselines_are_runs_of_every_seed():
     bare = load_config(raw() | {"studies": {"reference": raw()["studies"]["reference"]}})
     assert baseline_runs(bare) == stage2_runs(bare) == []
     assert reptile_kinds(bare) == {}
+
+
+def test_every_key_of_the_default_config_has_a_comment():
+    lines = (ROOT / "config/config.yaml").read_text().splitlines()
+    keys = [line for line in lines if re.match(r" *[a-z_]+:", line) and "{" not in line]
+    assert [line for line in keys if "#" not in line] == []
 
 
 def test_generated_files_are_in_sync():
