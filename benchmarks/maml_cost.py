@@ -76,10 +76,10 @@ def seconds_a_round(model: str, steps: int, clients: int, repeats: int) -> pd.Da
 
 
 def main() -> None:
-    """Print, for each model, seconds a round over FOMAML's: the median over repeats."""
+    """Print, for each model, seconds per round over FOMAML's: the median over repeats."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=5, help="K, local steps (default 5)")
-    parser.add_argument("--clients", type=int, default=4, help="clients a round (default 4)")
+    parser.add_argument("--clients", type=int, default=4, help="clients per round (default 4)")
     parser.add_argument(
         "--repeats", type=int, default=7, help="rounds of each algorithm (default 7)"
     )

@@ -151,7 +151,7 @@ def as_markdown(result: dict) -> str:
         f"{machine['date']}, commit "
         f"{machine['commit'][:12]}. Other programs took up to {machine['others']:.0%} of "
         f"the machine. Rates: train "
-        "examples a second, medians over alternations, the range in brackets. Peak "
+        "examples per second, medians over alternations, the range in brackets. Peak "
         "memory: of all of a contestant's processes, "
         "what they share counted once.",
         "",

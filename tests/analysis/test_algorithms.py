@@ -43,7 +43,7 @@ def rows(accuracies, group):
 
 
 def rounds_rows():
-    """Two clients a round: `a` takes one gradient each, `m` three and one Hessian-vector
+    """Two clients per round: `a` takes one gradient each, `m` three and one Hessian-vector
     product."""
     out = []
     for run_id in VALIDATION:

@@ -77,7 +77,11 @@ def test_total_weights_are_those_of_the_algorithms():
 @pytest.mark.parametrize(
     ("stages", "evaluated", "compared"),
     [
-        ([{"algorithm": "fedsgd"}], (4, 8, 10, 30), [10, 30]),  # 30 gradients a client, one a round
+        (
+            [{"algorithm": "fedsgd"}],
+            (4, 8, 10, 30),
+            [10, 30],
+        ),  # 30 gradients per client, one per round
         ([{"algorithm": "reptile"}], (4, 8, 10), [10]),
         ([{"algorithm": "fomaml"}], (4, 7, 8, 10), [7, 10]),  # 30 / 4
         ([{"algorithm": "maml"}], (3, 4, 8, 10), [3, 10]),  # 30 / (4 + 2 * 3)

@@ -86,7 +86,7 @@ CODE = {
 
 
 def hash_of(tmp_path, name, text):
-    path = tmp_path / f"{name.replace(' ', '_')}.py"  # files are read once a process
+    path = tmp_path / f"{name.replace(' ', '_')}.py"  # files are read once per process
     path.write_text(text)
     return code_hash(path)
 

@@ -50,13 +50,12 @@ def client_update(
         ValueError: not as many weights as batches.
     """
     local, last = trainable_copy(parameters), len(batches) - 1
-    whole_walk = last > 0 and all(
-        weight == 1 for weight in weights
-    )  # then the delta is where the walk has led
+    # If it is the whole walk, the delta is where the walk has led.
+    whole_walk = last > 0 and all(weight == 1 for weight in weights)
     delta = [] if whole_walk else [torch.zeros_like(p) for p in parameters]
     losses, walk = [], []
-    for number, (weight, batch) in enumerate(zip(weights, batches, strict=True)):
-        if jacobian != "none" and number < last:  # the last gradient is taken where the walk ends
+    for position, (weight, batch) in enumerate(zip(weights, batches, strict=True)):
+        if jacobian != "none" and position < last:  # the last gradient is taken where the walk ends
             walk.append((trainable_copy(local), batch, dropout and dropout.clone_state()))
         gradient, loss = batch_gradient(model, local, examples, batch, dropout)
         with torch.no_grad():
@@ -64,7 +63,7 @@ def client_update(
                 torch._foreach_add_(gradient, term(local, parameters))
             if weight and not whole_walk:
                 torch._foreach_add_(delta, gradient, alpha=lr * weight)
-            if number < last or whole_walk:
+            if position < last or whole_walk:
                 torch._foreach_add_(local, gradient, alpha=-lr)
         losses.append(loss)
     if whole_walk:

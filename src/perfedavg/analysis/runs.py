@@ -32,7 +32,7 @@ RUNS = {
     "entry": Column(
         "str",
         "-",
-        "name in the algorithm comparison; `rest.<λ>` and `powers.<λ>` are the weights in between; "
+        "name in the algorithm comparison; `rest.<λ>` and `powers.<λ>` are interpolated weights; "
         "may be empty",
     ),
     "server_lr_factor": Column(

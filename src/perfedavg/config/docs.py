@@ -34,7 +34,7 @@ Generated from `src/perfedavg/config/` by `make schema`; do not edit.
 
 
 def config_readme() -> str:
-    """The text of ``config/README.md``: one line a key."""
+    """The text of ``config/README.md``: one line per key."""
     schema = Config.model_json_schema()
     return _HEAD + "".join(
         f"| {p} | {t} | {d} | {m} |\n" for p, t, d, m in _rows(schema, schema["$defs"], "")

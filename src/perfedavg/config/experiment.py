@@ -91,10 +91,8 @@ class Config(Block):
                 )
         if isinstance(self.data, Archive):  # its clients are counted when it is read
             return
-        clients, held_out = (
-            self.data.size.clients,
-            split.training_clients + split.validation_clients,
-        )
+        clients = self.data.size.clients
+        held_out = split.training_clients + split.validation_clients
         if held_out >= clients:
             raise ValueError(
                 f"split: {split.training_clients} training + {split.validation_clients} "

@@ -41,10 +41,7 @@ def share_explained(values: np.ndarray, labels: np.ndarray, writers: np.ndarray)
 
 def data_card(store: ClientStore, groups: pd.DataFrame) -> pd.DataFrame:
     """Table ``data_card``: columns ``quantity, value, unit``. ``groups`` is the client split."""
-    train, test = (
-        store.column("num_train").astype(np.int64),
-        store.column("num_test").astype(np.int64),
-    )
+    train, test = (store.column(f"num_{part}").astype(np.int64) for part in ("train", "test"))
     labels = store.label_counts()  # small integers, summed as large ones
     rows: list[tuple[str, float, str]] = [("clients", len(store), "clients")]
     rows += [

@@ -123,14 +123,14 @@ def copy(source: str | Path, sha256: str, path: str | Path) -> None:
         PerfedavgError: it does not exist or has another checksum.
     """
     try:
-        found = sha256_of(source)
+        sha256_found = sha256_of(source)
     except OSError as error:
         raise PerfedavgError(
             f"The archive {source} (data.archive) cannot be read: {error.strerror}."
         ) from error
-    if found != sha256:
+    if sha256_found != sha256:
         raise PerfedavgError(
-            f"The archive {source} has sha256 {found}, but {sha256} is expected: it is "
+            f"The archive {source} has sha256 {sha256_found}, but {sha256} is expected: it is "
             f"damaged, or another file; "
             "get it again, or set data.sha256 if this is the file you mean."
         )

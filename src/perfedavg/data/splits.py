@@ -85,8 +85,8 @@ def write_split(path: str | Path, split: pd.DataFrame) -> None:
 def read_group(path: str | Path, group: str) -> np.ndarray:
     """Store positions of the clients of one group, in split order: int64 ``[clients]``.
 
-    The file is read line by line and only its numbers are kept: 8 bytes a client, where a table of
-    text would take a hundred."""
+    The file is read line by line and only its numbers are kept: 8 bytes per client, where a table
+    of text would take a hundred."""
     with open(path, newline="", encoding="utf-8") as file:
         rows = csv.reader(file)
         index, name = map(next(rows).index, ("client_index", "client_group"))

@@ -1,10 +1,10 @@
 """The client store: one memory-mapped columnar file pair for a data set of any number of clients.
 
 ``examples.arrow`` holds the examples sorted by client, a client's train examples first and its test
-examples right behind; ``clients.arrow`` holds one row a client. Both are Arrow IPC files: opening
+examples right behind; ``clients.arrow`` holds one row per client. Both are Arrow IPC files: opening
 reads only a footer, a client is read without copying, and processes on one machine share the pages.
 Writing streams, so neither writing nor reading takes memory that grows with the number of clients
-(but for 8 bytes a client while writing, to find an id that occurs twice).
+(but for 8 bytes per client while writing, to find an id that occurs twice).
 
 Record batches of the examples end at client boundaries, so that a client always is one contiguous
 slice of one batch."""

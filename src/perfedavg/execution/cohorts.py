@@ -96,9 +96,8 @@ def _updates(
     steps = stacked_steps(model, parameters, examples, batches, dropout, device)
     for position, step in enumerate(steps):
         theta = [p[: step.clients].requires_grad_() for p in theta]
-        if (
-            jacobian != "none" and position < len(batches[0]) - 1
-        ):  # local steps, not epochs: the same number for all
+        # With a Jacobian there are local steps, not epochs: the same number for all.
+        if jacobian != "none" and position < len(batches[0]) - 1:
             walk.append((trainable_copy(theta), step))
         loss = client_losses(model, theta, step)
         gradient = torch.autograd.grad(loss.sum(), theta)

@@ -104,12 +104,10 @@ def all_examples(examples: Sequence[Examples], dtype: torch.dtype, device: torch
         examples[0].labels.new_full((len(examples), width, *examples[0].labels.shape[1:]), MASKED),
         torch.zeros((len(examples), width), dtype=dtype),
     )
-    for i, own in enumerate(examples):
-        features[i, : len(own)], labels[i, : len(own)], shares[i, : len(own)] = (
-            own.features,
-            own.labels,
-            1 / max(own.num_labels, 1),
-        )
+    for i, client in enumerate(examples):
+        n = len(client)
+        features[i, :n], labels[i, :n] = client.features, client.labels
+        shares[i, :n] = 1 / max(client.num_labels, 1)
     return Step(len(examples), *(send(tensor, device) for tensor in (features, labels, shares)), [])
 
 
@@ -175,7 +173,7 @@ def full_precision(device: torch.device) -> AbstractContextManager:
 
 
 def send(tensor: Tensor, device: torch.device) -> Tensor:
-    """The tensor on the device; only from pinned memory can a copy to a GPU go on while the host
+    """The tensor on the device; only from pinned memory can a copy to a GPU proceed while the host
     goes ahead."""
     return (
         tensor.pin_memory().to(device, non_blocking=True)

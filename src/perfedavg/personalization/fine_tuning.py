@@ -65,10 +65,9 @@ def personalized_models(
         if adam:
             for batch in batches:
                 gradient, _ = batch_gradient(model, local, train, batch, dropout)
+                # Fused Adam reads memory in order, whatever the strides.
                 for p, g in zip(trained, gradient, strict=True):
-                    p.grad = (
-                        g.contiguous()
-                    )  # fused Adam reads memory in order, whatever the strides
+                    p.grad = g.contiguous()
                 adam.step()
         else:
             for _ in sgd_steps(model, local, train, batches, settings.lr, dropout):

@@ -214,17 +214,14 @@ class _Trials:
         return repeats * len(clients) * round(self.data.train)
 
     def theory(self, activity: Activity, repeats: int) -> float:
-        theory, spec, folder = (
-            self.config.studies.theory,
-            self._fresh(self.specs[0]),
-            self._new_folder(),
-        )
+        theory, spec = self.config.studies.theory, self._fresh(self.specs[0])
+        folder = self._new_folder()
         model, store = MODELS[spec.model], self.store_of_theory
         rounds = range(1, repeats + 1)
-        for number in rounds:
+        for round_number in rounds:
             save_tensors(
-                folder / f"round_{number}.safetensors",
-                model.named(model.init(torch_stream(StreamKey(0, THEORY, number)))),
+                folder / f"round_{round_number}.safetensors",
+                model.named(model.init(torch_stream(StreamKey(0, THEORY, round_number)))),
                 {},
             )
         path = folder / "theory.parquet"

@@ -87,11 +87,8 @@ def _memory(workload: Workload, work: Work, workers: int) -> int:
     if not work:
         return TABLES_MB
     config, data = workload.config, workload.data
-    model, comparison, theory = (
-        model_megabytes(config.model),
-        config.studies.comparison,
-        config.studies.theory,
-    )
+    model = model_megabytes(config.model)
+    comparison, theory = config.studies.comparison, config.studies.theory
     cohorts = [*config.training.clients_per_round]
     cohorts += [comparison.clients_per_round] if comparison else []
     steps = comparison.local_steps if comparison else 0

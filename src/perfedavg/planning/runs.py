@@ -55,15 +55,9 @@ def work_name(config: Config, amount: int) -> str:
 
 def reference_runs(config: Config) -> list[RunSpec]:
     """The grid's runs of the reference setting, one per seed."""
-    clients, amount = (
-        config.studies.reference.clients_per_round,
-        config.studies.reference.local_work,
-    )
-    return [
-        run
-        for run in grid_runs(config)
-        if (run.clients_per_round, getattr(run, config.training.unit)) == (clients, amount)
-    ]
+    reference, unit, runs = config.studies.reference, config.training.unit, grid_runs(config)
+    runs = [run for run in runs if run.clients_per_round == reference.clients_per_round]
+    return [run for run in runs if getattr(run, unit) == reference.local_work]
 
 
 def stage2_variants(config: Config) -> dict[str, dict[str, Any]]:

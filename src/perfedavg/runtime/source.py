@@ -181,5 +181,5 @@ def _files_of(module: str) -> list[Path]:
 
 def modules_in(package: str) -> dict[str, ModuleType]:
     """The modules of a package by file name: one file adds one thing, and no list names it."""
-    found = iter_modules(import_module(package).__path__)
-    return {name: import_module(f"{package}.{name}") for name in sorted(m.name for m in found)}
+    modules = iter_modules(import_module(package).__path__)
+    return {name: import_module(f"{package}.{name}") for name in sorted(m.name for m in modules)}

@@ -54,9 +54,8 @@ def read_table(contract: Contract, path: str | Path) -> pd.DataFrame:
     """Read a CSV table with the types of its contract (Parquet keeps its own)."""
     always_text = [name for name, column in contract.items() if spec_of(column) == "str"]
     table = pd.read_csv(path, dtype=dict.fromkeys(always_text, "str"))
-    table[always_text] = table[always_text].fillna(
-        ""
-    )  # CSV does not tell an empty text from a missing one
+    # CSV does not tell an empty text from a missing one.
+    table[always_text] = table[always_text].fillna("")
     return _schema(contract).validate(table)
 
 

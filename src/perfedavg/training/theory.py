@@ -185,9 +185,8 @@ def _client(
         )
 
     key = StreamKey(spec.seed, THEORY, round_number, client.client_id)
-    if (
-        batches == FULL_BATCH
-    ):  # there is no other draw of all examples: the control walks a random half of them
+    if batches == FULL_BATCH:
+        # There is no other draw of all examples: the control walks a random half of them.
         half = rng(THEORY_OTHER_BATCHES).permutation(n)[: (n + 1) // 2]
         return TheoryClient(examples, key, [np.arange(n)] * steps, [half] * steps, [])
     epochs = [draw(THEORY_EPOCHS, epochs=k) for k in range(1, steps)]

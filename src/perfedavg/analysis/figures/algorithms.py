@@ -1,4 +1,4 @@
-"""Figure ``algorithms``: personalized against initial accuracy, one point a run."""
+"""Figure ``algorithms``: personalized against initial accuracy, one point per run."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def compute(
     hessian_vector_product: float,
     entries: list[str],
 ) -> pd.DataFrame:
-    """The points of the entries, without the weights in between, which have a figure."""
+    """The points of the entries, without the interpolated weights, which have a figure."""
     spent = costs(comparison_rounds, hessian_vector_product)
     data = points(comparison_evaluation, runs, spent, server_rates)
     return data[data.entry.isin(entries)]

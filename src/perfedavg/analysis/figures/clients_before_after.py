@@ -108,9 +108,8 @@ def draw(
         sharey="row",
         sharex="row",
     )
-    jitter = np.random.default_rng(0).uniform(
-        -0.006, 0.006, (2, len(data))
-    )  # points of small test splits coincide
+    # Points of small test splits coincide.
+    jitter = np.random.default_rng(0).uniform(-0.006, 0.006, (2, len(data)))
     for i, name in enumerate(models):
         rows, color = data[data.model == name], SERIES[i % len(SERIES)][0]
         dx, dy = jitter[:, data.model == name]

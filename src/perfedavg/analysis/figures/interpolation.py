@@ -54,12 +54,12 @@ WEIGHTS = {"rest": "w = (1, λ, …, λ)", "powers": "w = (1, λ, λ², …)"}
 
 
 def asked(config: Any) -> bool:
-    """Where the algorithm comparison has weights in between."""
+    """Where the algorithm comparison interpolates weights."""
     return bool(config.studies.comparison and config.studies.comparison.interpolation)
 
 
 def settings(config: Any, interpolated: list[dict[str, Any]]) -> dict[str, Any]:
-    """The weights in between (``family, rate, entry``), K, and what a Hessian-vector product
+    """The interpolated weights (``family, rate, entry``), K, and what a Hessian-vector product
     costs."""
     block = config.studies.comparison
     return {
@@ -110,16 +110,16 @@ def draw(data: pd.DataFrame, server_rates: ServerRates, local_steps: int, caveat
             axis.plot(mean.index, mean, color=color, marker=marker, **large)
         below.axhline(0, color="0.6", linewidth=0.8, linestyle=":")
         for axis in (above, below):
-            for at in (0, 1):
-                axis.axvline(at, color="0.6", linewidth=0.8, linestyle=":")
+            for rate in (0, 1):
+                axis.axvline(rate, color="0.6", linewidth=0.8, linestyle=":")
         if rows.empty:
             say_empty(above)
         above.set_title(title, fontsize=9)
-        for at, height, name in ((0, 0.97, "FedSGD"), (1, 0.03, "FedAvg")):
+        for rate, height, name in ((0, 0.97, "FedSGD"), (1, 0.03, "FedAvg")):
             place = {"ha": "left", "va": "top" if height > 0.5 else "bottom"}
             above.annotate(
                 f" {name}",
-                (at, height),
+                (rate, height),
                 xycoords=("data", "axes fraction"),
                 fontsize=7,
                 color="0.35",

@@ -25,8 +25,8 @@ CAPTION = (
     "clients."
 )
 ROWS = (
-    "One row per (entry, basis): every entry of the algorithm comparison and the weights in "
-    "between, `rest.<λ>` for w = (1, λ, ..., λ) and `powers.<λ>` for w = (1, λ, λ², ...), at equal "
+    "One row per (entry, basis): every entry of the algorithm comparison and the interpolated "
+    "weights, `rest.<λ>` for w = (1, λ, ..., λ) and `powers.<λ>` for w = (1, λ, λ², ...), at equal "
     "rounds and at equal gradient evaluations, i.e. at the last evaluated round within the budget. "
     "The setting was chosen on validation clients: fewest diverged runs, then highest personalized "
     "accuracy."
@@ -179,7 +179,7 @@ def _to_target(
 
 
 def shown(table: pd.DataFrame, entries: list[str]) -> pd.DataFrame:
-    """The same table for people, without the weights in between, which have a figure."""
+    """The same table for people, without the interpolated weights, which have a figure."""
     table = table[table.entry.isin(entries)]
 
     def reached(row: pd.Series, model: str) -> str:

@@ -70,7 +70,7 @@ class Glyphs62(DataSet):
     seed: Natural = Field(0, description="seed of the generator")
     writers: Count = Field(280, description="number of writers, each one client")
     median_examples: int = Field(
-        52, ge=10, strict=True, description="median examples a writer, train and test together"
+        52, ge=10, strict=True, description="median examples per writer, train and test together"
     )
 
     kind = "images"
