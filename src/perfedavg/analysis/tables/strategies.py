@@ -31,8 +31,8 @@ CAPTION = (
 )
 ROWS = (
     "One row per way to personalize, all from the reference runs' last models and on the same "
-    "evaluation clients; the first is the config's own `personalization`, the others are its "
-    "`strategies`. All ways meet the same batches."
+    "evaluation clients; the first is `evaluation.fine_tuning`, the others are "
+    "`studies.strategies`. All ways meet the same batches."
 )
 CONTRACT = {
     "strategy": Column("str", "-", "way to personalize, as in `personalization/<run_id>.parquet`"),

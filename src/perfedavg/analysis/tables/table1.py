@@ -39,7 +39,8 @@ CAPTION = (
 )
 ROWS = (
     "One row per (M, E). Further columns `personalized_epoch<k>_mean`: accuracy after k fine-tune "
-    "epochs, for each of `personalization.shown_epochs`. Where the data are EMNIST-62, columns "
+    "epochs, for each of `evaluation.fine_tuning.shown_epochs`. Where the data are EMNIST-62, "
+    "columns "
     "`paper_<column>` hold the paper's values (`config/paper_targets.csv`) and "
     "`difference_initial`, `difference_personalized`, `difference_rounds_to_target_initial`, "
     "`difference_rounds_to_target_personalized` ours minus the paper's, empty where the paper has "
