@@ -1,6 +1,6 @@
 """Wall time of the default run at two states of the source, and where it goes.
 
-    python benchmarks/default_run.py v0.3.0
+    python benchmarks/default_run.py 7eb9bba
 
 runs `snakemake --cores all` on config/config.yaml of a git revision, then of the working tree, each
 in a fresh temporary folder, as often as --turns asks, in turns: the machine drifts, so only numbers

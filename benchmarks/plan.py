@@ -1,4 +1,4 @@
-"""What `snakemake plan` foretells against what the run then costs: `python -m benchmarks.plan`.
+"""What `snakemake plan` predicts against what the run then costs: `python -m benchmarks.plan`.
 
 Two variants of the tests' tiny experiment, one of short jobs, where start-up decides, and one of
 long jobs, each in a fresh copy: first the plan, then the run, on one core. Compared are

@@ -56,7 +56,7 @@ PERSONALIZATION_COLUMNS = {
     "strategy": (
         "-",
         "what was fine-tuned and how: `full` (all layers), `last layer` or `all but last layer`, "
-        "by SGD; with `, Adam` behind it, by Adam",
+        "by SGD; with `, Adam` after it, by Adam",
     ),
     "fine_tune_lr": ("-", "learning rate of fine-tuning"),
     "epoch": ("epochs", "fine-tune epochs done; 0 is the initial model"),

@@ -384,3 +384,11 @@ def test_generated_files_are_in_sync():
         "run `make schema`"
     )
     assert (ROOT / "config/README.md").read_text() == config_readme(), "run `make schema`"
+
+
+def test_a_misspelled_required_key_is_one_sentence():
+    config = change("training.rounds", None)
+    config["training"]["runds"] = 40
+    with pytest.raises(PerfedavgError) as error:
+        load_config(config)
+    assert str(error.value) == "Config key `training.runds` is unknown; did you mean `rounds`?"

@@ -38,7 +38,7 @@ RUNS = {
     "server_lr_factor": Column(
         "float? 0..", "-", "factor on the entry's server learning rates that the run tries"
     ),
-    "algorithm": Column("str", "-", "algorithm; of a schedule, its stages' joined by `+`"),
+    "algorithm": Column("str", "-", "algorithm; of a schedule, its phases' joined by `+`"),
     "stage": Column("int 1..", "-", "1, or 2 for a run that starts from another one's model"),
     "parent_run_id": Column(
         "str?",
@@ -48,14 +48,14 @@ RUNS = {
     ),
     "clients_per_round": Column("int? 1..", "clients", "M; not of baselines"),
     "local_epochs": Column(
-        "int? 1..", "epochs", "E, of a schedule its first stage's, as with all numbers here"
+        "int? 1..", "epochs", "E, of a schedule its first phase's, as with all numbers here"
     ),
     "local_steps": Column("int? 1..", "steps", "K"),
     "client_lr": Column("float? 0..", "-", "client learning rate β"),
     "server_optimizer": Column(
         "str",
         "-",
-        "`sgd`, `adam`, `yogi` or `adagrad`, of a schedule its stages' joined by `+`; `nesterov` "
+        "`sgd`, `adam`, `yogi` or `adagrad`, of a schedule its phases' joined by `+`; `nesterov` "
         "for centralized training",
     ),
     "server_lr": Column(
@@ -95,7 +95,7 @@ def write_runs_table(run_files: Iterable[str | Path], caveat: str, path: str | P
             }
             for later in run[
                 "then"
-            ]:  # a schedule: names in the order of its stages, numbers of its first
+            ]:  # a schedule: names in the order of its phases, numbers of its first
                 run["algorithm"] += f"+{later['algorithm']}"
                 run["server_optimizer"] += f"+{later['server']['optimizer']}"
         texts = {name: run.get(name) or "" for name in ("variant", "entry")}

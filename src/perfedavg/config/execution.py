@@ -21,5 +21,6 @@ class Execution(Block):
     pack: StrictBool = Field(
         True,
         description="runs share jobs, so start-up too: one job trains all of a seed and kind, one "
-        "evaluates all seeds; set false where a run takes longer than some minutes",
+        "evaluates all seeds (of the grid: one for each M); set false where a run takes longer "
+        "than some minutes",
     )

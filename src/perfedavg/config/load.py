@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from perfedavg.config.experiment import Config
-from perfedavg.config.messages import MOVED, sentence
+from perfedavg.config.messages import MOVED, meant, sentence
 from perfedavg.runtime.errors import PerfedavgError
 
 
@@ -32,7 +32,9 @@ def load_config(raw: dict[str, Any]) -> Config:
     ]
     # A list whose entries are wrong is also called too short; the entries' own errors say it.
     outer = {problem["loc"][:n] for problem in problems for n in range(len(problem["loc"]))}
-    shown = [p for p in problems if p["type"] != "too_short" or p["loc"] not in outer]
+    # A misspelled key is also called missing; the question whether it was meant says both.
+    said = {"too_short": outer, "missing": {meant(problem, Config) for problem in problems}}
+    shown = [p for p in problems if p["loc"] not in said.get(p["type"], ())]
     raise PerfedavgError("\n".join(sentence(problem, Config) for problem in moved or shown))
 
 

@@ -41,9 +41,9 @@ def sentence(problem: dict[str, Any], config: type[BaseModel]) -> str:
         return f"Config key `{path}` is now `{MOVED[path]}`; see config/README.md."
     if kind == "extra_forbidden":
         valid = _valid_keys(problem["loc"][:-1], config, set(tags))
-        near = get_close_matches(str(problem["loc"][-1]), valid, n=1, cutoff=0.5)
+        near = _nearest(problem["loc"][-1], valid)
         return f"Config key `{path}` is unknown; " + (
-            f"did you mean `{near[0]}`?" if near else f"valid keys here: {', '.join(valid)}."
+            f"did you mean `{near}`?" if near else f"valid keys here: {', '.join(valid)}."
         )
     if kind == "missing":
         return f"Config key `{path}` is missing; add it."
@@ -59,6 +59,20 @@ def sentence(problem: dict[str, Any], config: type[BaseModel]) -> str:
     if kind == "value_error" and isinstance(problem["input"], dict):
         return f"Config block `{path}` is impossible: {message}."
     return f"Config key `{path}` is {json.dumps(problem['input'], default=str)}, but {message}."
+
+
+def meant(problem: dict[str, Any], config: type[BaseModel]) -> tuple[str | int, ...] | None:
+    """The path of the key that an unknown key was probably meant to be."""
+    if problem["type"] != "extra_forbidden":
+        return None
+    *block, key = problem["loc"]
+    near = _nearest(key, _valid_keys(block, config, set(_tags(config.model_json_schema()))))
+    return (*block, near) if near else None
+
+
+def _nearest(key: str | int, valid: list[str]) -> str | None:
+    near = get_close_matches(str(key), valid, n=1, cutoff=0.5)
+    return near[0] if near else None
 
 
 _IN_PLAIN_WORDS = {

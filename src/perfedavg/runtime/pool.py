@@ -176,7 +176,11 @@ class _Worker:
             if code < 0
             else f"ended with exit code {code}"
         )
-        why = ", perhaps for lack of memory: try fewer `workers`" if code == -signal.SIGKILL else ""
+        why = (
+            ", perhaps for lack of memory: try fewer `execution.workers`"
+            if code == -signal.SIGKILL
+            else ""
+        )
         raise PerfedavgError(
             f"{name}: its worker process {how}{why}; the next start resumes what was saved."
         ) from None

@@ -34,10 +34,10 @@ ROWS = (
 _MEAN = "up to that round, whole cohort, mean over seeds"
 CONTRACT = {
     **{name: POINTS[name] for name in ("entry", "basis", "setting")},
-    "algorithm": Column("str", "-", "algorithm; of a schedule, its stages' joined by `+`"),
+    "algorithm": Column("str", "-", "algorithm; of a schedule, its phases' joined by `+`"),
     "server_optimizer": Column("str", "-", "its server optimizer; of a schedule likewise"),
     "server_lr": Column(
-        "float? 0..", "-", "its server learning rate, of a schedule the first stage's"
+        "float? 0..", "-", "its server learning rate, of a schedule the first phase's"
     ),
     "server_lr_factor": Column(
         "float? 0..", "-", "factor on the config's rate, which of those tried was chosen"
