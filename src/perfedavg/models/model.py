@@ -60,7 +60,7 @@ class Model:
     Attributes:
         shapes: name and shape of every parameter.
         features: stored examples ``[n, ...]`` to the tensor ``[n, ...]`` that ``logits`` takes;
-            called once a client.
+            called once per client.
         logits: (parameters, features ``[n, ...]``, dropout or None) to ``[n, classes]`` or ``[n,
             length, classes]``; with None dropout is off. It works under ``torch.func.vmap``, where
             the masks must be given.

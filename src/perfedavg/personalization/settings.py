@@ -30,16 +30,14 @@ class FineTuning(Block):
     @property
     def strategy(self) -> str:
         """Its name in tables: `full` is SGD on all layers."""
-        layers = {"all": "full", "last": "last layer", "all_but_last": "all but last layer"}[
-            self.layers
-        ]
-        return layers + (", Adam" if self.optimizer == "adam" else "")
+        names = {"all": "full", "last": "last layer", "all_but_last": "all but last layer"}
+        return names[self.layers] + (", Adam" if self.optimizer == "adam" else "")
 
 
 class Personalization(FineTuning):
     """Fine-tuning on a held-out client, accuracy and loss after every epoch."""
 
-    batch_size: Count = Field(20, description="examples a batch")
+    batch_size: Count = Field(20, description="examples per batch")
     epochs: Count = Field(
         10, description="fine-tune epochs; accuracy and loss are kept after each of 0..epochs"
     )
@@ -52,7 +50,7 @@ class LocalOnly(Block):
     """Every held-out client on its own: a fresh model trained on its own train data alone."""
 
     lr: Rate = Field(0.02, description="learning rate of SGD")
-    batch_size: Count = Field(20, description="examples a batch")
+    batch_size: Count = Field(20, description="examples per batch")
     epochs: Count = Field(
         50, description="epochs; how many to report is chosen on validation clients"
     )

@@ -17,11 +17,11 @@ class Centralized(Block):
     """A model trained on the pooled train data of the training clients, by SGD with Nesterov
     momentum.
 
-    It is looked at twice: at its best on validation clients, and stopped at the pass whose initial
+    It is evaluated twice: at its best on validation clients, and stopped at the pass whose initial
     accuracy on validation clients is nearest to the reference FedAvg model's."""
 
     passes: Count = Field(description="passes over the pooled data")
-    batch_size: Count = Field(100, description="examples a batch (inferred)")
+    batch_size: Count = Field(100, description="examples per batch (inferred)")
     lr: Rate = Field(0.01, description="learning rate (inferred)")
     momentum: Momentum = Field(0.9, description="Nesterov momentum (inferred)")
     decay: Annotated[float, Field(gt=0, le=1)] = Field(
