@@ -149,8 +149,8 @@ def torch_device(backend: Backend) -> torch.device:
     """
     if backend.device == "cuda" and not torch.cuda.is_available():
         raise PerfedavgError(
-            "Config key `execution.backend.device` is cuda, but torch finds no GPU on this machine; "
-            "set it to cpu, or use a machine with a GPU and a CUDA build of torch."
+            "Config key `execution.backend.device` is cuda, but torch finds no GPU on this "
+            "machine; set it to cpu, or use a machine with a GPU and a CUDA build of torch."
         )
     return torch.device(backend.device)
 
