@@ -7,17 +7,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 Count = Annotated[int, Field(gt=0, strict=True)]
-
-
 Natural = Annotated[int, Field(ge=0, strict=True)]
-
-
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
 Momentum = Annotated[float, Field(ge=0, lt=1)]
-
-
 Weight = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 
 

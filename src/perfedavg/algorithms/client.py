@@ -50,12 +50,12 @@ def client_update(
         ValueError: not as many weights as batches.
     """
     local, last = trainable_copy(parameters), len(batches) - 1
-    # If it is the whole walk, the delta is where the walk has led.
+    # With all weights 1 the delta is where the walk has led.
     whole_walk = last > 0 and all(weight == 1 for weight in weights)
     delta = [] if whole_walk else [torch.zeros_like(p) for p in parameters]
     losses, walk = [], []
-    for position, (weight, batch) in enumerate(zip(weights, batches, strict=True)):
-        if jacobian != "none" and position < last:  # the last gradient is taken where the walk ends
+    for step, (weight, batch) in enumerate(zip(weights, batches, strict=True)):
+        if jacobian != "none" and step < last:  # the last gradient is taken where the walk ends
             walk.append((trainable_copy(local), batch, dropout and dropout.clone_state()))
         gradient, loss = batch_gradient(model, local, examples, batch, dropout)
         with torch.no_grad():
@@ -63,16 +63,15 @@ def client_update(
                 torch._foreach_add_(gradient, term(local, parameters))
             if weight and not whole_walk:
                 torch._foreach_add_(delta, gradient, alpha=lr * weight)
-            if position < last or whole_walk:
+            if step < last or whole_walk:
                 torch._foreach_add_(local, gradient, alpha=-lr)
         losses.append(loss)
     if whole_walk:
         delta = [p.detach() - theta.detach() for p, theta in zip(parameters, local, strict=True)]
     outer = delta
     for theta, batch, draws in reversed(walk):
-        product = hessian_vector_product(
-            model, theta, examples, batch, delta if jacobian == "product" else outer, draws
-        )
+        vector = delta if jacobian == "product" else outer
+        product = hessian_vector_product(model, theta, examples, batch, vector, draws)
         delta = [d - lr * h for d, h in zip(delta, product, strict=True)]
     sizes = np.array([len(batch) for batch in batches])
     return ClientUpdate(

@@ -109,9 +109,8 @@ class FederatedRun:
         """
         server = self.spec.server
         if parent is None:
-            parameters = self.model.init(
-                torch_stream(StreamKey(self.spec.seed, INITIAL_PARAMETERS))
-            )
+            key = StreamKey(self.spec.seed, INITIAL_PARAMETERS)
+            parameters = self.model.init(torch_stream(key))
             return ServerState(parameters, server.init(parameters))
         if self.spec.keeps_server_state:
             return parent
@@ -193,11 +192,9 @@ def local_walk(
 
 
 def average(updates: Sequence[ClientUpdate], by: Averaging) -> Parameters:
-    """The mean of the deltas, by number of train examples or equally weighted, summed in the order
+    """The mean of the deltas, weighted by number of train examples or equally, summed in the order
     given."""
-    counts = np.array(
-        [update.num_examples if by == "examples" else 1 for update in updates], dtype=np.float64
-    )
+    counts = np.array([u.num_examples if by == "examples" else 1 for u in updates], np.float64)
     mean = [torch.zeros_like(d) for d in updates[0].delta]
     for update, share in zip(updates, (counts / counts.sum()).tolist(), strict=True):
         torch._foreach_add_(mean, update.delta, alpha=share)

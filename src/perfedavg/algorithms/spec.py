@@ -159,8 +159,8 @@ class RunSpec(Phase):
         starts = [self.parent_rounds + 1, *(later.first_round for later in self.then)]
         if any(first >= second for first, second in pairwise([*starts, self.rounds + 1])):
             raise ValueError(
-                "the phases' first rounds must increase, from the run's first one to its last at "
-                "most"
+                "the phases' first rounds must increase, "
+                "from the run's first one to its last at most"
             )
         return self
 
@@ -175,9 +175,7 @@ class RunSpec(Phase):
 
     @property
     def found_modules(self) -> list[str]:
-        """The modules that the run's numbers come from and that are found by their names."""
-        servers = [
-            f"perfedavg.algorithms.servers.{phase.server.optimizer}" for phase in self.phases
-        ]
+        """The modules that the run's results come from and that are found by their names."""
+        servers = [f"perfedavg.algorithms.servers.{p.server.optimizer}" for p in self.phases]
         added = [family.MODULES.get(phase.algorithm) for phase in self.phases]
         return [f"perfedavg.models.{self.model}", *servers, *filter(None, added)]

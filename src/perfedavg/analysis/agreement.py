@@ -48,63 +48,38 @@ def agreement(ours: dict[str, list[pd.Series]], independent: pd.DataFrame) -> pd
             tolerance = TOLERANCE_EARLY if early else TOLERANCE
             compared = (expected, len(theirs), mean, len(means), mean - expected, tolerance)
             rows.append((model, trained, epoch, *compared))
-    columns = [
-        "model",
-        "trained",
-        "fine-tune epoch",
-        "independent",
-        "its seeds",
-        "ours",
-        "our seeds",
-        "difference",
-        "tolerance",
-    ]
+    columns = ["model", "trained", "fine-tune epoch", "independent", "its seeds", "ours"]
+    columns += ["our seeds", "difference", "tolerance"]
     table = pd.DataFrame(rows, columns=columns)
-    return table.assign(
-        agrees=(table.difference.abs() <= table.tolerance).map({True: "yes", False: "NO"})
-    )
+    agrees = table.difference.abs() <= table.tolerance
+    return table.assign(agrees=agrees.map({True: "yes", False: "NO"}))
 
 
 def load(results: Path) -> dict[str, list[pd.Series]]:
     """Our side of the comparison: FedAvg (M = 20, E = 5), its stage 2 with Adam, and the
     centralized curve."""
     runs = read_runs_table(results / "runs.csv")
-    fedavg = runs[
-        (runs.clients_per_round == 20) & (runs.local_epochs == 5) & (runs.study == "grid")
-    ]
-    adam = runs[
-        (runs.study == "stage2")
-        & (runs.algorithm == "reptile")
-        & (runs.server_optimizer == "adam")
-        & (runs.server_lr == 1e-3)
-    ]
-    ours = {
-        name: [held_out_means(_rows(results, run_id)) for run_id in runs_of_model.run_id]
-        for name, runs_of_model in (("FedAvg", fedavg), ("Reptile/Adam", adam))
-    }
-    ours["centralized"] = []
+    grid, stage2 = runs[runs.study == "grid"], runs[runs.study == "stage2"]
+    fedavg = grid[(grid.clients_per_round == 20) & (grid.local_epochs == 5)]
+    reptile = stage2[stage2.algorithm == "reptile"]
+    adam = reptile[(reptile.server_optimizer == "adam") & (reptile.server_lr == 1e-3)]
+    ours: dict[str, list[pd.Series]] = {"centralized": []}
+    for name, runs_of_model in (("FedAvg", fedavg), ("Reptile/Adam", adam)):
+        ours[name] = [held_out_means(_rows(results, run_id)) for run_id in runs_of_model.run_id]
     best = runs[(runs.algorithm == "centralized") & (runs.variant == "best")]
     for run_id, seed in sorted(zip(best.run_id, best.seed, strict=True), key=lambda run: run[1]):
         rows = _rows(results, run_id)
-        evaluation = (
-            rows[(rows.client_group == "evaluation") & (rows.epoch == 0)]
-            .groupby("round")
-            .accuracy.agg(["mean", "size"])
-        )
-        validation = (
-            pd.read_parquet(results / f"runs/centralized-s{seed}/passes.parquet")
-            .set_index("pass")
-            .validation_accuracy
-        )
+        before = rows[(rows.client_group == "evaluation") & (rows.epoch == 0)]
+        evaluation = before.groupby("round").accuracy.agg(["mean", "size"])
+        passes = pd.read_parquet(results / f"runs/centralized-s{seed}/passes.parquet")
+        validation = passes.set_index("pass").validation_accuracy
         n = rows[rows.client_group == "validation"].client_id.nunique()
-        initial = (evaluation["mean"] * evaluation["size"] + validation * n) / (
-            evaluation["size"] + n
-        )
-        personalized = held_out_means(rows)
+        total = evaluation["mean"] * evaluation["size"] + validation * n
+        initial = total / (evaluation["size"] + n)
         initial.index = pd.MultiIndex.from_product([initial.index, [0]])
-        ours["centralized"].append(
-            pd.concat([initial, personalized[personalized.index.get_level_values(1) > 0]])
-        )
+        personalized = held_out_means(rows)
+        personalized = personalized[personalized.index.get_level_values(1) > 0]
+        ours["centralized"].append(pd.concat([initial, personalized]))
     return ours
 
 
@@ -117,19 +92,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description="Compare a run of config/emnist62-small.yaml with an independent one."
     )
-    parser.add_argument(
-        "results",
-        type=Path,
-        help="results folder of the experiment, such as results/emnist62-small",
-    )
-    parser.add_argument(
-        "--independent", type=Path, default=Path("docs/results/independent_run.csv")
-    )
+    parser.add_argument("results", type=Path, help="folder, such as results/emnist62-small")
+    independent = Path("docs/results/independent_run.csv")
+    parser.add_argument("--independent", type=Path, default=independent)
     arguments = parser.parse_args()
     table = agreement(load(arguments.results), pd.read_csv(arguments.independent))
-    print(
-        table.to_markdown(index=False, floatfmt=["", "", "", ".4f", "", ".4f", "", "+.4f", "g", ""])
-    )
+    formats = ["", "", "", ".4f", "", ".4f", "", "+.4f", "g", ""]
+    print(table.to_markdown(index=False, floatfmt=formats))
     raise SystemExit(0 if (table.agrees == "yes").all() else 1)
 
 

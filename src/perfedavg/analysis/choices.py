@@ -99,21 +99,16 @@ class ServerRates:
     def save(self, path: str | Path) -> None:
         """Write the file."""
         values = asdict(self)
-        values["entries"] = {
-            name: {"rounds": entry["rounds"], **entry["chosen"]}
-            for name, entry in values["entries"].items()
-        }
+        for name, entry in values["entries"].items():
+            values["entries"][name] = {"rounds": entry["rounds"], **entry["chosen"]}
         write_json(path, {"selected_on": f"{VALIDATION} clients", **values})
 
     @classmethod
     def load(cls, path: str | Path) -> ServerRates:
         """Read the file."""
         values = read_json(path)
-        entries = {
-            name: EntryRates(
-                entry["rounds"],
-                {basis: RateChoice(**entry[basis]) if entry[basis] else None for basis in BASES},
-            )
-            for name, entry in values["entries"].items()
-        }
+        entries = {}
+        for name, entry in values["entries"].items():
+            chosen = {b: RateChoice(**entry[b]) if entry[b] else None for b in BASES}
+            entries[name] = EntryRates(entry["rounds"], chosen)
         return cls(values["rounds"], values["budget"], entries)

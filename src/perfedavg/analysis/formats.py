@@ -29,31 +29,27 @@ def make(module: ModuleType, values: Mapping[str, Any], base: str | Path) -> Non
     if caveat:
         caption += f" **{caveat}**"
     write_table(module.CONTRACT, table, base.with_suffix(".csv"))
-    write_text(
-        base.with_suffix(".md"),
-        f"{caption}\n\n{shown.to_markdown(index=False, disable_numparse=True)}\n",
-    )
-    latex = shown.map(_escape).rename(columns=_escape).style.hide(axis="index")
-    plain = _escape(caption.replace("**", ""))
-    write_text(
-        base.with_suffix(".tex"),
-        latex.to_latex(hrules=True, caption=plain, label=f"tab:{base.name}", position="t"),
-    )
+    markdown = shown.to_markdown(index=False, disable_numparse=True)
+    write_text(base.with_suffix(".md"), f"{caption}\n\n{markdown}\n")
+    styled = shown.map(_escape).rename(columns=_escape).style.hide(axis="index")
+    plain, label = _escape(caption.replace("**", "")), f"tab:{base.name}"
+    latex = styled.to_latex(hrules=True, caption=plain, label=label, position="t")
+    write_text(base.with_suffix(".tex"), latex)
 
 
 def _escape(value: object) -> str:
-    return (
-        str(value).replace("%", r"\%").replace("_", r"\_").replace("&", r"\&").replace("#", r"\#")
-    )
+    text = str(value)
+    for special in "%_&#":
+        text = text.replace(special, f"\\{special}")
+    return text
 
 
 def accuracy_in_words(row: pd.Series, name: str) -> str:
     """``mean (std)`` of the initial or the personalized model."""
-    if pd.isna(row[f"{name}_mean"]):
+    mean, std = row[f"{name}_mean"], row[f"{name}_std"]
+    if pd.isna(mean):
         return "diverged" if row.num_diverged else ""
-    return f"{row[f'{name}_mean']:.4f}" + (
-        "" if pd.isna(row[f"{name}_std"]) else f" ({row[f'{name}_std']:.4f})"
-    )
+    return f"{mean:.4f}" + ("" if pd.isna(std) else f" ({std:.4f})")
 
 
 def number_in_words(value: float, form: str = ".4f") -> str:

@@ -42,24 +42,18 @@ def points(
         compared = evaluation[evaluation["round"] == evaluation.run_id.map(rounds)]
         means = mean_over_clients(compared).set_index("run_id")
         before, after = means[means.epoch == 0], means[means.epoch == choice.selected_epoch]
-        frame = pd.DataFrame(
-            {INITIAL: before.accuracy, PERSONALIZED: after.accuracy, "round": before["round"]}
-        )
-        frame = frame.assign(
-            num_clients=before.num_clients, epoch=choice.selected_epoch
-        ).reset_index()
-        frames.append(
-            frame.assign(
-                entry=entry, basis=basis, setting=choice.setting, seed=frame.run_id.map(seeds)
-            )
-        )
+        columns = {INITIAL: before.accuracy, PERSONALIZED: after.accuracy}
+        columns |= {"round": before["round"], "num_clients": before.num_clients}
+        frame = pd.DataFrame(columns).assign(epoch=choice.selected_epoch).reset_index()
+        chosen = {"entry": entry, "basis": basis, "setting": choice.setting}
+        frames.append(frame.assign(**chosen, seed=frame.run_id.map(seeds)))
     return pd.concat(frames, ignore_index=True).assign(caveat=runs.caveat.iloc[0])[list(POINTS)]
 
 
 def choice_rounds(
     runs: pd.DataFrame, costs: pd.DataFrame, rates: ServerRates, entry: str, basis: str
 ) -> dict[str, int]:
-    """By run of the setting chosen for an entry on a basis, the round at which it is compared."""
+    """The round at which each run of the setting chosen for an entry on a basis is compared."""
     chosen = rates.entries[entry]
     run_ids = list(runs.run_id[runs.setting == chosen.chosen[basis].setting])
     return rounds_compared(run_ids, costs, basis, rates.rounds, rates.budget, chosen.rounds)

@@ -63,11 +63,8 @@ class Product:
     @property
     def inputs(self) -> list[str]:
         """The names of the inputs that it reads."""
-        functions = [
-            getattr(self.module, name)
-            for name in ("compute", "shown", "caption", "draw")
-            if hasattr(self.module, name)
-        ]
+        kinds = ("compute", "shown", "caption", "draw")
+        functions = [getattr(self.module, kind) for kind in kinds if hasattr(self.module, kind)]
         asked = {name for function in functions for name in inspect.signature(function).parameters}
         return [name for name in INPUTS if name in asked]
 

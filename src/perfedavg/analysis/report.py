@@ -28,12 +28,10 @@ def write_report(path: Path, products: list[dict[str, Any]]) -> None:
     diverged = runs.status.str.startswith("diverged")
     times = job_times(results / "logs")
     startup, work = times.startup_seconds.sum(), times.work_seconds.sum()
-    shown = [
-        product | (_shown(results / f"tables/{product['name']}.md"))
-        if product["kind"] == "table"
-        else product
-        for product in products
-    ]
+    shown = []
+    for product in products:
+        table = f"tables/{product['name']}.md"
+        shown.append(product | (_shown(results / table) if product["kind"] == "table" else {}))
     environment = Environment(
         loader=PackageLoader("perfedavg", "analysis"),
         autoescape=select_autoescape(["j2", "html"]),

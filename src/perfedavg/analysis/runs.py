@@ -32,8 +32,8 @@ RUNS = {
     "entry": Column(
         "str",
         "-",
-        "name in the algorithm comparison; `rest.<λ>` and `powers.<λ>` are interpolated weights; "
-        "may be empty",
+        "name in the algorithm comparison; `rest.<λ>` and `powers.<λ>` are its interpolation; may "
+        "be empty",
     ),
     "server_lr_factor": Column(
         "float? 0..", "-", "factor on the entry's server learning rates that the run tries"
@@ -87,15 +87,10 @@ def write_runs_table(run_files: Iterable[str | Path], caveat: str, path: str | P
     for file in run_files:
         run = read_json(file)
         if "server" in run:
-            client, server = run["client"], run["server"]
-            run |= {
-                "client_lr": client["lr"],
-                "server_optimizer": server["optimizer"],
-                "server_lr": server["lr"],
-            }
-            for later in run[
-                "then"
-            ]:  # a schedule: names in the order of its phases, numbers of its first
+            run["client_lr"] = run["client"]["lr"]
+            run |= {f"server_{key}": run["server"][key] for key in ("optimizer", "lr")}
+            # Of a schedule, the names in the order of its stages and the values of its first.
+            for later in run["then"]:
                 run["algorithm"] += f"+{later['algorithm']}"
                 run["server_optimizer"] += f"+{later['server']['optimizer']}"
         texts = {name: run.get(name) or "" for name in ("variant", "entry")}
@@ -106,6 +101,11 @@ def write_runs_table(run_files: Iterable[str | Path], caveat: str, path: str | P
 def read_runs_table(path: str | Path) -> pd.DataFrame:
     """Read ``runs.csv``."""
     return read_table(RUNS, path)
+
+
+def local_work(table: pd.DataFrame) -> tuple[str, str]:
+    """The column that holds a grid's amounts of local work, and the paper's letter for it."""
+    return ("local_epochs", "E") if table.local_epochs.notna().all() else ("local_steps", "K")
 
 
 def stage1(runs: pd.DataFrame) -> pd.DataFrame:

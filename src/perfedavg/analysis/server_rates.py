@@ -21,19 +21,12 @@ def costs(rounds: pd.DataFrame, hessian_vector_product: float) -> pd.DataFrame:
         rounds: rows of ``rounds.parquet`` of all runs.
         hessian_vector_product: gradient evaluations that one counts as.
     """
-    rounds = (
-        rounds.assign(bytes=rounds.bytes_up + rounds.bytes_down)
-        .sort_values(["run_id", "round"])
-        .set_index(["run_id", "round"])
-    )
-    summed = (
-        rounds[["gradient_evaluations", "hessian_vector_products", "bytes"]]
-        .groupby(level="run_id")
-        .cumsum()
-    )
-    return summed.assign(
-        cost=summed.gradient_evaluations + hessian_vector_product * summed.hessian_vector_products
-    )
+    keys = ["run_id", "round"]
+    rounds = rounds.assign(bytes=rounds.bytes_up + rounds.bytes_down).sort_values(keys)
+    spent = rounds.set_index(keys)[["gradient_evaluations", "hessian_vector_products", "bytes"]]
+    summed = spent.groupby(level="run_id").cumsum()
+    products = hessian_vector_product * summed.hessian_vector_products
+    return summed.assign(cost=summed.gradient_evaluations + products)
 
 
 def rounds_compared(
@@ -76,8 +69,8 @@ def choose_rates(
         validation: ``personalization`` rows of validation clients.
         costs: of :func:`costs`.
         runs: columns ``run_id, setting, entry`` of the comparison runs.
-        compared_rounds: by entry, the rounds at which it may be compared; validation
-            clients were evaluated in them.
+        compared_rounds: by entry, the rounds at which it may be compared; validation clients were
+            evaluated in them.
         budget: gradient evaluations per run in the comparison at equal ones.
 
     Raises:

@@ -31,14 +31,9 @@ def ways_as_settings(
     rows = pd.concat([ordinary_rows, strategy_rows], ignore_index=True)
     rows = rows[rows.run_id.isin(references.run_id)]
     rows = rows.assign(run_id=rows.strategy + ", " + rows.run_id)
-    of_ways = pd.concat(
-        [
-            references.assign(
-                run_id=f"{way['strategy']}, " + references.run_id, setting=way["strategy"]
-            )
-            for way in ways
-        ],
-        ignore_index=True,
-    )
+    frames = []
+    for name in (way["strategy"] for way in ways):
+        frames.append(references.assign(run_id=f"{name}, " + references.run_id, setting=name))
+    of_ways = pd.concat(frames, ignore_index=True)
     selection = select(rows[rows.client_group == VALIDATION], of_ways, {})
     return rows[rows.client_group == EVALUATION], of_ways, selection

@@ -32,12 +32,9 @@ def initial_and_personalized(
     runs = runs.assign(selected_epoch=runs.setting.map(selection.epochs))
     means = mean_over_clients(evaluation).merge(runs, on="run_id")
     initial = means[means.epoch == 0].assign(model=INITIAL)
-    personalized = means[(means.epoch > 0) & (means.epoch == means.selected_epoch)].assign(
-        model=PERSONALIZED
-    )
-    return pd.concat([initial, personalized]).sort_values(
-        ["run_id", "round", "model"], ignore_index=True
-    )
+    after = means[(means.epoch > 0) & (means.epoch == means.selected_epoch)]
+    both = pd.concat([initial, after.assign(model=PERSONALIZED)])
+    return both.sort_values(["run_id", "round", "model"], ignore_index=True)
 
 
 def rounds_to_target(curve: pd.DataFrame, target: float) -> float:

@@ -36,8 +36,8 @@ class Comparison(Block):
 
     clients_per_round: Count = Field(description="M")
     rounds: Count = Field(
-        description="rounds of the comparison at equal rounds; where gradients are "
-        "cheaper, an entry is trained for more"
+        description="rounds of the comparison at equal rounds; where gradients are cheaper, an "
+        "entry is trained for more"
     )
     local_steps: Count = Field(description="K, of every phase that gives no other amount of work")
     client: ClientTraining | None = Field(
@@ -59,8 +59,8 @@ class Comparison(Block):
     )
     interpolation: tuple[Lambda, ...] = Field(
         (),
-        description="values of λ for w = (1, λ, ..., λ) and w_j = λ^(j-1), K gradients; 0 "
-        "is FedSGD, 1 FedAvg of K steps",
+        description="values of λ for w = (1, λ, ..., λ) and w_j = λ^(j-1), K gradients; 0 is "
+        "FedSGD, 1 FedAvg of K steps",
     )
     every: Count = Field(description="rounds between two evaluations")
     hessian_vector_product: Rate = Field(

@@ -46,32 +46,19 @@ def _rows(
 ) -> list[tuple[str, str, str, str]]:
     rows = []
     for key, field in block["properties"].items():
-        path = f"{prefix}{key}"
+        path, meaning = f"{prefix}{key}", field.get("description", "")
+        default = f"`{json.dumps(field.get('default'))}`"
         options = [field, *field.get("oneOf", []), *field.get("anyOf", [])]
         blocks = [o["$ref"].split("/")[-1] for o in options if "$ref" in o]
-        if blocks:
-            if {"type": "null"} in options:
-                rows.append(
-                    (
-                        f"`{path}`",
-                        "block or null",
-                        f"`{json.dumps(field.get('default'))}`",
-                        field.get("description", ""),
-                    )
-                )
-            for name in blocks:
-                choice = f" ({name.removeprefix('Server').lower()})" if len(blocks) > 1 else ""
-                rows += [
-                    (p + choice, *rest)
-                    for p, *rest in _rows(definitions[name], definitions, f"{path}.")
-                ]
-            continue
-        default = (
-            "required"
-            if key in block.get("required", [])
-            else f"`{json.dumps(field.get('default'))}`"
-        )
-        rows.append((f"`{path}`", _type(field), default, field.get("description", "")))
+        if not blocks:
+            default = "required" if key in block.get("required", []) else default
+            rows.append((f"`{path}`", _type(field), default, meaning))
+        elif {"type": "null"} in options:
+            rows.append((f"`{path}`", "block or null", default, meaning))
+        for name in blocks:
+            choice = f" ({name.removeprefix('Server').lower()})" if len(blocks) > 1 else ""
+            inner = _rows(definitions[name], definitions, f"{path}.")
+            rows += [(p + choice, *rest) for p, *rest in inner]
     return rows
 
 

@@ -59,17 +59,13 @@ class Config(Block):
             )
         no_repeats(self.seeds, "seeds")
         strategies = (self.evaluation.fine_tuning, *self.studies.strategies)
-        no_repeats(
-            tuple(way.strategy for way in strategies),
-            "studies.strategies (with `evaluation.fine_tuning`)",
-        )
+        names = tuple(way.strategy for way in strategies)
+        no_repeats(names, "studies.strategies (with `evaluation.fine_tuning`)")
         self._check_clients()
         self._check_rounds()
         reference, grid = self.studies.reference, self.training
-        if (
-            reference.clients_per_round not in grid.clients_per_round
-            or reference.local_work not in grid.amounts
-        ):
+        in_grid = reference.clients_per_round in grid.clients_per_round
+        if not in_grid or reference.local_work not in grid.amounts:
             raise ValueError(
                 "studies.reference: its clients_per_round and local_work must be values of the "
                 "grid in `training`"
@@ -92,17 +88,17 @@ class Config(Block):
         if isinstance(self.data, Archive):  # its clients are counted when it is read
             return
         clients = self.data.size.clients
-        held_out = split.training_clients + split.validation_clients
-        if held_out >= clients:
+        evaluation_clients = clients - split.training_clients - split.validation_clients
+        if evaluation_clients <= 0:
             raise ValueError(
                 f"split: {split.training_clients} training + {split.validation_clients} "
                 f"validation clients leave no evaluation client of {self.data.dataset}'s {clients}"
             )
         intermediate = self.evaluation.intermediate_clients or 0
-        if intermediate > clients - held_out:
+        if intermediate > evaluation_clients:
             raise ValueError(
                 f"evaluation.intermediate_clients: {intermediate} clients, but there are only "
-                f"{clients - held_out} evaluation clients"
+                f"{evaluation_clients} evaluation clients"
             )
 
     def _check_rounds(self) -> None:

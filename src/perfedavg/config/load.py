@@ -14,7 +14,7 @@ from perfedavg.runtime.errors import PerfedavgError
 
 
 def load_config(raw: dict[str, Any]) -> Config:
-    """Validate a parsed config file.
+    """The experiment that a parsed config file describes.
 
     Raises:
         PerfedavgError: one sentence per problem, each with the path of its key and, for a typo,
@@ -25,11 +25,8 @@ def load_config(raw: dict[str, Any]) -> Config:
         return Config.model_validate(values)
     except ValidationError as error:
         problems = error.errors()
-    moved = [
-        p
-        for p in problems
-        if p["type"] == "extra_forbidden" and ".".join(map(str, p["loc"])) in MOVED
-    ]
+    unknown = [p for p in problems if p["type"] == "extra_forbidden"]
+    moved = [p for p in unknown if ".".join(map(str, p["loc"])) in MOVED]
     # A list whose entries are wrong is also called too short; the entries' own errors say it.
     outer = {problem["loc"][:n] for problem in problems for n in range(len(problem["loc"]))}
     # A misspelled key is also called missing; the question whether it was meant says both.
@@ -55,7 +52,7 @@ def _typed(value: Any) -> Any:
 
 
 def json_schema() -> str:
-    """The JSON schema of a config file, as text: a line per block."""
+    """The JSON schema of a config file, as text: one line per block."""
     schema = Config.model_json_schema()
     blocks = ",\n".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in schema.pop("$defs").items())
     return json.dumps(schema)[:-1] + f', "$defs": {{\n{blocks}\n}}}}\n'

@@ -40,13 +40,10 @@ class Studies(Block):
 
     @model_validator(mode="after")
     def _check(self) -> Studies:
-        if (
-            self.stage2
-            and self.stage2.controls
-            and self.stage2.control_work >= self.reference.local_work
-        ):
+        stage2, work = self.stage2, self.reference.local_work
+        if stage2 and stage2.controls and stage2.control_work >= work:
             raise ValueError(
-                f"stage2.control_work ({self.stage2.control_work}) must be below "
-                f"reference.local_work ({self.reference.local_work})"
+                f"stage2.control_work ({stage2.control_work}) must be below "
+                f"reference.local_work ({work})"
             )
         return self

@@ -16,7 +16,8 @@ from perfedavg.randomness import PERMUTED_WRITERS, StreamKey, stream
 
 DATA_CARD = {"quantity": "str", "value": "float", "unit": "str", "caveat": "str"}
 
-CARD_CLIENTS = 500  # clients measured at the most, so that a card of a million clients stays cheap
+CARD_CLIENTS = 500  # clients measured at most, so that a card of a million clients stays cheap
+_QUANTILES = "smallest", "5 % quantile", "median", "95 % quantile", "largest"
 
 
 def ink_and_slant(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -41,37 +42,21 @@ def share_explained(values: np.ndarray, labels: np.ndarray, writers: np.ndarray)
 
 def data_card(store: ClientStore, groups: pd.DataFrame) -> pd.DataFrame:
     """Table ``data_card``: columns ``quantity, value, unit``. ``groups`` is the client split."""
-    train, test = (store.column(f"num_{part}").astype(np.int64) for part in ("train", "test"))
+    train, test = (store.column(name).astype(np.int64) for name in ("num_train", "num_test"))
     labels = store.label_counts()  # small integers, summed as large ones
     rows: list[tuple[str, float, str]] = [("clients", len(store), "clients")]
-    rows += [
-        (f"{name} clients", n, "clients")
-        for name, n in groups.client_group.value_counts(sort=False).items()
-    ]
+    for name, n in groups.client_group.value_counts(sort=False).items():
+        rows.append((f"{name} clients", n, "clients"))
     rows += [("train examples", train.sum(), "examples"), ("test examples", test.sum(), "examples")]
     for name, sizes in (("train", train), ("test", test)):
-        for what, q in (
-            ("smallest", 0),
-            ("5 % quantile", 0.05),
-            ("median", 0.5),
-            ("95 % quantile", 0.95),
-            ("largest", 1),
-        ):
-            rows.append(
-                (f"{name} examples a client, {what}", float(np.quantile(sizes, q)), "examples")
-            )
+        for what, q in zip(_QUANTILES, (0, 0.05, 0.5, 0.95, 1), strict=True):
+            size = float(np.quantile(sizes, q))
+            rows.append((f"{name} examples a client, {what}", size, "examples"))
     rows.append(("classes", store.num_classes, "classes"))
-    rows.append(
-        ("classes a client holds, median", float(np.median((labels > 0).sum(1))), "classes")
-    )
-    rows.append(
-        (
-            "share of the most frequent class",
-            labels.sum(0).max() / labels.sum(),
-            "share of train examples",
-        )
-    )
-
+    held = float(np.median((labels > 0).sum(1)))
+    rows.append(("classes a client holds, median", held, "classes"))
+    largest = labels.sum(0).max() / labels.sum()
+    rows.append(("share of the most frequent class", largest, "share of train examples"))
     if _data_set(store).kind == "images":
         rows += _explained_by_writers(store)
     return pd.DataFrame(rows, columns=["quantity", "value", "unit"])
@@ -83,20 +68,13 @@ def _data_set(store: ClientStore) -> type[DataSet]:
 
 def _explained_by_writers(store: ClientStore) -> list[tuple[str, float, str]]:
     rows, clients = [], [store.client(i) for i in range(min(len(store), CARD_CLIENTS))]
-    images, y = (
-        np.concatenate([getattr(c, part) for c in clients]) for part in ("train_x", "train_y")
-    )
+    images, y = (np.concatenate([getattr(c, x) for c in clients]) for x in ("train_x", "train_y"))
     writers = np.repeat(np.arange(len(clients)), [len(c.train_y) for c in clients])
     permuted = stream(StreamKey(0, PERMUTED_WRITERS)).permutation(writers)
     for name, values in zip(("ink", "slant"), ink_and_slant(images), strict=True):
         for who, ids in (("writer", writers), ("permuted writer", permuted)):
-            rows.append(
-                (
-                    f"{name}: share explained by the {who}",
-                    share_explained(values, y, ids),
-                    "share of within-class variance",
-                )
-            )
+            share, unit = share_explained(values, y, ids), "share of within-class variance"
+            rows.append((f"{name}: share explained by the {who}", share, unit))
     return rows
 
 
@@ -104,7 +82,7 @@ def examples_shown(
     store: ClientStore, clients: int = 12, examples: int = 24
 ) -> np.ndarray | list[str]:
     """Train examples of clients spread over the store: the first ``examples`` images of each, in
-    [0, 1], ``[clients, examples, h, w]``, white where a client has fewer; of tokens a line per
+    [0, 1], ``[clients, examples, h, w]``, white where a client has fewer; of tokens one line per
     client, its first example."""
     data, chosen = _data_set(store), np.linspace(0, len(store) - 1, clients).astype(int)
     shown = [store.client(int(index)).train_x[:examples] for index in chosen]

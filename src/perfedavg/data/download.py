@@ -88,9 +88,8 @@ def fetch(urls: Sequence[str], sha256: str, path: str | Path) -> None:
             return
         problems.append(f"{url}: {problem}")
     raise PerfedavgError(
-        f"{path.name} could not be downloaded ({'; '.join(problems)}). Try again later, or "
-        f"name a copy: "
-        "--config 'data={archive: PATH_OR_URL, sha256: HASH}'."
+        f"{path.name} could not be downloaded ({'; '.join(problems)}). Try again later, or name a "
+        "copy: --config 'data={archive: PATH_OR_URL, sha256: HASH}'."
     )
 
 
@@ -123,16 +122,15 @@ def copy(source: str | Path, sha256: str, path: str | Path) -> None:
         PerfedavgError: it does not exist or has another checksum.
     """
     try:
-        sha256_found = sha256_of(source)
+        actual = sha256_of(source)
     except OSError as error:
         raise PerfedavgError(
             f"The archive {source} (data.archive) cannot be read: {error.strerror}."
         ) from error
-    if sha256_found != sha256:
+    if actual != sha256:
         raise PerfedavgError(
-            f"The archive {source} has sha256 {sha256_found}, but {sha256} is expected: it is "
-            f"damaged, or another file; "
-            "get it again, or set data.sha256 if this is the file you mean."
+            f"The archive {source} has sha256 {actual}, but {sha256} is expected: it is damaged, "
+            "or another file; get it again, or set data.sha256 if this is the file you mean."
         )
     with atomic(path) as temporary:
         shutil.copyfile(source, temporary)

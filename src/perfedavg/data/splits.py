@@ -49,9 +49,8 @@ def split_clients(
     if len(client_ids) < needed:
         raise PerfedavgError(
             f"The data hold {len(client_ids)} clients, but split.training_clients + "
-            f"split.validation_clients + at least one "
-            f"evaluation client need {needed}; lower split.training_clients or "
-            f"split.validation_clients."
+            f"split.validation_clients + at least one evaluation client need {needed}; lower "
+            "split.training_clients or split.validation_clients."
         )
     ids = pa.table({"client_id": client_ids}).column(0)
     by_id = pc.sort_indices(ids).to_numpy().astype(np.int64)
@@ -85,7 +84,7 @@ def write_split(path: str | Path, split: pd.DataFrame) -> None:
 def read_group(path: str | Path, group: str) -> np.ndarray:
     """Store positions of the clients of one group, in split order: int64 ``[clients]``.
 
-    The file is read line by line and only its numbers are kept: 8 bytes per client, where a table
+    The file is read line by line and only the positions are kept: 8 bytes per client, where a table
     of text would take a hundred."""
     with open(path, newline="", encoding="utf-8") as file:
         rows = csv.reader(file)

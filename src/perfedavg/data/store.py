@@ -28,8 +28,8 @@ from perfedavg.storage.files import atomic
 RESIDENT_BYTES = 32 * 2**20
 """About how much of a store's files a reading process keeps resident."""
 FAULT_BYTES = 2 * 2**20
-"""How much more than asked for becomes resident at the most: Linux maps a whole folio of its page
-cache at once."""
+"""How much more than asked for becomes resident at most: Linux maps a whole folio of its page cache
+at once."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def write_store(
                 writer.add(client)
 
 
-_Found = tuple[str, np.ndarray, np.ndarray, int]
+_Located = tuple[str, np.ndarray, np.ndarray, int]
 
 
 class ClientStore:
@@ -88,27 +88,20 @@ class ClientStore:
             self._examples, self._clients = (
                 pa.ipc.open_file(pa.py_buffer(pages)) for pages in self._maps
             )
-        except (
-            OSError,
-            ValueError,
-        ) as error:  # Arrow's errors about contents are ValueErrors, as an empty file's is
+        except (OSError, ValueError) as error:  # Arrow's errors about contents are ValueErrors
             raise PerfedavgError(
                 f"{folder} holds no readable client store ({error}); run the target `data`."
             ) from error
-        metadata = {
-            k.decode(): v.decode() for k, v in (self._examples.schema.metadata or {}).items()
-        }
-        self.metadata = metadata
+        metadata = self._examples.schema.metadata or {}
+        self.metadata = metadata = {k.decode(): v.decode() for k, v in metadata.items()}
         self.num_classes = int(metadata["num_classes"])
         self.example_shape = _shape(metadata["example_shape"])
         self.label_shape = _shape(metadata.get("label_shape", ""))
         self._batches: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._table = self._clients.read_all()
-        self._place = [
-            self._table.column(name)
-            for name in ("client_id", "batch", "row", "num_train", "num_test")
-        ]
-        self._prefetched: dict[int, _Found] = {}
+        place = ("client_id", "batch", "row", "num_train", "num_test")
+        self._place = [self._table.column(name) for name in place]
+        self._prefetched: dict[int, _Located] = {}
         self._address = np.frombuffer(self._maps[0], dtype=np.uint8).ctypes.data
         self._touched = 0
         self._release_pages()  # of the headers of the table's batches
@@ -148,29 +141,24 @@ class ClientStore:
         for it."""
         self._prefetched = {index: self._find(index) for index in indices}
 
-    def _find(self, index: int) -> _Found:
+    def _find(self, index: int) -> _Located:
         """A client's id, images and labels, which the kernel starts to read, and how many of them
         are train examples."""
-        client_id, batch, row, num_train, num_test = (
-            column[index].as_py() for column in self._place
-        )
+        place = (column[index].as_py() for column in self._place)
+        client_id, batch, row, num_train, num_test = place
         x, y = (values[row : row + num_train + num_test] for values in self._batch(batch))
         for values in (x, y):
             start = values.ctypes.data - self._address
-            within_page = start % mmap.PAGESIZE
-            self._maps[0].madvise(
-                mmap.MADV_WILLNEED, start - within_page, within_page + values.nbytes
-            )
+            offset = start % mmap.PAGESIZE
+            self._maps[0].madvise(mmap.MADV_WILLNEED, start - offset, offset + values.nbytes)
         return client_id, x, y, num_train
 
-    def _batch(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        if number not in self._batches:
-            batch = self._examples.get_batch(number)
-            self._batches[number] = (
-                _array(batch.column("x"), self.example_shape),
-                _array(batch.column("y"), self.label_shape),
-            )
-        return self._batches[number]
+    def _batch(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        if index not in self._batches:
+            batch = self._examples.get_batch(index)
+            x = _array(batch.column("x"), self.example_shape)
+            self._batches[index] = x, _array(batch.column("y"), self.label_shape)
+        return self._batches[index]
 
     def _release_pages(self) -> None:
         """Unmap all pages.

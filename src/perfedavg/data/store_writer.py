@@ -60,13 +60,11 @@ class Writer:
         rows = len(client.train_y) + len(client.test_y)
         labels = client.train_y[client.train_y >= 0]
         # An example has one label or many; of one, few clients have 65,536.
-        counts = np.bincount(labels, minlength=self._num_classes).astype(
-            np.uint32 if self._label_shape else np.uint16
-        )
+        dtype = np.uint32 if self._label_shape else np.uint16
+        counts = np.bincount(labels, minlength=self._num_classes).astype(dtype)
         place = self._offset, self._num_batches, self._pending_rows
-        self._client_rows.append(
-            (client.client_id, *place, len(client.train_y), len(client.test_y), counts)
-        )
+        sizes = len(client.train_y), len(client.test_y)
+        self._client_rows.append((client.client_id, *place, *sizes, counts))
         self._digest.update(client.client_id.encode())
         for x, y in ((client.train_x, client.train_y), (client.test_x, client.test_y)):
             x, y = np.ascontiguousarray(x), y.astype(np.int32)
@@ -131,13 +129,13 @@ class Writer:
         self._scratch_stream.close()
         self._scratch.seek(0)
         repeated = _repeated(self._id_hashes)
-        seen: set[str] = set()
+        earlier_ids: set[str] = set()
         with pa.ipc.open_stream(self._scratch) as batches:
             schema = batches.schema.with_metadata({"data_sha256": self._digest.hexdigest()})
             with pa.ipc.new_file(str(self._paths[1]), schema) as file:
                 for batch in batches:
                     if len(repeated):
-                        _check_unique(batch.column("client_id").to_pylist(), repeated, seen)
+                        _check_unique(batch.column("client_id").to_pylist(), repeated, earlier_ids)
                     file.write_batch(batch.replace_schema_metadata(schema.metadata))
 
     def __exit__(
@@ -165,16 +163,16 @@ def _repeated(hashes: array) -> np.ndarray:
     return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
 
 
-def _check_unique(ids: list[str], repeated: np.ndarray, seen: set[str]) -> None:
-    """Of equal hashes, tell equal ids from mere collisions; ``seen`` gathers the ids that have such
-    a hash."""
+def _check_unique(ids: list[str], repeated: np.ndarray, earlier_ids: set[str]) -> None:
+    """Of equal hashes, tell equal ids from mere collisions; ``earlier_ids`` gathers the ids that
+    have such a hash."""
     for client_id in ids:
         if hash(client_id) in repeated:
-            if client_id in seen:
+            if client_id in earlier_ids:
                 raise PerfedavgError(
                     f"Client id {client_id!r} occurs twice in the data; ids must be unique."
                 )
-            seen.add(client_id)
+            earlier_ids.add(client_id)
 
 
 def _column(values: np.ndarray, shape: tuple[int, ...]) -> pa.Array:

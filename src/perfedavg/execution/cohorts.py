@@ -55,7 +55,7 @@ class StackedUpdates:
     are on ``device``."""
 
     device: torch.device
-    modules = (__name__,)  # the code that its numbers come from
+    modules = (__name__,)  # the code that its results come from
 
     def __call__(
         self,
@@ -67,14 +67,9 @@ class StackedUpdates:
         """What every client of the cohort returns, in the cohort's order."""
         tasks = [run.client_task(round_number, client) for client in cohort]
         order = sorted(range(len(cohort)), key=lambda i: -len(tasks[i].batches))
+        examples, tasks = [cohort[i].examples for i in order], [tasks[i] for i in order]
         with full_precision(self.device):
-            updates = _updates(
-                run.model,
-                parameters,
-                [cohort[i].examples for i in order],
-                [tasks[i] for i in order],
-                self.device,
-            )
+            updates = _updates(run.model, parameters, examples, tasks, self.device)
         by_position = dict(zip(order, updates, strict=True))
         return [by_position[i] for i in range(len(cohort))]
 
@@ -96,7 +91,7 @@ def _updates(
     steps = stacked_steps(model, parameters, examples, batches, dropout, device)
     for position, step in enumerate(steps):
         theta = [p[: step.clients].requires_grad_() for p in theta]
-        # With a Jacobian there are local steps, not epochs: the same number for all.
+        # With a Jacobian, phases count local steps: all clients take as many.
         if jacobian != "none" and position < len(batches[0]) - 1:
             walk.append((trainable_copy(theta), step))
         loss = client_losses(model, theta, step)
@@ -110,12 +105,10 @@ def _updates(
         losses.append(loss.detach())
     outer = delta
     for start, step in reversed(walk):
-        gradient = torch.autograd.grad(
-            client_losses(model, start, step).sum(), start, create_graph=True
-        )
-        product = torch.autograd.grad(
-            gradient, start, grad_outputs=delta if jacobian == "product" else outer
-        )
+        loss = client_losses(model, start, step).sum()
+        gradient = torch.autograd.grad(loss, start, create_graph=True)
+        vector = delta if jacobian == "product" else outer
+        product = torch.autograd.grad(gradient, start, grad_outputs=vector)
         delta = [d - lr * h for d, h in zip(delta, product, strict=True)]
     fetched = fetch(losses)
     updates = []

@@ -62,12 +62,11 @@ def by_workers(
     round: a worker keeps one model."""
     store = personalizer.store
     client_ids, num_train = store.client_ids(), store.column("num_train")
-    names = [
-        f"{personalizer.run.run_id}, round {task.visit.round_number}, "
-        f"client {client_ids[task.position].as_py()}"
-        for task in tasks
-    ]
-    sizes = [(-task.visit.round_number, num_train[task.position]) for task in tasks]
+    names, sizes = [], []
+    for visit, position in tasks:
+        client = f"round {visit.round_number}, client {client_ids[position].as_py()}"
+        names.append(f"{personalizer.run.run_id}, {client}")
+        sizes.append((-visit.round_number, num_train[position]))
     call = partial(_in_worker, personalizer)
     return pool.run(call, [(task,) for task in tasks], names, sizes, lambda i: done(tasks[i]))
 
@@ -130,29 +129,24 @@ def _results(
     examples."""
     trains, tests, keys = zip(*clients, strict=True)
     local = [send(p.detach(), device) for p in parameters]
-    local[settings.trained] = trained = [
-        torch.stack([p] * len(clients)) for p in local[settings.trained]
-    ]
+    trained = [torch.stack([p] * len(clients)) for p in local[settings.trained]]
+    local[settings.trained] = trained
     test = all_examples(tests, parameters[0].dtype, device)
     tested = [_test(model, local, test)]
     steps = -(-len(trains[0]) // settings.batch_size)  # an epoch of the largest client
-    batches = [
-        _batches(len(train), settings.batch_size, stream(key), epochs, steps)
-        for train, key in zip(trains, keys, strict=True)
-    ]
-    dropout = [torch_stream(key) for key in keys]
-    update = (
-        _adam(trained, settings.lr) if settings.optimizer == "adam" else _sgd(trained, settings.lr)
-    )
-    every_step = (
-        stacked_steps(model, parameters, trains, batches, dropout, device) if steps * epochs else ()
-    )
+    batches, dropout = [], [torch_stream(key) for key in keys]
+    for train, key in zip(trains, keys, strict=True):
+        batches.append(_batches(len(train), settings.batch_size, stream(key), epochs, steps))
+    optimizer = _adam if settings.optimizer == "adam" else _sgd
+    update, every_step = optimizer(trained, settings.lr), ()
+    if steps * epochs:
+        every_step = stacked_steps(model, parameters, trains, batches, dropout, device)
     for taken, step in enumerate(every_step, start=1):
+        leaves = [p[: step.clients].detach().requires_grad_() for p in trained]
         theta = list(local)
-        theta[settings.trained] = leaves = [
-            p[: step.clients].detach().requires_grad_() for p in trained
-        ]
-        update(step.clients, torch.autograd.grad(client_losses(model, theta, step).sum(), leaves))
+        theta[settings.trained] = leaves
+        loss = client_losses(model, theta, step).sum()
+        update(step.clients, torch.autograd.grad(loss, leaves))
         if taken % steps == 0:
             tested.append(_test(model, local, test))
     tested += [tested[-1]] * (epochs + 1 - len(tested))  # nobody has a train example
@@ -170,11 +164,11 @@ def _batches(
     n: int, batch_size: int, rng: np.random.Generator, epochs: int, steps: int
 ) -> list[np.ndarray]:
     """A client's batches, every epoch filled up to ``steps`` with empty ones."""
-    return [
-        batch
-        for epoch in [epoch_batches(n, batch_size, rng) for _ in range(epochs)]
-        for batch in [*epoch, *[np.empty(0, np.int64)] * (steps - len(epoch))]
-    ]
+    batches = []
+    for _ in range(epochs):
+        epoch = epoch_batches(n, batch_size, rng)
+        batches += [*epoch, *[np.empty(0, np.int64)] * (steps - len(epoch))]
+    return batches
 
 
 def _sgd(trained: list[Tensor], lr: float) -> Update:
@@ -201,8 +195,7 @@ def _adam(trained: list[Tensor], lr: float) -> Update:
             axes = (clients, *[1] * (g.dim() - 1))
             m[:clients].lerp_(g, 1 - _BETA1)
             v[:clients].mul_(_BETA2).addcmul_(g, g, value=1 - _BETA2)
-            p[:clients] -= (
-                rate.view(axes) * m[:clients] / (v[:clients].sqrt() / root.view(axes) + _EPS)
-            )
+            scale = v[:clients].sqrt() / root.view(axes) + _EPS
+            p[:clients] -= rate.view(axes) * m[:clients] / scale
 
     return update

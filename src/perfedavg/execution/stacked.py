@@ -66,11 +66,8 @@ def stacked_steps(
     )
     num_labels = np.concatenate([e.labels_of_each for e in examples])
     counts = np.where(positions >= 0, num_labels[positions], 0).sum(2, keepdims=True)
-    shares = torch.from_numpy((positions >= 0) / np.maximum(counts, 1))
-    shares, index = (
-        send(shares.to(parameters[0].dtype), device),
-        send(torch.from_numpy(positions), device),
-    )
+    shares = torch.from_numpy((positions >= 0) / np.maximum(counts, 1)).to(parameters[0].dtype)
+    shares, index = send(shares, device), send(torch.from_numpy(positions), device)
     layers = _dropout_layers(model, parameters, examples[0].features)
     for step, step_sizes in enumerate(sizes):
         clients, width = np.count_nonzero(step_sizes), step_sizes.max()
@@ -96,18 +93,14 @@ def all_examples(examples: Sequence[Examples], dtype: torch.dtype, device: torch
     Args:
         dtype: the parameters'.
     """
-    width = max(1, *(len(e) for e in examples))
-    features = examples[0].features.new_zeros(
-        (len(examples), width, *examples[0].features.shape[1:])
-    )
-    labels, shares = (
-        examples[0].labels.new_full((len(examples), width, *examples[0].labels.shape[1:]), MASKED),
-        torch.zeros((len(examples), width), dtype=dtype),
-    )
+    first, size = examples[0], (len(examples), max(1, *(len(e) for e in examples)))
+    features = first.features.new_zeros((*size, *first.features.shape[1:]))
+    labels = first.labels.new_full((*size, *first.labels.shape[1:]), MASKED)
+    shares = torch.zeros(size, dtype=dtype)
     for i, client in enumerate(examples):
-        n = len(client)
-        features[i, :n], labels[i, :n] = client.features, client.labels
-        shares[i, :n] = 1 / max(client.num_labels, 1)
+        features[i, : len(client)] = client.features
+        labels[i, : len(client)] = client.labels
+        shares[i, : len(client)] = 1 / max(client.num_labels, 1)
     return Step(len(examples), *(send(tensor, device) for tensor in (features, labels, shares)), [])
 
 
@@ -173,13 +166,10 @@ def full_precision(device: torch.device) -> AbstractContextManager:
 
 
 def send(tensor: Tensor, device: torch.device) -> Tensor:
-    """The tensor on the device; only from pinned memory can a copy to a GPU proceed while the host
-    goes ahead."""
-    return (
-        tensor.pin_memory().to(device, non_blocking=True)
-        if device.type == "cuda"
-        else tensor.to(device)
-    )
+    """The tensor on the device; to a GPU from pinned memory, so that the host need not wait."""
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 def fetch(losses: Sequence[Tensor]) -> list[np.ndarray]:
@@ -205,7 +195,7 @@ def _dropout_layers(
     model: Model, parameters: Parameters, features: Tensor
 ) -> list[tuple[torch.Size, float]]:
     """Of every dropout layer, in the order of the draws: the shape of its values for one example,
-    and its probability. Seen by running the network on one example."""
+    and its probability; recorded by running the network on one example."""
     layers = []
 
     def record(shape: torch.Size, p: float) -> Tensor:

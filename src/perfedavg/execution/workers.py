@@ -48,24 +48,18 @@ class WorkerUpdates:
         """What every client of the cohort returns, in the cohort's order."""
         dtype = parameters[0].dtype
         memory = self.pool.memory((1 + len(cohort)) * _place_bytes(run.spec.model, dtype))
-        if self._mapped != (memory, run.spec.model, dtype):
-            self._mapped, self._places = (
-                (memory, run.spec.model, dtype),
-                _places(memory, run.spec.model, dtype),
-            )
+        mapped = (memory, run.spec.model, dtype)
+        if self._mapped != mapped:
+            self._mapped, self._places = mapped, _places(*mapped)
         _copy(parameters, self._places[0])
         call = partial(_update, self.store.folder, run.spec, dtype, memory, round_number)
         tasks = [(1 + n, client.position) for n, client in enumerate(cohort)]
-        names = [
-            f"{run.spec.run_id}, round {round_number}, client {client.client_id}"
-            for client in cohort
-        ]
+        prefix = f"{run.spec.run_id}, round {round_number}, client "
+        names = [prefix + client.client_id for client in cohort]
         sizes = [len(self.store.client(client.position).train_y) for client in cohort]
         updates = self.pool.run(call, tasks, names, sizes)
-        return [
-            replace(update, delta=place)
-            for update, place in zip(updates, self._places[1:], strict=False)
-        ]
+        placed = zip(updates, self._places[1:], strict=False)
+        return [replace(update, delta=place) for update, place in placed]
 
 
 def _update(
@@ -79,11 +73,8 @@ def _update(
 ) -> ClientUpdate:
     """In a worker: the client's update, its delta left in its place."""
     use_one_thread()
-    run, places, client = (
-        FederatedRun(spec),
-        _worker_places(memory, spec.model, dtype),
-        _store(folder).client(position),
-    )
+    run, client = FederatedRun(spec), _store(folder).client(position)
+    places = _worker_places(memory, spec.model, dtype)
     examples = to_examples(run.model, client.train_x, client.train_y)
     update = run.client_update(places[0], round_number, CohortClient(client.client_id, examples))
     _copy(update.delta, places[place])
@@ -98,9 +89,8 @@ def _places(memory: SharedMemory, model: str, dtype: torch.dtype) -> list[Parame
         offset, tensors = place * step, []
         for shape in MODELS[model].shapes.values():
             count = torch.Size(shape).numel()
-            tensors.append(
-                torch.frombuffer(buffer, dtype=dtype, count=count, offset=offset).view(shape)
-            )
+            values = torch.frombuffer(buffer, dtype=dtype, count=count, offset=offset)
+            tensors.append(values.view(shape))
             offset += _aligned(count * dtype.itemsize)
         places.append(tensors)
     return places
@@ -112,10 +102,8 @@ _store = lru_cache(maxsize=1)(ClientStore)
 
 
 def _place_bytes(model: str, dtype: torch.dtype) -> int:
-    return sum(
-        _aligned(torch.Size(shape).numel() * dtype.itemsize)
-        for shape in MODELS[model].shapes.values()
-    )
+    sizes = [torch.Size(shape).numel() for shape in MODELS[model].shapes.values()]
+    return sum(_aligned(size * dtype.itemsize) for size in sizes)
 
 
 def _aligned(size: int) -> int:

@@ -60,20 +60,17 @@ def gradient(
     dropout: torch.Generator | None,
     compute: torch.dtype = torch.float32,
 ) -> tuple[list[Tensor], Tensor]:
-    """Of the mean cross-entropy of :func:`logits`, and that loss, with the backward pass written
-    out.
+    """The gradient of the mean cross-entropy of :func:`logits`, and that loss, with the backward
+    pass written out.
 
     With ``compute`` bfloat16, float32 parameters meet both convolutions and the large dense layer
     rounded to it, and so do the activations and gradients that these take and give; sums, max-pool,
     last layer and loss stay float32."""
     n, dtype = len(x), p[0].dtype
     compute = compute if dtype == torch.float32 else dtype
-    x, weight1, weight2 = (
-        _one_channel_last(x.to(compute)),
-        _one_channel_last(p[0].to(compute)),
-        p[2].to(compute),
-    )
-    weight2, weight3 = weight2.contiguous(memory_format=torch.channels_last), p[4].to(compute)
+    x, weight1 = (_one_channel_last(tensor.to(compute)) for tensor in (x, p[0]))
+    weight2 = p[2].to(compute).contiguous(memory_format=torch.channels_last)
+    weight3 = p[4].to(compute)
     first = aten.convolution(x, weight1, p[1].to(compute), *_CONVOLUTION).relu_()
     second = aten.convolution(first, weight2, p[3].to(compute), *_CONVOLUTION).to(dtype)
     pooled, indices = aten.max_pool2d_with_indices(second, *_POOLING)
@@ -92,15 +89,13 @@ def gradient(
     d_third = aten.threshold_backward(d_logits @ p[6], third, 0)
     if dropout is not None:
         d_third.mul_(2)
-    bias3 = d_third.sum(0)
+    d_bias3 = d_third.sum(0)
     d_sum = d_third.mul_(scale).to(compute)
-    d_pooled = (
-        linear(d_sum, weight3.t()).view(n, 64, 12, 12).to(dtype, memory_format=torch.channels_last)
-    )
+    d_pooled = linear(d_sum, weight3.t()).view(n, 64, 12, 12)
+    d_pooled = d_pooled.to(dtype, memory_format=torch.channels_last)
     aten.threshold_backward.grad_input(d_pooled, pooled, 0, grad_input=d_pooled)
-    d_second = aten.max_pool2d_with_indices_backward(d_pooled, second, *_POOLING, indices).to(
-        compute
-    )
+    d_second = aten.max_pool2d_with_indices_backward(d_pooled, second, *_POOLING, indices)
+    d_second = d_second.to(compute)
     d_first, *gradient2 = aten.convolution_backward(
         d_second, first, weight2, [64], *_CONVOLUTION, [True, True, True]
     )
@@ -108,13 +103,9 @@ def gradient(
     _, *gradient1 = aten.convolution_backward(
         d_first, x, weight1, [32], *_CONVOLUTION, [False, True, True]
     )
-    weight3 = linear(d_sum.t(), flat.t())
-    return [
-        *(g.to(dtype) for g in (*gradient1, *gradient2, weight3)),
-        bias3,
-        d_logits.t() @ third,
-        d_logits.sum(0),
-    ], loss
+    d_weight3 = linear(d_sum.t(), flat.t())
+    computed = [g.to(dtype) for g in (*gradient1, *gradient2, d_weight3)]
+    return [*computed, d_bias3, d_logits.t() @ third, d_logits.sum(0)], loss
 
 
 def _one_channel_last(x: Tensor) -> Tensor:

@@ -48,8 +48,8 @@ def logits(p: Sequence[Tensor], x: Tensor, dropout: Dropout | None) -> Tensor:
 def gradient(
     p: Sequence[Tensor], x: Tensor, labels: Tensor, dropout: torch.Generator | None
 ) -> tuple[list[Tensor], Tensor]:
-    """Of the mean cross-entropy of :func:`logits`, and that loss, with the backward pass written
-    out."""
+    """The gradient of the mean cross-entropy of :func:`logits`, and that loss, with the backward
+    pass written out."""
     n = len(x)
     patches = x.reshape(-1, 25)
     first = linear(patches, p[0].view(16, 25), p[1]).relu_()  # [n * 144, 16]

@@ -15,7 +15,7 @@ of kept values, bool of the shape asked for, at each layer's probability p of a 
 def keep_mask(shape: torch.Size, p: float, generator: torch.Generator) -> Tensor:
     """Which values dropout keeps, each with probability 1 - p: bool of this shape.
 
-    One random byte a value: exact where ``256 * p`` is whole.
+    One random byte per value: exact where ``256 * p`` is whole.
     """
     return _random_bytes(shape, generator) >= int(256 * p)
 
@@ -24,28 +24,25 @@ def drop_(x: Tensor, p: float, generator: torch.Generator) -> Tensor:
     """Set the values that :func:`keep_mask` would not keep to zero in place; kept ones are left
     unscaled. ``x`` is contiguous.
 
-    As a ReLU's backward pass does it, one value let through where another is large enough: which
-    takes less than a mask."""
+    As in a ReLU's backward pass, a value is let through where another one is large enough, which
+    takes less time than a mask."""
     chosen = _random_bytes(x.shape, generator).to(x.dtype)
     return torch.ops.aten.threshold_backward.grad_input(x, chosen, int(256 * p) - 0.5, grad_input=x)
 
 
 def _random_bytes(shape: torch.Size, generator: torch.Generator) -> Tensor:
-    """Uniform uint8 of this shape, eight of them a draw."""
+    """Uniform uint8 of this shape, eight per draw."""
     numel = shape.numel()
-    words = torch.empty((numel + 7) // 8, dtype=torch.int64).random_(
-        -(2**63), None, generator=generator
-    )
+    words = torch.empty((numel + 7) // 8, dtype=torch.int64)
+    words.random_(-(2**63), None, generator=generator)
     return words.view(torch.uint8)[:numel].view(shape)
 
 
 def inverted_dropout(x: Tensor, p: float, dropout: Dropout | None) -> Tensor:
-    """Kept values are scaled by 1 / (1 - p), so that nothing needs scaling without dropout."""
+    """``x`` with dropped values set to zero and kept ones scaled by 1 / (1 - p), so that nothing
+    needs scaling without dropout."""
     if dropout is None:
         return x
-    keep = (
-        keep_mask(x.shape, p, dropout)
-        if isinstance(dropout, torch.Generator)
-        else dropout(x.shape, p)
-    )
+    is_generator = isinstance(dropout, torch.Generator)
+    keep = keep_mask(x.shape, p, dropout) if is_generator else dropout(x.shape, p)
     return x * keep * (1 / (1 - p))

@@ -22,7 +22,8 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean cross-entropy and its gradient."""
+    """Mean cross-entropy of logits ``[n, classes]`` and labels ``[n]``, and its gradient by the
+    logits."""
     scores = torch.log_softmax(logits, 1)
     loss, total = aten.nll_loss_forward(scores, labels, None, 1, -100)
     d_scores = aten.nll_loss_backward(torch.ones_like(loss), scores, labels, None, 1, -100, total)

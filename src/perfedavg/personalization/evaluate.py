@@ -78,13 +78,9 @@ def held_out_clients(
 ) -> Clients:
     """The clients of both groups, from ``split.csv``."""
     validation, evaluation = (read_group(split, group) for group in (VALIDATION, EVALUATION))
-    return {
-        (VALIDATION, "all"): validation,
-        (EVALUATION, "all"): evaluation,
-        (EVALUATION, "intermediate"): intermediate_subset(
-            evaluation, intermediate_clients, split_seed
-        ),
-    }
+    intermediate = intermediate_subset(evaluation, intermediate_clients, split_seed)
+    groups = {(VALIDATION, "all"): validation, (EVALUATION, "all"): evaluation}
+    return groups | {(EVALUATION, "intermediate"): intermediate}
 
 
 def personalize_runs(
@@ -102,7 +98,7 @@ def personalize_runs(
     """Personalize the clients that each run's schedule names, in every one of ``ways``; write the
     rows of validation clients to one file per run, the rows of all to another.
 
-    Validation clients have a file of their own because nothing that chooses may read of evaluation
+    Validation clients have their own file because nothing that chooses may read rows of evaluation
     clients.
 
     Args:
@@ -114,10 +110,8 @@ def personalize_runs(
         runs, schedules, *columns, strict=False
     ):
         tables = [pd.read_parquet(earlier)] if earlier else []
-        tables += [
-            personalize_run(run, folder, store, visits, clients, way, fine_tune_clients)
-            for way in ways
-        ]
+        inputs = (run, folder, store, visits, clients)
+        tables += [personalize_run(*inputs, way, fine_tune_clients) for way in ways]
         rows = pd.concat(tables, ignore_index=True)
         if validation:
             chosen_on = rows[rows.client_group == VALIDATION].reset_index(drop=True)
@@ -223,11 +217,9 @@ class Personalizer:
         return self.model.unnamed(load_tensors(_checkpoint(self.checkpoints, round_number))[0])
 
     def _read_client(self, position: int) -> tuple[str, Examples, Examples]:
-        c = self.store.client(position)
-        train, test = (
-            to_examples(self.model, x, y) for x, y in ((c.train_x, c.train_y), (c.test_x, c.test_y))
-        )
-        return c.client_id, train, test
+        client = self.store.client(position)
+        train = to_examples(self.model, client.train_x, client.train_y)
+        return client.client_id, train, to_examples(self.model, client.test_x, client.test_y)
 
 
 def _reopened(

@@ -42,19 +42,14 @@ def visits(
     """
     every_round = sorted({*compared_rounds, *evaluated_rounds})
     validated = every_round if validation_at_every_round else sorted(compared_rounds)
-    return [
-        Visit(
-            round_number,
-            group,
-            "intermediate"
-            if intermediate and group == EVALUATION and round_number not in compared_rounds
-            else "all",
-            personalized_rounds is None or round_number in personalized_rounds,
-        )
-        for group, rounds in ((VALIDATION, validated), (EVALUATION, every_round))
-        if group in groups
-        for round_number in rounds
-    ]
+    planned = []
+    for group, rounds in ((VALIDATION, validated), (EVALUATION, every_round)):
+        for round_number in rounds if group in groups else ():
+            further = group == EVALUATION and round_number not in compared_rounds
+            clients = "intermediate" if intermediate and further else "all"
+            tuned = personalized_rounds is None or round_number in personalized_rounds
+            planned.append(Visit(round_number, group, clients, tuned))
+    return planned
 
 
 def num_clients(

@@ -30,10 +30,8 @@ class FineTuning(Block):
     @property
     def strategy(self) -> str:
         """Its name in tables: `full` is SGD on all layers."""
-        layers = {"all": "full", "last": "last layer", "all_but_last": "all but last layer"}[
-            self.layers
-        ]
-        return layers + (", Adam" if self.optimizer == "adam" else "")
+        names = {"all": "full", "last": "last layer", "all_but_last": "all but last layer"}
+        return names[self.layers] + (", Adam" if self.optimizer == "adam" else "")
 
 
 class Personalization(FineTuning):

@@ -1,7 +1,7 @@
-"""What an example of each activity costs on this machine: every kind of job, run in miniature on
+"""What each activity costs per example on this machine: every kind of job, run in miniature on
 made-up clients.
 
-The same functions do the work as in the workflow's own jobs, so the numbers follow whatever makes
+The same functions do the work as in the workflow's own jobs, so the costs follow whatever makes
 those faster."""
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ from perfedavg.training.theory import measure_theory
 logger = logging.getLogger("perfedavg")
 
 CLIENTS = 8
-EXAMPLES_A_TRIAL = 1500
+EXAMPLES_PER_TRIAL = 1500
 """About how many examples a trial goes through at once: fewer clients where each has many."""
 THEORY_EXAMPLES = 20
 TRAINING, ANALYSIS = "training", "analysis"
@@ -68,8 +68,8 @@ Trial = Callable[[int], float]
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds of one core (of the GPU's host, where one computes) an example, by activity; and of a
-    job before it works."""
+    """Seconds of one core (of the GPU's host, where one computes) per example, by activity; and per
+    job before its work, by kind."""
 
     seconds: Mapping[Activity, float]
     start_up: Mapping[str, float]
@@ -83,9 +83,8 @@ def calibrate(
     progress = Progress("calibration", len(activities) + len(_IMPORTED), "activity")
     with TemporaryDirectory() as scratch:
         trials = _Trials(config, data, Path(scratch))
-        clock = (
-            time.perf_counter if config.execution.backend.device == "cuda" else time.process_time
-        )
+        on_gpu = config.execution.backend.device == "cuda"
+        clock = time.perf_counter if on_gpu else time.process_time
         costs = {}
         for activity in activities:
             if activity.kind == "convert":  # there is no archive to try it on
@@ -96,9 +95,8 @@ def calibrate(
             progress.advance(activity=" ".join(map(str, activity)))
     start_up = {}
     for kind, modules in _IMPORTED.items():
-        start_up[kind] = min(
-            _cpu_seconds_of([sys.executable, "-c", f"import {modules}"]) for _ in range(2)
-        )
+        command = [sys.executable, "-c", f"import {modules}"]
+        start_up[kind] = min(_cpu_seconds_of(command) for _ in range(2))
         progress.advance(activity="start-up")
     progress.close()
     return Costs(costs, start_up)
@@ -133,9 +131,8 @@ def _cpu_seconds_of(command: list[str]) -> float:
     before = os.times()
     subprocess.run(command, check=True)
     after = os.times()
-    return (
-        after.children_user - before.children_user + after.children_system - before.children_system
-    )
+    user = after.children_user - before.children_user
+    return user + after.children_system - before.children_system
 
 
 class _Trials:
@@ -145,9 +142,8 @@ class _Trials:
         self.config, self.data, self.folder, self.calls = config, data, folder, 0
         train, test = max(1, round(data.train)), max(1, round(data.test))
         self.store = _made_up_store(config.data, folder / "store", train, test)
-        self.store_of_theory = _made_up_store(
-            config.data, folder / "small", min(train, THEORY_EXAMPLES), test
-        )
+        few = min(train, THEORY_EXAMPLES)
+        self.store_of_theory = _made_up_store(config.data, folder / "small", few, test)
         self.specs = [*grid_runs(config), *stage2_runs(config), *comparison_runs(config)]
 
     def of(self, activity: Activity) -> Trial:
@@ -163,12 +159,8 @@ class _Trials:
         return partial(kinds[activity.kind], activity)
 
     def train(self, activity: Activity, repeats: int) -> float:
-        spec, phase = next(
-            (spec, phase)
-            for spec in self.specs
-            for phase in spec.phases
-            if training_activity(phase) == activity
-        )
+        phases = ((spec, phase) for spec in self.specs for phase in spec.phases)
+        spec, phase = next(pair for pair in phases if training_activity(pair[1]) == activity)
         examples = gradient_examples(phase, self.data.train)
         changes = phase.model_dump(include=set(Phase.model_fields)) | {
             "clients_per_round": self._at_once(examples, spec.clients_per_round),
@@ -201,41 +193,19 @@ class _Trials:
     def centralized(self, activity: Activity, repeats: int) -> float:
         settings = self.config.studies.centralized.model_copy(update={"passes": repeats})
         clients = range(self._at_once(self.data.train))
-        CentralizedRun(
-            "centralized",
-            self.config.model,
-            0,
-            settings,
-            self.store,
-            clients,
-            [0],
-            self._new_folder(),
-        ).train()
+        data = (self.store, clients, [0], self._new_folder())
+        CentralizedRun("centralized", self.config.model, 0, settings, *data).train()
         return repeats * len(clients) * round(self.data.train)
 
     def theory(self, activity: Activity, repeats: int) -> float:
         theory, spec = self.config.studies.theory, self._fresh(self.specs[0])
-        folder = self._new_folder()
-        model, store = MODELS[spec.model], self.store_of_theory
+        model, store, folder = MODELS[spec.model], self.store_of_theory, self._new_folder()
         rounds = range(1, repeats + 1)
         for round_number in rounds:
-            save_tensors(
-                folder / f"round_{round_number}.safetensors",
-                model.named(model.init(torch_stream(StreamKey(0, THEORY, round_number)))),
-                {},
-            )
-        path = folder / "theory.parquet"
-        measure_theory(
-            spec,
-            folder,
-            store,
-            range(CLIENTS),
-            theory.max_steps,
-            1,
-            rounds,
-            path,
-            folder / "resume",
-        )
+            fresh = model.init(torch_stream(StreamKey(0, THEORY, round_number)))
+            save_tensors(folder / f"round_{round_number}.safetensors", model.named(fresh), {})
+        paths = folder / "theory.parquet", folder / "resume"
+        measure_theory(spec, folder, store, range(CLIENTS), theory.max_steps, 1, rounds, *paths)
         return repeats * theory_examples(len(store.client(0).train_y), spec.client.batch_size)
 
     def draw(self, activity: Activity, repeats: int) -> float:
@@ -243,18 +213,12 @@ class _Trials:
         return sum(len(client.train_y) + len(client.test_y) for client in drawn)
 
     def _fresh(self, spec: RunSpec, **changes: object) -> RunSpec:
-        start = {
-            "parent_run_id": None,
-            "parent_rounds": 0,
-            "stage": 1,
-            "then": (),
-            "keeps_server_state": False,
-        }
-        return spec.model_copy(update={**start, **changes})
+        start = {"parent_run_id": None, "parent_rounds": 0, "keeps_server_state": False}
+        return spec.model_copy(update={**start, "stage": 1, "then": (), **changes})
 
     def _at_once(self, examples: float, limit: int = CLIENTS) -> int:
-        """How many clients a trial takes, of which each goes through so many examples."""
-        return max(1, min(limit, CLIENTS, int(EXAMPLES_A_TRIAL // examples)))
+        """How many clients a trial takes, each of which goes through so many examples."""
+        return max(1, min(limit, CLIENTS, int(EXAMPLES_PER_TRIAL // examples)))
 
     def _new_folder(self) -> Path:
         self.calls += 1
@@ -269,9 +233,9 @@ def _made_up_store(data: DataSet, folder: Path, train: int, test: int) -> Client
     return ClientStore(folder)
 
 
-def _made_up_client(data: DataSet, number: int, train: int, test: int) -> ClientExamples:
-    rng, n = np.random.default_rng(number), train + test
+def _made_up_client(data: DataSet, index: int, train: int, test: int) -> ClientExamples:
+    rng, n = np.random.default_rng(index), train + test
     x = rng.integers(data.num_values, size=(n, *data.example_shape))
     x = x.astype(np.uint8 if data.num_values <= 256 else np.int32)
     y = rng.integers(data.num_classes, size=(n, *data.label_shape))
-    return ClientExamples(f"made-up-{number}", x[:train], y[:train], x[train:], y[train:])
+    return ClientExamples(f"made-up-{index}", x[:train], y[:train], x[train:], y[train:])

@@ -115,10 +115,8 @@ def comparison_runs(config: Config) -> list[RunSpec]:
         for factor in block.server_lr_factors:
             first, *later = entry.run_phases(config, factor)
             starts = [sum(p.rounds for p in entry.phases[:n]) for n in range(1, len(entry.phases))]
-            then = [
-                LaterPhase(**values, first_round=1 + start)
-                for values, start in zip(later, starts, strict=True)
-            ]
+            phases = zip(later, starts, strict=True)
+            then = [LaterPhase(**values, first_round=1 + start) for values, start in phases]
             runs += [
                 RunSpec(
                     run_id=f"{entry.setting(factor)}-s{seed}",

@@ -56,38 +56,31 @@ def plan(planned: Sequence[PlannedJob], jobs: Jobs) -> tuple[pd.DataFrame, float
     seconds = [_core_seconds(work, costs) for work in works]
     rows = []
     for job, job_runs, job_seconds in zip(planned, runs, seconds, strict=True):
-        limits = {
-            k: v(job.wildcards, 1) for k, v in declared[job.rule].limits.items() if k != "gpu"
-        }
-        on_gpu = "gpu" in declared[job.rule].limits
+        limits = declared[job.rule].limits
         rows.append(
             {
                 "rule": job.rule,
                 "jobs": 1,
                 "core_hours": job_seconds / 3600,
-                "gpu_hours": on_gpu * job_seconds / 3600,
+                "gpu_hours": ("gpu" in limits) * job_seconds / 3600,
                 "written_gb": written_megabytes(workload, job.rule, job_runs) / 1000,
-                "memory_limit_mb": limits["mem_mb"],
-                "time_limit_minutes": limits["runtime"],
+                "memory_limit_mb": limits["mem_mb"](job.wildcards, 1),
+                "time_limit_minutes": limits["runtime"](job.wildcards, 1),
             }
         )
     how = dict.fromkeys(("jobs", "core_hours", "gpu_hours", "written_gb"), "sum")
     how |= dict.fromkeys(("memory_limit_mb", "time_limit_minutes"), "max")
     rows = pd.DataFrame(rows)
-    table = (
-        rows.groupby("rule", sort=False)
-        .agg(how)
-        .sort_values("core_hours", ascending=False)
-        .reset_index()
-    )
+    by_rule = rows.groupby("rule", sort=False).agg(how)
+    table = by_rule.sort_values("core_hours", ascending=False).reset_index()
     table = pd.concat([table, rows.agg(how).to_frame().T.assign(rule=TOTAL)], ignore_index=True)
     whole = ["jobs", "memory_limit_mb", "time_limit_minutes"]
     table[whole] = table[whole].astype("int64")
     table["seconds_per_job"] = 3600 * table.core_hours / table.jobs
     elapsed = [job_seconds / job.threads for job, job_seconds in zip(planned, seconds, strict=True)]
-    return table[list(PLAN)].astype(
-        {"core_hours": float, "gpu_hours": float, "written_gb": float}
-    ), _longest_chain(planned, elapsed)
+    parts = ("core_hours", "gpu_hours", "written_gb")
+    table = table[list(PLAN)].astype(dict.fromkeys(parts, float))
+    return table, _longest_chain(planned, elapsed)
 
 
 def write_plan(
@@ -104,26 +97,16 @@ def write_plan(
     summary = (
         f"{workload.config.experiment}: {total.jobs:.0f} jobs, {total.core_hours:.2f} core-hours, "
         f"{total.gpu_hours:.2f} GPU-hours, {total.written_gb:.2f} GB written.\n"
-        f"On this machine ({cores} cores): about {_hours(here)}. By profiles/slurm: "
-        f"{submitted} jobs submitted, {_hours(chain)} "
-        f"or more, plus waiting; a job's memory limit is at most {total.memory_limit_mb} "
-        f"MB, its time limit "
-        f"{_hours(total.time_limit_minutes / 60)}.\n"
+        f"On this machine ({cores} cores): about {_hours(here)}. By profiles/slurm: {submitted} "
+        f"jobs submitted, {_hours(chain)} or more, plus waiting; a job's memory limit is at most "
+        f"{total.memory_limit_mb} MB, its time limit {_hours(total.time_limit_minutes / 60)}.\n"
     )
-    lines = [
-        summary,
-        "What is left to do, by rule; core-hours from a calibration on this machine, on "
-        "one core.\n",
-    ]
+    left = "What is left to do, by rule; core-hours from a calibration on this machine, on one core"
     path = Path(path)
     write_table(PLAN, table, path.with_suffix(".csv"))
     shown = table.round({"seconds_per_job": 1, "core_hours": 3, "gpu_hours": 3, "written_gb": 3})
-    data = workload.data
-    lines += [shown.to_markdown(index=False), ""]
-    lines += [
-        f"Data: {data.clients} clients, on average {data.train:.1f} train and "
-        f"{data.test:.1f} test examples.\n"
-    ]
+    sizes = "{} clients, on average {:.1f} train and {:.1f} test examples".format(*workload.data)
+    lines = [summary, f"{left}.\n", shown.to_markdown(index=False), "", f"Data: {sizes}.\n"]
     write_text(path, "\n".join(lines))
     return summary
 

@@ -114,9 +114,8 @@ class Job:
             return of_job
 
         on_gpu = self.on_back_end and self.workload.config.execution.backend.device == "cuda"
-        return {name: limit(name) for name in ("mem_mb", "runtime")} | (
-            {"gpu": 1} if on_gpu else {}
-        )
+        by_name = {name: limit(name) for name in ("mem_mb", "runtime")}
+        return by_name | ({"gpu": 1} if on_gpu else {})
 
     @property
     def found_modules(self) -> list[str]:

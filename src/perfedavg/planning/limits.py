@@ -46,9 +46,9 @@ BASE_MB, TABLES_MB, WORKER_MB = 1000, 600, 450
 BATCHED_CLIENTS = 64
 """Clients that the batched back end fine-tunes at once; of a cohort it trains all."""
 PREPARED_BYTES = {"cnn_small": 4 * 144 * 25}
-"""Of an example as the network takes it, where that is not its values in float32."""
+"""Bytes per example as the network takes it, where that is not its values in float32."""
 ROW_BYTES = 20
-"""Of a client and epoch, in Parquet."""
+"""Bytes per client and epoch, in Parquet."""
 
 
 class Limits(NamedTuple):

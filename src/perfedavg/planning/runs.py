@@ -1,6 +1,6 @@
 """Which runs an experiment consists of: the grid of stage 1, the variants of stage 2, baselines.
 
-The comparison's runs have a file of their own.
+The comparison runs have their own file.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ def work_name(config: Config, amount: int) -> str:
 
 def reference_runs(config: Config) -> list[RunSpec]:
     """The grid's runs of the reference setting, one per seed."""
-    reference, unit, runs = config.studies.reference, config.training.unit, grid_runs(config)
-    runs = [run for run in runs if run.clients_per_round == reference.clients_per_round]
-    return [run for run in runs if getattr(run, unit) == reference.local_work]
+    reference, unit = config.studies.reference, config.training.unit
+    runs = [run for run in grid_runs(config) if getattr(run, unit) == reference.local_work]
+    return [run for run in runs if run.clients_per_round == reference.clients_per_round]
 
 
 def stage2_variants(config: Config) -> dict[str, dict[str, Any]]:
@@ -86,7 +86,7 @@ def stage2_variants(config: Config) -> dict[str, dict[str, Any]]:
 def stage2_runs(config: Config) -> list[RunSpec]:
     """The runs of stage 2: each starts from the reference run of its seed.
 
-    Controls keep the server's momentum; Reptile has a server optimizer of its own.
+    Controls keep the server's momentum; Reptile has its own server optimizer.
     """
     stage2, first = config.studies.stage2, config.training.rounds
     if not stage2:

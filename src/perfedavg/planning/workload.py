@@ -95,9 +95,8 @@ class Workload:
         sizes = {VALIDATION: self.validation_clients, EVALUATION: self.evaluation_clients}
         for run in runs:
             planned = visits(**schedule(self.config, rule, run))
-            tuned, evaluated = num_clients(
-                planned, sizes, self.config.evaluation.intermediate_clients
-            )
+            intermediate = self.config.evaluation.intermediate_clients
+            tuned, evaluated = num_clients(planned, sizes, intermediate)
             work += self.fine_tune(tuned) + self.evaluate(evaluated)
         return work
 
@@ -151,8 +150,8 @@ def _seeds(runs: Runs) -> int:
 
 
 def _evaluate_comparison(w: Workload, runs: Runs) -> Work:
-    # Of an entry's rates one is chosen at equal rounds and one at equal gradients, often the same:
-    # one and a half.
+    # One of an entry's factors is chosen at equal rounds and one at equal gradients, often the
+    # same: one and a half.
     share = min(1.0, 1.5 / len(w.config.studies.comparison.server_lr_factors))
     everything = w.personalize("evaluate_comparison", runs)
     return Work({activity: round(share * n) for activity, n in everything.items()})
@@ -222,6 +221,5 @@ def size_of_store(folder: Path) -> DataSize | None:
     if not (folder / "clients.arrow").exists():
         return None
     store = ClientStore(folder)
-    return DataSize(
-        len(store), *(float(store.column(name).mean()) for name in ("num_train", "num_test"))
-    )
+    means = [float(store.column(name).mean()) for name in ("num_train", "num_test")]
+    return DataSize(len(store), *means)

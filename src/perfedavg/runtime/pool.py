@@ -129,13 +129,9 @@ class _Worker:
     def __init__(self, descriptor: int) -> None:
         self.connection, theirs = Pipe()
         paths = os.pathsep.join(filter(None, sys.path))
+        program = f"from perfedavg.runtime.pool import work; work({theirs.fileno()})"
         self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-P",
-                "-c",
-                f"from perfedavg.runtime.pool import work; work({theirs.fileno()})",
-            ],
+            [sys.executable, "-P", "-c", program],
             stdin=subprocess.PIPE,  # closes when this process ends, and the worker with it
             pass_fds=(theirs.fileno(), descriptor),
             env=os.environ | {"PYTHONPATH": paths},
@@ -171,16 +167,10 @@ class _Worker:
 
     def _has_died(self, name: str) -> NoReturn:
         code = self.process.wait()
-        how = (
-            f"was ended by {signal.Signals(-code).name}"
-            if code < 0
-            else f"ended with exit code {code}"
-        )
-        why = (
-            ", perhaps for lack of memory: try fewer `execution.workers`"
-            if code == -signal.SIGKILL
-            else ""
-        )
+        how = f"ended with exit code {code}"
+        if code < 0:
+            how = f"was ended by {signal.Signals(-code).name}"
+        why = ", perhaps for lack of memory: try fewer `workers`" if code == -signal.SIGKILL else ""
         raise PerfedavgError(
             f"{name}: its worker process {how}{why}; the next start resumes what was saved."
         ) from None

@@ -85,8 +85,8 @@ def _read(path: Path) -> tuple[frozenset[str], str]:
             imported |= {alias.name for alias in node.names}
         elif node.level:
             raise ValueError(
-                f"{path}, line {node.lineno}: a relative import is not followed; write the "
-                f"full module name."
+                f"{path}, line {node.lineno}: a relative import is not followed; write the full "
+                "module name."
             )
         else:
             imported |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
@@ -181,5 +181,5 @@ def _files_of(module: str) -> list[Path]:
 
 def modules_in(package: str) -> dict[str, ModuleType]:
     """The modules of a package by file name: one file adds one thing, and no list names it."""
-    modules = iter_modules(import_module(package).__path__)
-    return {name: import_module(f"{package}.{name}") for name in sorted(m.name for m in modules)}
+    files = iter_modules(import_module(package).__path__)
+    return {name: import_module(f"{package}.{name}") for name in sorted(f.name for f in files)}

@@ -49,9 +49,8 @@ def fingerprint(value: Any) -> str:
 
     NumPy arrays in it count by a hash of their bytes: a million clients' positions are never
     spelled out."""
-    return hashlib.sha256(
-        json.dumps(value, sort_keys=True, default=_array_facts).encode()
-    ).hexdigest()
+    text = json.dumps(value, sort_keys=True, default=_array_facts)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _array_facts(value: np.ndarray) -> dict[str, Any]:

@@ -51,7 +51,11 @@ def write_table(contract: Contract, table: pd.DataFrame, path: str | Path) -> No
 
 
 def read_table(contract: Contract, path: str | Path) -> pd.DataFrame:
-    """Read a CSV table with the types of its contract (Parquet keeps its own)."""
+    """Read a CSV table with the types of its contract (Parquet keeps its own).
+
+    Raises:
+        pandera.errors.SchemaError: as in :func:`write_table`.
+    """
     always_text = [name for name, column in contract.items() if spec_of(column) == "str"]
     table = pd.read_csv(path, dtype=dict.fromkeys(always_text, "str"))
     # CSV does not tell an empty text from a missing one.
@@ -71,14 +75,10 @@ def _schema(contract: Contract) -> pa.DataFrameSchema:
     for name, column in contract.items():
         kind, _, bounds = spec_of(column).partition(" ")
         nullable = kind.endswith("?")
-        dtype = {"int": "Int64" if nullable else "int64", "float": "float64", "str": "str"}[
-            kind.rstrip("?")
-        ]
+        dtypes = {"int": "Int64" if nullable else "int64", "float": "float64", "str": "str"}
         low, _, high = bounds.partition("..")
-        checks = [
-            check(float(bound))
-            for check, bound in ((pa.Check.ge, low), (pa.Check.le, high))
-            if bound
-        ]
+        limits = ((pa.Check.ge, low), (pa.Check.le, high))
+        checks = [check(float(bound)) for check, bound in limits if bound]
+        dtype = dtypes[kind.rstrip("?")]
         columns[name] = pa.Column(dtype, checks, nullable=nullable, coerce=True)
     return pa.DataFrameSchema(columns)  # further columns may follow those of the contract

@@ -1,1 +1,1 @@
-"""Local training on one client, evaluation, checkpoints."""
+"""Training to the end, resumably: federated, centralized, and the theory experiment."""

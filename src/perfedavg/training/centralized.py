@@ -58,24 +58,20 @@ class CentralizedRun:
         self.run_id, self.seed, self.settings = run_id, seed, settings
         self.model = MODELS[model_name]
         clients = [store.client(i) for i in training_clients]
-        self.x, self.y = (
-            np.concatenate([getattr(c, part) for c in clients]) for part in ("train_x", "train_y")
-        )
+        self.x = np.concatenate([client.train_x for client in clients])
+        self.y = np.concatenate([client.train_y for client in clients])
         validation = [store.client(i) for i in validation_clients]
         self.tests = [to_examples(self.model, c.test_x, c.test_y) for c in validation]
         # The federated runs' own initial parameters.
-        self.parameters: Parameters = self.model.init(
-            torch_stream(StreamKey(seed, INITIAL_PARAMETERS))
-        )
+        generator = torch_stream(StreamKey(seed, INITIAL_PARAMETERS))
+        self.parameters: Parameters = self.model.init(generator)
         self.velocity = [torch.zeros_like(p) for p in self.parameters]
         self.rows: list[dict] = []  # of passes.parquet, one per pass
         # Of the pass that is under way: the batches that are done, the sum of their losses and
         # what dropout is drawn from.
         self.done, self.losses = 0, 0.0
         self.dropout: torch.Generator | None = None
-        groups = [
-            np.asarray(group, dtype=np.int64) for group in (training_clients, validation_clients)
-        ]
+        groups = [np.asarray(c, dtype=np.int64) for c in (training_clients, validation_clients)]
         facts = [model_name, seed, settings.model_dump(mode="json"), *groups]
         self.metadata = {
             "run_id": run_id,
@@ -85,12 +81,9 @@ class CentralizedRun:
             "git_commit": git_commit(),
             "versions": json.dumps(package_versions()),
         }
-        self.resume = Resume(
-            Path(resume_folder) / run_id,
-            [facts, store.data_sha256],
-            __file__,
-            f"perfedavg.models.{model_name}",
-        )
+        network = f"perfedavg.models.{model_name}"
+        folder = Path(resume_folder) / run_id
+        self.resume = Resume(folder, [facts, store.data_sha256], __file__, network)
 
     def train(self) -> None:
         """Take all passes, or resume where an earlier call was stopped.
@@ -101,9 +94,8 @@ class CentralizedRun:
         self._load()
         passes, size = self.settings.passes, self.settings.batch_size
         batches = -(-len(self.y) // size)
-        progress = Progress(
-            self.run_id, passes * batches, "batch", done=len(self.rows) * batches + self.done
-        )
+        done = len(self.rows) * batches + self.done
+        progress = Progress(self.run_id, passes * batches, "batch", done)
         while len(self.rows) < passes:
             pass_number = len(self.rows) + 1
             key = StreamKey(self.seed, CENTRALIZED, pass_number)
@@ -119,11 +111,8 @@ class CentralizedRun:
                 if self.resume.is_due():
                     self._save()
             if not np.isfinite(self.losses) or not all(p.isfinite().all() for p in self.parameters):
-                logger.warning(
-                    "%s diverged at pass %d: its loss or model is not finite",
-                    self.run_id,
-                    pass_number,
-                )
+                text = "%s diverged at pass %d: its loss or model is not finite"
+                logger.warning(text, self.run_id, pass_number)
                 break
             self._finish_pass(pass_number, lr)
         progress.close()
@@ -133,17 +122,15 @@ class CentralizedRun:
         """Write ``checkpoints/``, then ``passes.parquet``, which stands for a complete run."""
         folder = Path(folder)
         self.resume.copy_checkpoints(folder)
-        write_table(
-            PASSES, pd.DataFrame(self.rows, columns=list(PASSES)), folder / "passes.parquet"
-        )
+        rows = pd.DataFrame(self.rows, columns=list(PASSES))
+        write_table(PASSES, rows, folder / "passes.parquet")
         self.resume.remove()
 
     def _step(self, batch: np.ndarray, lr: float) -> float:
         examples = to_examples(self.model, self.x[batch], self.y[batch])
         local = [p.detach().requires_grad_() for p in self.parameters]  # the same memory
-        gradient, loss = batch_gradient(
-            self.model, local, examples, np.arange(len(batch)), self.dropout
-        )
+        whole = np.arange(len(batch))
+        gradient, loss = batch_gradient(self.model, local, examples, whole, self.dropout)
         torch._foreach_mul_(self.velocity, self.settings.momentum)
         torch._foreach_add_(self.velocity, gradient)
         torch._foreach_add_(self.parameters, gradient, alpha=-lr)
@@ -151,16 +138,10 @@ class CentralizedRun:
         return loss.item()
 
     def _finish_pass(self, pass_number: int, lr: float) -> None:
-        accuracy = float(
-            np.nanmean([evaluate(self.model, self.parameters, test)[0] for test in self.tests])
-        )
-        row = {
-            "run_id": self.run_id,
-            "pass": pass_number,
-            "lr": lr,
-            "train_loss": self.losses / len(self.y),
-        }
-        self.rows.append(row | {"validation_accuracy": accuracy})
+        accuracies = [evaluate(self.model, self.parameters, test)[0] for test in self.tests]
+        row = {"run_id": self.run_id, "pass": pass_number, "lr": lr}
+        row |= {"train_loss": self.losses / len(self.y)}
+        self.rows.append(row | {"validation_accuracy": float(np.nanmean(accuracies))})
         self.done, self.losses, self.dropout = 0, 0.0, None
         path = self.resume.folder / "checkpoints" / f"round_{pass_number}.safetensors"
         metadata = {**self.metadata, "round": str(pass_number)}

@@ -77,8 +77,11 @@ def train_runs(
     validation clients serve to show an accuracy on the progress line and change nothing.
 
     Args:
-        client_updates: the back end that computes a round's clients. Where its numbers are not
-            those of ``loop``, its attribute ``modules`` names the code that they come from."""
+        client_updates: the back end that computes a round's clients. Where its results are not
+            those of ``loop``, its attribute ``modules`` names the code that they come from.
+
+    Raises:
+        PerfedavgError: a training client has no train example, or a worker process failed."""
     use_one_thread()
     finished = []
     for spec in specs:
@@ -95,8 +98,8 @@ def train_runs(
 
 
 class _Done(NamedTuple):
-    """What is done of a run. Replaced as a whole: the process may be told to stop at any time, and
-    then all of a round is taken up or nothing."""
+    """What is done of a run. It is replaced as a whole: the process may be told to stop at any
+    time, and then a round counts wholly or not at all."""
 
     state: ServerState
     status: str = "running"
@@ -161,12 +164,8 @@ class _ResumableRun:
         However it ends, the rounds that are done are saved: after Ctrl-C, where a cluster's time is
         up, after an error."""
         self._load()
-        progress = Progress(
-            self.spec.run_id,
-            self.spec.rounds - self.spec.parent_rounds,
-            "round",
-            done=len(self.done.rows),
-        )
+        rounds = self.spec.rounds - self.spec.parent_rounds
+        progress = Progress(self.spec.run_id, rounds, "round", done=len(self.done.rows))
         try:
             self._train(validation_clients, progress)
         finally:
@@ -187,11 +186,8 @@ class _ResumableRun:
             row, status = self._row(round_number, diagnostics, state.parameters), "running"
             if not _is_finite(diagnostics, state):
                 status, state = f"diverged at round {round_number}", self.done.state
-                logger.warning(
-                    "%s diverged at round %d: its loss, update or model is not finite",
-                    spec.run_id,
-                    round_number,
-                )
+                text = "%s diverged at round %d: its loss, update or model is not finite"
+                logger.warning(text, spec.run_id, round_number)
             else:
                 if round_number in evaluated:
                     self._save_checkpoint(round_number, state)
@@ -211,12 +207,8 @@ class _ResumableRun:
         self.resume.copy_checkpoints(folder)
         rounds = pd.DataFrame(self.done.rows, columns=list(ROUNDS))
         write_table(ROUNDS, rounds, folder / "rounds.parquet")
-        timings = {
-            "run_id": self.spec.run_id,
-            "round": rounds["round"],
-            "seconds": self.done.seconds,
-        }
-        write_table(TIMINGS, pd.DataFrame(timings), folder / "timings.parquet")
+        timings = rounds[["run_id", "round"]].assign(seconds=self.done.seconds)
+        write_table(TIMINGS, timings, folder / "timings.parquet")
         status = self.done.status
         write_json(folder / "run.json", {**self.spec.model_dump(mode="json"), "status": status})
         metadata = {**self.metadata, "round": str(self.last_round), "status": status}
@@ -232,8 +224,8 @@ class _ResumableRun:
         client = self.store.client(position)
         if not len(client.train_y):
             raise PerfedavgError(
-                f"Training client {client.client_id} has no train example; leave it out of "
-                f"the data."
+                f"Training client {client.client_id} has no train example; leave it out of the "
+                "data."
             )
         read = partial(to_examples, self.model, client.train_x, client.train_y)
         return CohortClient(client.client_id, read, position)
@@ -248,13 +240,9 @@ class _ResumableRun:
     ) -> dict:
         model_bytes = FLOAT_BYTES * sum(p.numel() for p in parameters)
         exchanged = dict.fromkeys(("bytes_up", "bytes_down"), diagnostics.num_clients * model_bytes)
-        return {
-            "run_id": self.spec.run_id,
-            "stage": self.spec.stage + self.spec.phase_of(round_number),
-            "round": round_number,
-            **asdict(diagnostics),
-            **exchanged,
-        }
+        stage = self.spec.stage + self.spec.phase_of(round_number)
+        row = {"run_id": self.spec.run_id, "stage": stage, "round": round_number}
+        return {**row, **asdict(diagnostics), **exchanged}
 
     def _save_checkpoint(self, round_number: int, state: ServerState) -> None:
         path = self.resume.folder / "checkpoints" / f"round_{round_number}.safetensors"
@@ -282,7 +270,6 @@ class _ResumableRun:
 
 
 def _is_finite(diagnostics: RoundDiagnostics, state: ServerState) -> bool:
-    numbers = np.isfinite([diagnostics.train_loss, diagnostics.update_norm]).all()
-    return bool(numbers) and all(
-        tensor.isfinite().all() for tensor in [*state.parameters, *state.optimizer]
-    )
+    measured = np.isfinite([diagnostics.train_loss, diagnostics.update_norm]).all()
+    tensors = [*state.parameters, *state.optimizer]
+    return bool(measured) and all(tensor.isfinite().all() for tensor in tensors)

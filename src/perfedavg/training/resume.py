@@ -35,23 +35,21 @@ class Resume:
         self._saved = time.monotonic()
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """The saved tensors and progress of exactly this run; anything else in the folder is stale
-        and goes."""
+        """The saved tensors and progress of exactly this run; None where there are none. Anything
+        else in the folder is stale and deleted."""
         path = self.folder / "state.safetensors"
         if path.exists():
             tensors, metadata = load_tensors(path)
             if metadata.get("key") == self._key:
                 return tensors, json.loads(metadata["progress"])
-            logger.info(
-                "%s starts anew: its saved state belongs to another config, code or data",
-                self.folder.name,
-            )
+            text = "%s starts anew: its saved state belongs to another config, code or data"
+            logger.info(text, self.folder.name)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         return None
 
     def is_due(self) -> bool:
-        """Whether the last save, or the start, is a minute ago."""
+        """Whether the last save, or the start, is more than a minute ago."""
         return time.monotonic() - self._saved > SAVE_EVERY_SECONDS
 
     def save(self, tensors: dict[str, Tensor], progress: dict[str, Any]) -> None:
@@ -67,5 +65,5 @@ class Resume:
         shutil.copytree(self.folder / "checkpoints", folder / "checkpoints")
 
     def remove(self) -> None:
-        """All results are in their place."""
+        """Delete the folder: all results are in their place."""
         shutil.rmtree(self.folder)

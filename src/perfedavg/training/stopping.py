@@ -13,8 +13,8 @@ from perfedavg.training.settings import BEST, MATCHED
 
 
 def choose_passes(passes: pd.DataFrame, reference: pd.DataFrame, last_round: int) -> dict[str, int]:
-    """The pass with the best validation accuracy, and the one whose accuracy is nearest to the
-    reference run's initial one.
+    """By ``BEST`` and ``MATCHED``: the pass with the best validation accuracy, and the one whose
+    accuracy is nearest to the reference run's initial one.
 
     Stopping level is early stopping, so only passes up to the best one count there. Accuracies are
     unweighted means over validation clients; of equal passes, the earlier.
@@ -54,9 +54,6 @@ def settle(
     chosen, stop = choose_passes(passes, reference, last_round), run["variant"]
     parent = reference_id if stop == MATCHED else None
     if stop not in chosen:
-        return {
-            **run,
-            "parent_run_id": parent,
-            "status": f"diverged: {reference_id}, to be level with, has no accuracy",
-        }
+        status = f"diverged: {reference_id}, to be level with, has no accuracy"
+        return {**run, "parent_run_id": parent, "status": status}
     return {**run, "parent_run_id": parent, "rounds": chosen[stop]}

@@ -80,9 +80,8 @@ class TheoryClient:
     key: StreamKey  # of its dropout draws: walks over equal batches see equal ones
     batches: list[np.ndarray]  # [max_steps + 1]; every term of the identity walks a prefix
     others: list[np.ndarray]  # [max_steps + 1]; what the control with other batches walks instead
-    epochs: list[
-        list[np.ndarray]
-    ]  # [max_steps]; the batches of 1, 2, ... local epochs; [] where an epoch is a step
+    # [max_steps]; the batches of 1, 2, ... local epochs; [] where an epoch is a step
+    epochs: list[list[np.ndarray]]
 
 
 def measure_theory(
@@ -105,13 +104,15 @@ def measure_theory(
         checkpoints: the run's folder of ``round_<n>.safetensors``; rounds without one (after a
             divergence) give no rows.
         training_clients: store positions, of which ``clients`` are drawn anew in each of
-            ``rounds``."""
+            ``rounds``.
+
+    Raises:
+        PerfedavgError: a training client has no train example."""
     use_one_thread()
     files = {n: Path(checkpoints) / f"round_{n}.safetensors" for n in sorted(rounds)}
     for missing in (n for n, file in files.items() if not file.exists()):
-        logger.warning(
-            "%s has no model of round %d (it diverged before): no rows", spec.run_id, missing
-        )
+        text = "%s has no model of round %d (it diverged before): no rows"
+        logger.warning(text, spec.run_id, missing)
     files = {n: file for n, file in files.items() if file.exists()}
     parts = [(n, batches) for n in files for batches in (FULL_BATCH, MINI_BATCH)]
     facts = [
@@ -123,12 +124,8 @@ def measure_theory(
         {n: sha256_of(file) for n, file in files.items()},
     ]
     model = MODELS[spec.model]
-    resume = Resume(
-        Path(resume_folder) / f"theory-{spec.run_id}",
-        facts,
-        __file__,
-        f"perfedavg.models.{spec.model}",
-    )
+    folder = Path(resume_folder) / f"theory-{spec.run_id}"
+    resume = Resume(folder, facts, __file__, f"perfedavg.models.{spec.model}")
     saved = resume.load()
     rows = saved[1]["rows"] if saved else []
     updates = [_num_updates(batches, max_steps) * clients for _, batches in parts]
@@ -220,10 +217,8 @@ def compare(
 
     def updates(name: str, k: int, walks: str = "batches") -> list[ClientUpdate]:
         weights = ALGORITHMS[name].weights(k)
-        return [
-            update(client, name, weights, getattr(client, walks)[: len(weights)])
-            for client in cohort
-        ]
+        steps = len(weights)
+        return [update(c, name, weights, getattr(c, walks)[:steps]) for c in cohort]
 
     def mean(name: str, k: int, walks: str = "batches") -> Tensor:
         return _mean(updates(name, k, walks), ALGORITHMS[name].averaging)
@@ -231,10 +226,8 @@ def compare(
     def fedavg(epochs: int) -> Tensor:
         walks = [client.epochs[epochs - 1] for client in cohort]
         weights = [ALGORITHMS["fedavg"].weights(len(batches)) for batches in walks]
-        return _mean(
-            [update(c, "fedavg", w, b) for c, w, b in zip(cohort, weights, walks, strict=True)],
-            "examples",
-        )
+        clients = zip(cohort, weights, walks, strict=True)
+        return _mean([update(c, "fedavg", w, b) for c, w, b in clients], "examples")
 
     fedsgd = mean("fedsgd", 1)
     # The identity's right-hand side, of K so far.
@@ -293,9 +286,10 @@ def _angles_and_lengths(vectors: dict[str, Tensor]) -> dict[str, float]:
     norms[norms == 0] = np.nan
     names = list(vectors)
     pairs = [(names.index(a), names.index(b), f"{a}_{b}") for a, b in PAIRS]
+    measured = {}
     with np.errstate(invalid="ignore"):  # a walk that blew up: missing values
-        cosines = {
-            f"cos_{pair}": float(np.clip(products[a, b] / norms[a] / norms[b], -1, 1))
-            for a, b, pair in pairs
-        }
-        return cosines | {f"norm_ratio_{pair}": float(norms[a] / norms[b]) for a, b, pair in pairs}
+        for a, b, pair in pairs:
+            cosine = np.clip(products[a, b] / norms[a] / norms[b], -1, 1)
+            measured[f"cos_{pair}"] = float(cosine)
+            measured[f"norm_ratio_{pair}"] = float(norms[a] / norms[b])
+    return measured

@@ -34,8 +34,8 @@ class Algorithm:
 
     ``weights`` are w as a function of K local steps. The Jacobian ``product`` is exact:
     (I - beta H_1) (I - beta H_2) ... (I - beta H_K), H_j the Hessian of the j-th batch's loss at
-    theta_{j-1}; ``sum`` is as the paper's note prints it: I - beta sum_j H_j, the first-order part
-    of that product. A ``term`` makes G_j the gradient of the loss and a penalty.
+    theta_{j-1}; ``sum`` is as the paper prints it: I - beta sum_j H_j, the first-order part of that
+    product. A ``term`` makes G_j the gradient of the loss and a penalty.
     """
 
     weights: Callable[[int], Sequence[float]]
@@ -79,7 +79,7 @@ WEIGHTED = "weighted"
 """The algorithm whose weights a config gives."""
 
 MODULES: dict[str, str] = {}
-"""Of algorithms that a file of this folder adds in an ``ALGORITHMS`` of its own: its module."""
+"""The module of every algorithm that a file of this folder adds in its own ``ALGORITHMS``."""
 
 for _name, _module in modules_in(__name__).items():
     ALGORITHMS |= _module.ALGORITHMS

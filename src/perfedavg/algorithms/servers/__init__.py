@@ -33,13 +33,11 @@ class ServerOptimizer(Block):
     def name(self) -> str:
         """Kind, learning rate and every other value that is not the default."""
         values = self.model_dump(exclude={"optimizer", "lr"})
-        other = [key for key in values if self.is_named(key)]
-        return "-".join(
-            [f"{self.kind}-lr{self.lr:g}", *(f"{SHORT.get(k, k)}{values[k]:g}" for k in other)]
-        )
+        other = "".join(f"-{SHORT.get(k, k)}{values[k]:g}" for k in values if self.is_named(k))
+        return f"{self.kind}-lr{self.lr:g}{other}"
 
     def is_named(self, key: str) -> bool:
-        """The value of ``key`` is part of the name."""
+        """Whether the value of ``key`` is part of the name."""
         return getattr(self, key) != getattr(type(self)(), key)
 
     def init(self, parameters: Tensors) -> Tensors:

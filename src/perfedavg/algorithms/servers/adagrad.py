@@ -31,10 +31,9 @@ class ServerAdagrad(ServerOptimizer):
     def step(self, parameters: Tensors, delta: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
         """See the class."""
         state = [s + d * d for s, d in zip(state, delta, strict=True)]
-        moved = [
-            p - self.lr * d / (s.sqrt() + self.eps)
-            for p, d, s in zip(parameters, delta, state, strict=True)
-        ]
+        moved = []
+        for p, d, s in zip(parameters, delta, state, strict=True):
+            moved.append(p - self.lr * d / (s.sqrt() + self.eps))
         return moved, state
 
 

@@ -43,10 +43,9 @@ class ServerAdam(ServerOptimizer):
         first = [b1 * m + (1 - b1) * d for m, d in zip(state[1 : n + 1], delta, strict=True)]
         second = [b2 * s + (1 - b2) * d * d for s, d in zip(state[n + 1 :], delta, strict=True)]
         correct1, correct2 = 1 - b1 ** count.item(), 1 - b2 ** count.item()
-        moved = [
-            p - self.lr * (m / correct1) / ((s / correct2).sqrt() + self.eps)
-            for p, m, s in zip(parameters, first, second, strict=True)
-        ]
+        moved = []
+        for p, m, s in zip(parameters, first, second, strict=True):
+            moved.append(p - self.lr * (m / correct1) / ((s / correct2).sqrt() + self.eps))
         return moved, [count, *first, *second]
 
 

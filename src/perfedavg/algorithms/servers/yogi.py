@@ -39,13 +39,11 @@ class ServerYogi(ServerOptimizer):
         """See the class."""
         n, b1, b2 = len(parameters), self.beta1, self.beta2
         first = [b1 * m + (1 - b1) * d for m, d in zip(state[:n], delta, strict=True)]
-        second = [
-            s - (1 - b2) * d * d * (s - d * d).sign() for s, d in zip(state[n:], delta, strict=True)
-        ]
-        moved = [
-            p - self.lr * m / (s.sqrt() + self.eps)
-            for p, m, s in zip(parameters, first, second, strict=True)
-        ]
+        second, moved = [], []
+        for s, d in zip(state[n:], delta, strict=True):
+            second.append(s - (1 - b2) * d * d * (s - d * d).sign())
+        for p, m, s in zip(parameters, first, second, strict=True):
+            moved.append(p - self.lr * m / (s.sqrt() + self.eps))
         return moved, [*first, *second]
 
 

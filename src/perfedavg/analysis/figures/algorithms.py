@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from perfedavg.analysis.choices import BASES, EQUAL_GRADIENTS, EQUAL_ROUNDS, ServerRates
-from perfedavg.analysis.figures.style import MANY, RUNS, add_footer, say_empty, subplots
+from perfedavg.analysis.choices import BASES, EQUAL_GRADIENTS, ServerRates
+from perfedavg.analysis.figures.style import MANY, RUNS, add_footer, say_on_panel, subplots
 from perfedavg.analysis.points import POINTS, points
 from perfedavg.analysis.server_rates import costs
 
@@ -27,6 +27,9 @@ ALT = (
 )
 ROWS = "One row per (entry, basis, seed)."
 CONTRACT = POINTS
+
+_RUN = RUNS | {"markersize": 3, "alpha": 0.55}
+_MEAN = {"markersize": 7, "alpha": 0.8, "markeredgecolor": "white"}
 
 
 def asked(config: Any) -> bool:
@@ -48,7 +51,7 @@ def compute(
     hessian_vector_product: float,
     entries: list[str],
 ) -> pd.DataFrame:
-    """The points of the entries, without the interpolated weights, which have a figure."""
+    """The points of the entries; those of the interpolation have their own figure."""
     spent = costs(comparison_rounds, hessian_vector_product)
     data = points(comparison_evaluation, runs, spent, server_rates)
     return data[data.entry.isin(entries)]
@@ -62,49 +65,29 @@ def draw(data: pd.DataFrame, server_rates: ServerRates, entries: list[str], cave
         for i, entry in enumerate(entries):
             color, marker = MANY[i % len(MANY)]
             rows = panel[panel.entry == entry]
-            small = RUNS | {"markersize": 3, "alpha": 0.55}
-            axis.plot(rows.initial, rows.personalized, marker=marker, color=color, **small)
-            axis.plot(
-                rows.initial.mean(),
-                rows.personalized.mean(),
-                marker,
-                color=color,
-                markersize=7,
-                alpha=0.8,  # where several lie on one spot, all are seen
-                markeredgecolor="white",
-                label=entry,
-            )
+            axis.plot(rows.initial, rows.personalized, marker=marker, color=color, **_RUN)
+            mean = rows.initial.mean(), rows.personalized.mean()
+            axis.plot(*mean, marker, color=color, label=entry, **_MEAN)
+        title, why_empty = basis, "all runs diverged"
+        if basis == EQUAL_GRADIENTS:
+            title += f" ({server_rates.budget:g} mini-batch gradients)"
+            why_empty += ", or none is within the budget"
         if panel.empty:
-            say_empty(
-                axis,
-                "all runs diverged, or none is within the budget"
-                if basis == EQUAL_GRADIENTS
-                else "all runs diverged",
-            )
+            say_on_panel(axis, why_empty)
         axis.axline((0.5, 0.5), slope=1, color="0.6", linewidth=0.8, linestyle=":", zorder=0)
-        axis.set_title(
-            basis
-            if basis == EQUAL_ROUNDS
-            else f"{basis} ({server_rates.budget:g} mini-batch gradients)",
-            fontsize=8,
-        )
+        axis.set_title(title, fontsize=8)
         axis.set_xlabel("initial accuracy", fontsize=8)
     axes[0].set_ylabel("personalized accuracy", fontsize=8)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False, fontsize=7)
     clients = "" if data.empty else f"n = {data.num_clients.max()} evaluation clients; "
     seeds = data.seed.nunique()
-    shown = (
-        f"small points: runs ({seeds} seeds); large ones: their mean."
-        if seeds > 1
-        else "one seed."
-        if seeds
-        else ""
-    )
+    shown = "one seed." if seeds else ""
+    if seeds > 1:
+        shown = f"small points: runs ({seeds} seeds); large ones: their mean."
     what = (
-        f"{clients}{shown} Above the dotted line fine-tuning helps. Each algorithm's "
-        f"server learning rate and fine-tune "
-        "epochs were chosen on validation clients."
+        f"{clients}{shown} Above the dotted line fine-tuning helps. Each algorithm's server "
+        "learning rate and fine-tune epochs were chosen on validation clients."
     )
     add_footer(figure, [what, caveat])
     return figure

@@ -10,7 +10,7 @@ import pandas as pd
 
 from perfedavg.analysis.choices import Selection
 from perfedavg.analysis.columns import CAVEAT, SEED, SETTING
-from perfedavg.analysis.figures.style import RUNS, SERIES, add_footer, say_empty, subplots
+from perfedavg.analysis.figures.style import RUNS, SERIES, add_footer, say_on_panel, subplots
 from perfedavg.analysis.paired import (
     CENTRALIZED_MATCHED,
     LOCAL_ONLY,
@@ -52,7 +52,7 @@ def settings(reference: str) -> dict[str, str]:
 
 
 def personalized_models(runs: pd.DataFrame, selection: Selection, reference: str) -> dict[str, str]:
-    """Those of table ``baselines`` that have an initial model worth a look."""
+    """Name to setting of those models of table ``baselines`` whose initial model is trained."""
     models = baseline_models(runs, selection, reference)
     return {name: s for name, s in models.items() if name not in (LOCAL_ONLY, CENTRALIZED_MATCHED)}
 
@@ -67,30 +67,21 @@ def compute(
 
 
 SIZE_GROUPS = 4
+_MEAN = {"color": "black", "marker": "s", "markersize": 3, "linewidth": 1, "capsize": 2}
 
 
 def gain_by_size(clients: pd.DataFrame) -> pd.DataFrame:
     """Mean gain of the clients in each quarter of client sizes: ``num_train`` (median), ``gain``,
     and its standard error over clients, whose gains are means over seeds."""
-    gains = clients.assign(gain=clients[PERSONALIZED] - clients[INITIAL])
-    by_client = (
-        gains.groupby("client_id")
-        .agg(num_train=("num_train", "first"), gain=("gain", "mean"))
-        .dropna()
-    )
+    gains = clients.assign(gain=clients[PERSONALIZED] - clients[INITIAL]).groupby("client_id")
+    by_client = gains.agg(num_train=("num_train", "first"), gain=("gain", "mean")).dropna()
     if by_client.empty:
         return pd.DataFrame(columns=["num_train", "gain", "error"])
-    quarter = pd.qcut(
-        by_client.num_train.rank(method="first"), min(SIZE_GROUPS, len(by_client)), labels=False
-    )
-    grouped = by_client.groupby(quarter)
-    return pd.DataFrame(
-        {
-            "num_train": grouped.num_train.median(),
-            "gain": grouped.gain.mean(),
-            "error": grouped.gain.sem(),
-        }
-    )
+    ranks = by_client.num_train.rank(method="first")
+    quarters = pd.qcut(ranks, min(SIZE_GROUPS, len(by_client)), labels=False)
+    grouped = by_client.groupby(quarters)
+    means = {"num_train": grouped.num_train.median(), "gain": grouped.gain.mean()}
+    return pd.DataFrame({**means, "error": grouped.gain.sem()})
 
 
 def draw(
@@ -100,49 +91,28 @@ def draw(
     from matplotlib.ticker import LogLocator, NullFormatter
 
     models = personalized_models(runs, selection, reference)
-    figure, axes = subplots(
-        2,
-        len(models),
-        figsize=(max(2.4 * len(models), 4.8), 5.0),
-        squeeze=False,
-        sharey="row",
-        sharex="row",
-    )
-    # Points of small test splits coincide.
+    size = (max(2.4 * len(models), 4.8), 5.0)
+    figure, axes = subplots(2, len(models), figsize=size, squeeze=False, sharey="row", sharex="row")
+    # Else the points of small test splits coincide.
     jitter = np.random.default_rng(0).uniform(-0.006, 0.006, (2, len(data)))
     for i, name in enumerate(models):
         rows, color = data[data.model == name], SERIES[i % len(SERIES)][0]
         dx, dy = jitter[:, data.model == name]
         top, bottom = axes[0, i], axes[1, i]
         top.plot([0, 1], [0, 1], color="0.5", linewidth=0.8)
-        top.plot(
-            rows[INITIAL] + dx,
-            rows[PERSONALIZED] + dy,
-            marker="o",
-            color=color,
-            **RUNS | {"alpha": 0.5},
-        )
-        top.set_title(
-            f"{name}\n{100 * hurt_share(rows):.0f} % hurt" if len(rows) else name, fontsize=8
-        )
+        points = RUNS | {"marker": "o", "color": color, "alpha": 0.5}
+        top.plot(rows[INITIAL] + dx, rows[PERSONALIZED] + dy, **points)
+        hurt = f"\n{100 * hurt_share(rows):.0f} % hurt" if len(rows) else ""
+        top.set_title(name + hurt, fontsize=8)
         if rows.empty:
-            say_empty(top)
-            say_empty(bottom)
+            say_on_panel(top)
+            say_on_panel(bottom)
         top.set_xlabel("initial accuracy", fontsize=8)
         gain = rows[PERSONALIZED] - rows[INITIAL]
         bottom.axhline(0, color="0.5", linewidth=0.8)
-        bottom.plot(rows.num_train, gain + dy, marker="o", color=color, **RUNS | {"alpha": 0.35})
+        bottom.plot(rows.num_train, gain + dy, **points | {"alpha": 0.35})
         groups = gain_by_size(rows)
-        bottom.errorbar(
-            groups.num_train,
-            groups.gain,
-            groups.error,
-            color="black",
-            marker="s",
-            markersize=3,
-            linewidth=1,
-            capsize=2,
-        )
+        bottom.errorbar(groups.num_train, groups.gain, groups.error, **_MEAN)
         bottom.set_xscale("log")
         bottom.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         bottom.xaxis.set_major_formatter("{x:g}")
@@ -155,9 +125,8 @@ def draw(
     n, seeds = data.client_id.nunique(), data.seed.nunique()
     what = (
         f"A point is one of n = {n} evaluation clients in one of {seeds} "
-        f"seed{'s' if seeds > 1 else ''}, moved by at most 0.006; "
-        "hurt: below the diagonal. Squares: mean gain of the clients in each quarter of "
-        "sizes, ± standard error over clients."
+        f"seed{'s' if seeds > 1 else ''}, moved by at most 0.006; hurt: below the diagonal. "
+        "Squares: mean gain of the clients in each quarter of sizes, ± standard error over clients."
     )
     add_footer(figure, [what, caveat])
     return figure

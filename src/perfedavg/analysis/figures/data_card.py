@@ -1,4 +1,4 @@
-"""Figure ``data_card``: a contact sheet (a row per writer), client sizes and the labels."""
+"""Figure ``data_card``: a contact sheet (one row per writer), client sizes and the labels."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def settings(config: Any) -> dict[str, Any]:
 
 
 def compute(store: Path, data_block: dict[str, Any]) -> pd.DataFrame:
-    """Train examples of every client, and of every class their share."""
+    """Train examples of every client, and every class's share of them."""
     clients = ClientStore(store)
     counts = clients.label_counts().sum(0)
     bars = {SIZES: clients.column("num_train"), SHARES: counts / counts.sum()}
@@ -77,9 +77,8 @@ def draw(data: pd.DataFrame, store: Path, data_block: dict[str, Any]) -> Figure:
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
     axis.grid(False)
-    axis.set_title(
-        f"{data_block['dataset']}: train {kind} of {clients} clients, one per row", fontsize=8
-    )
+    title = f"{data_block['dataset']}: train {kind} of {clients} clients, one per row"
+    axis.set_title(title, fontsize=8)
     sizes.hist(num_train, bins=40, color="C0")
     sizes.set_xlabel(f"train examples per client (median {np.median(num_train):.0f})", fontsize=8)
     sizes.yaxis.set_major_locator(MaxNLocator(integer=True))

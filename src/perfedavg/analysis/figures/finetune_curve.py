@@ -15,7 +15,7 @@ from perfedavg.analysis.figures.style import (
     SERIES,
     add_footer,
     num_clients_in_words,
-    say_empty,
+    say_on_panel,
     seeds_in_words,
     subplots,
 )
@@ -87,19 +87,14 @@ def draw(
             if name == LOCAL_ONLY:
                 local_epochs = selection.epochs[setting]
                 level = rows.loc[rows.epoch == local_epochs, column].mean()
-                axis.axhline(
-                    level,
-                    color=color,
-                    linewidth=1.2,
-                    linestyle="--",
-                    label=f"{name}, {local_epochs} epochs",
-                )
+                label = f"{name}, {local_epochs} epochs"
+                axis.axhline(level, color=color, linewidth=1.2, linestyle="--", label=label)
                 continue
             axis.plot(rows.epoch, rows[column], marker=marker, color=color, **RUNS)
             mean = rows.groupby("epoch")[column].mean()
             axis.plot(mean.index, mean, color=color, marker=marker, label=name, **MEAN)
         if data.empty:
-            say_empty(axis)
+            say_on_panel(axis)
         axis.set_title(title, fontsize=8)
         axis.set_xlabel("fine-tune epoch (0: initial model)", fontsize=8)
         axis.xaxis.set_major_locator(MaxNLocator(11, integer=True))

@@ -15,7 +15,7 @@ from perfedavg.analysis.figures.style import (
     RUNS,
     add_footer,
     num_clients_in_words,
-    say_empty,
+    say_on_panel,
     seeds_in_words,
     subplots,
 )
@@ -54,13 +54,13 @@ WEIGHTS = {"rest": "w = (1, λ, …, λ)", "powers": "w = (1, λ, λ², …)"}
 
 
 def asked(config: Any) -> bool:
-    """Where the algorithm comparison interpolates weights."""
+    """Where the algorithm comparison has an interpolation."""
     return bool(config.studies.comparison and config.studies.comparison.interpolation)
 
 
 def settings(config: Any, interpolated: list[dict[str, Any]]) -> dict[str, Any]:
-    """The interpolated weights (``family, rate, entry``), K, and what a Hessian-vector product
-    costs."""
+    """The points of the interpolation (``family, rate, entry``), K, and what a Hessian-vector
+    product costs."""
     block = config.studies.comparison
     return {
         "interpolated": interpolated,
@@ -92,17 +92,10 @@ def draw(data: pd.DataFrame, server_rates: ServerRates, local_steps: int, caveat
     for (above, below), (family, title) in zip(axes.T, WEIGHTS.items(), strict=True):
         rows = data[data.family == family]
         gains = rows.personalized - rows.initial
-        for axis, values, color, marker, label in (
-            (above, rows.initial, COLORS[INITIAL], MARKERS[INITIAL], "initial model"),
-            (
-                above,
-                rows.personalized,
-                COLORS[PERSONALIZED],
-                MARKERS[PERSONALIZED],
-                "personalized model",
-            ),
-            (below, gains, "0.25", "s", None),
-        ):
+        curves: list[tuple] = [(below, gains, "0.25", "s", None)]
+        for model in (PERSONALIZED, INITIAL):
+            curves.insert(0, (above, rows[model], COLORS[model], MARKERS[model], f"{model} model"))
+        for axis, values, color, marker, label in curves:
             mean = values.groupby(rows.rate).mean()
             small = RUNS | {"markersize": 3, "alpha": 0.5}
             axis.plot(rows.rate, values, marker=marker, color=color, **small)
@@ -110,21 +103,14 @@ def draw(data: pd.DataFrame, server_rates: ServerRates, local_steps: int, caveat
             axis.plot(mean.index, mean, color=color, marker=marker, **large)
         below.axhline(0, color="0.6", linewidth=0.8, linestyle=":")
         for axis in (above, below):
-            for rate in (0, 1):
-                axis.axvline(rate, color="0.6", linewidth=0.8, linestyle=":")
+            for weight in (0, 1):
+                axis.axvline(weight, color="0.6", linewidth=0.8, linestyle=":")
         if rows.empty:
-            say_empty(above)
+            say_on_panel(above)
         above.set_title(title, fontsize=9)
-        for rate, height, name in ((0, 0.97, "FedSGD"), (1, 0.03, "FedAvg")):
-            place = {"ha": "left", "va": "top" if height > 0.5 else "bottom"}
-            above.annotate(
-                f" {name}",
-                (rate, height),
-                xycoords=("data", "axes fraction"),
-                fontsize=7,
-                color="0.35",
-                **place,
-            )
+        text = {"xycoords": ("data", "axes fraction"), "fontsize": 7, "color": "0.35", "ha": "left"}
+        above.annotate(" FedSGD", (0, 0.97), va="top", **text)
+        above.annotate(" FedAvg", (1, 0.03), va="bottom", **text)
         below.set_xlabel("λ, weight of the gradients after the first", fontsize=8)
     axes[0, 0].set_ylabel("accuracy", fontsize=8)
     axes[1, 0].set_ylabel("gain by fine-tuning", fontsize=8)

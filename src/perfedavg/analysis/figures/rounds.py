@@ -9,8 +9,8 @@ import pandas as pd
 
 from perfedavg.analysis.choices import Selection
 from perfedavg.analysis.columns import ACCURACY, CAVEAT, EPOCH, GRID, NUM_CLIENTS, SEED
-from perfedavg.analysis.figures.style import COLORS, MARKERS, add_footer, subplots
-from perfedavg.analysis.runs import stage1
+from perfedavg.analysis.figures.style import COLORS, MARKERS, add_footer, say_on_panel, subplots
+from perfedavg.analysis.runs import local_work, stage1
 from perfedavg.analysis.summary import INITIAL, PERSONALIZED, initial_and_personalized
 from perfedavg.storage.tables import Column
 
@@ -38,6 +38,8 @@ CONTRACT = {
     "caveat": CAVEAT,
 }
 
+_POINT = {"markersize": 2.2, "alpha": 0.8, "markeredgewidth": 0}
+
 
 def settings(config: Any) -> dict[str, float]:
     """The target accuracy."""
@@ -60,9 +62,7 @@ def draw(data: pd.DataFrame, runs: pd.DataFrame, target: float) -> Figure:
     from matplotlib.ticker import MaxNLocator
 
     runs = stage1(runs)
-    work, letter = (
-        ("local_epochs", "E") if runs.local_epochs.notna().all() else ("local_steps", "K")
-    )
+    work, letter = local_work(runs)
     cohorts, works = sorted(runs.clients_per_round.unique()), sorted(runs[work].unique())
     size = (max(4.8, 1.2 + 1.75 * len(works)), 1.2 + max(2.6, 1.6 * len(cohorts)))
     figure, axes = subplots(
@@ -74,50 +74,23 @@ def draw(data: pd.DataFrame, runs: pd.DataFrame, target: float) -> Figure:
             setting = runs[(runs.clients_per_round == cohort) & (runs[work] == amount)]
             diverged = setting.status.str.startswith("diverged").sum()
             if diverged:
-                words = f"{diverged} of {len(setting)} runs diverged"
-                axis.text(
-                    0.5,
-                    0.04,
-                    words,
-                    transform=axis.transAxes,
-                    ha="center",
-                    fontsize=7,
-                    color="0.25",
-                )
+                say_on_panel(axis, f"{diverged} of {len(setting)} runs diverged", height=0.04)
             axis.axhline(target, color="0.5", linewidth=0.8, linestyle=":")
             for model in (INITIAL, PERSONALIZED):
                 rows = panel[panel.model == model]
                 by_round = rows.groupby("round").accuracy
                 mean, color = by_round.mean(), COLORS[model]
-                axis.fill_between(
-                    mean.index, by_round.min(), by_round.max(), color=color, alpha=0.2, linewidth=0
-                )
+                low, high = by_round.min(), by_round.max()
+                axis.fill_between(mean.index, low, high, color=color, alpha=0.2, linewidth=0)
                 axis.plot(mean.index, mean, color=color, linewidth=1.4)
-                axis.plot(
-                    rows["round"],
-                    rows.accuracy,
-                    MARKERS[model],
-                    color=color,
-                    markersize=2.2,
-                    alpha=0.8,
-                    markeredgewidth=0,
-                )
+                axis.plot(rows["round"], rows.accuracy, MARKERS[model], color=color, **_POINT)
             axis.set_title(f"M = {cohort}, {letter} = {int(amount)}", fontsize=8)
-    handles = [
-        Line2D(
-            [],
-            [],
-            color=COLORS[model],
-            marker=MARKERS[model],
-            markersize=4,
-            linewidth=1.4,
-            label=f"{model} model",
-        )
-        for model in (INITIAL, PERSONALIZED)
-    ]
-    handles.append(
-        Line2D([], [], color="0.5", linewidth=0.8, linestyle=":", label=f"target {target:g}")
-    )
+    handles = []
+    for model in (INITIAL, PERSONALIZED):
+        style = {"color": COLORS[model], "marker": MARKERS[model], "markersize": 4}
+        handles.append(Line2D([], [], linewidth=1.4, label=f"{model} model", **style))
+    style = {"color": "0.5", "linewidth": 0.8, "linestyle": ":"}
+    handles.append(Line2D([], [], label=f"target {target:g}", **style))
     figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False)
     figure.supylabel("accuracy, mean over clients", fontsize=8)
     for axis in axes[-1]:
@@ -133,11 +106,9 @@ def draw(data: pd.DataFrame, runs: pd.DataFrame, target: float) -> Figure:
 def _what(data: pd.DataFrame, runs: pd.DataFrame) -> str:
     at_end = data["round"] == runs["rounds"].max()
     last, before = data[at_end].num_clients.max(), data[~at_end].num_clients.max()
-    clients = (
-        f"n = {last:.0f} evaluation clients at the last round"
-        if at_end.any()
-        else "no run reached the last round"
-    )
+    clients = "no run reached the last round"
+    if at_end.any():
+        clients = f"n = {last:.0f} evaluation clients at the last round"
     clients += f", {before:.0f} of them before" if before < last else ""
     n = runs.seed.nunique()
     seeds = f"Points: {n} seeds; line: their mean; band: min to max." if n > 1 else "One seed."

@@ -15,7 +15,7 @@ from perfedavg.analysis.figures.style import (
     SERIES,
     add_footer,
     num_clients_in_words,
-    say_empty,
+    say_on_panel,
     seeds_in_words,
     subplots,
 )
@@ -80,9 +80,8 @@ def draw(
     figure, axes = subplots(1, 2, figsize=(7.2, 3.6), sharey=True)
     first, *later = models
     start = data[(data.name == first) & (data["round"] == switch)]
-    shown = data[
-        (data.name != first) | (data["round"] >= switch - 1.5 * (data["round"].max() - switch))
-    ]
+    first_shown = switch - 1.5 * (data["round"].max() - switch)
+    shown = data[(data.name != first) | (data["round"] >= first_shown)]
     for axis, model in zip(axes, (INITIAL, PERSONALIZED), strict=True):
         axis.axvline(switch, color="0.6", linewidth=0.8, linestyle=":")
         for i, name in enumerate([first, *later]):
@@ -94,7 +93,7 @@ def draw(
             mean = rows.groupby("round").accuracy.mean()
             axis.plot(mean.index, mean, color=color, marker=marker, label=name, **MEAN)
         if data.empty:
-            say_empty(axis)
+            say_on_panel(axis)
         axis.set_title(f"{model} model", fontsize=8)
         axis.set_xlabel("communication round", fontsize=8)
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))

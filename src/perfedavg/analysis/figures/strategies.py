@@ -14,7 +14,7 @@ from perfedavg.analysis.figures.style import (
     SERIES,
     add_footer,
     num_clients_in_words,
-    say_empty,
+    say_on_panel,
     seeds_in_words,
     subplots,
 )
@@ -95,13 +95,8 @@ def draw(data: pd.DataFrame, ways: Ways, caveat: str) -> Figure:
     for axis, optimizer in zip(axes[0], optimizers, strict=True):
         if optimizer != ways[0]["optimizer"]:
             mean = _mean(data, ways[0])
-            axis.plot(
-                mean.index,
-                mean,
-                color="0.6",
-                linewidth=1.4,
-                label=f"for comparison: {_label(ways[0])}",
-            )
+            label = f"for comparison: {_label(ways[0])}"
+            axis.plot(mean.index, mean, color="0.6", linewidth=1.4, label=label)
         shown = [way for way in ways if way["optimizer"] == optimizer]
         for i, way in enumerate(shown):
             color, marker = SERIES[list(LAYERS).index(way["layers"])]
@@ -114,7 +109,7 @@ def draw(data: pd.DataFrame, ways: Ways, caveat: str) -> Figure:
             axis.plot(chosen.index, chosen, "o", color=color, **RING)
         axis.plot([], [], "o", color="0.35", **RING, label="epoch chosen on validation clients")
         if data.empty:
-            say_empty(axis)
+            say_on_panel(axis)
         axis.set_xlabel("fine-tune epoch (0: initial model)", fontsize=8)
         axis.xaxis.set_major_locator(MaxNLocator(11, integer=True))
         axis.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, fontsize=7)

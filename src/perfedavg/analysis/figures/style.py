@@ -105,9 +105,9 @@ def num_clients_in_words(data: pd.DataFrame) -> str:
     return "" if data.empty else f"n = {data.num_clients.max():.0f} evaluation clients, "
 
 
-def say_empty(axis: Axes, why: str = "all runs diverged") -> None:
-    """Say on a panel why it shows nothing."""
-    axis.text(0.5, 0.5, why, transform=axis.transAxes, ha="center", fontsize=7, color="0.25")
+def say_on_panel(axis: Axes, text: str = "all runs diverged", height: float = 0.5) -> None:
+    """Write on a panel, at this share of its height, why it shows nothing or not all."""
+    axis.text(0.5, height, text, transform=axis.transAxes, ha="center", fontsize=7, color="0.25")
 
 
 def save_figure(figure: Figure, base: str | Path) -> None:

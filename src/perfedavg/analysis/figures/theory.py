@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from perfedavg.analysis.columns import CAVEAT, SEED
-from perfedavg.analysis.figures.style import MEAN, RUNS, SERIES, add_footer, say_empty, subplots
+from perfedavg.analysis.figures.style import MEAN, RUNS, SERIES, add_footer, say_on_panel, subplots
 from perfedavg.storage.tables import Column
 
 if TYPE_CHECKING:
@@ -48,12 +48,8 @@ CONTRACT = {
     "caveat": CAVEAT,
 }
 
-IDENTITY, FEDAVG, MAML, LENGTHS = (
-    "identity",
-    "cosine with FedAvg",
-    "cosine with MAML",
-    "norm relative to MAML",
-)
+IDENTITY, LENGTHS = "identity", "norm relative to MAML"
+FEDAVG, MAML = "cosine with FedAvg", "cosine with MAML"
 PANELS = {
     IDENTITY: {
         "identity": "residual",
@@ -77,7 +73,7 @@ PANELS = {
         "MAML(K), as printed": "norm_ratio_maml_printed_maml",
     },
 }
-"""Of each panel, what it shows: name to column of the table."""
+"""What each panel shows: name to column of the table."""
 
 _TITLES = {
     IDENTITY: "(a) FedAvg(K) = FedSGD + Σ FOMAML(j), j = 1..K − 1",
@@ -140,18 +136,16 @@ def draw(data: pd.DataFrame, caveat: str, clients: int, models: int) -> Figure:
         axis.tick_params(labelsize=7)
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         if data.empty:
-            say_empty(axis)
+            say_on_panel(axis)
             axis.set_xticks([])
     _finish(figure, axes)
     done = data[["round", "seed"]].drop_duplicates()
     rounds, seeds = ", ".join(map(str, sorted(done["round"].unique()))), done.seed.nunique()
     missing = f" of {models}, whose runs did not diverge before" if len(done) < models else ""
     what = (
-        f"n = {len(done)} checkpoints{missing} (rounds {rounds}; {seeds} "
-        f"seed{'s' * (seeds > 1)}), each with "
-        f"{clients} training clients. "
-        "Points: a checkpoint, mini-batches; lines: mean over checkpoints. Full-batch: a "
-        "step uses all of a client's examples."
+        f"n = {len(done)} checkpoints{missing} (rounds {rounds}; {seeds} seed{'s' * (seeds > 1)}), "
+        f"each with {clients} training clients. Points: a checkpoint, mini-batches; lines: mean "
+        "over checkpoints. Full-batch: a step uses all of a client's examples."
     )
     add_footer(figure, [what if len(data) else "", caveat])
     return figure
@@ -186,20 +180,11 @@ def _finish(figure: Figure, axes: np.ndarray) -> None:
     identity.yaxis.set_major_locator(FixedLocator([_ZERO, *(10.0**p for p in powers)]))
     identity.yaxis.set_minor_locator(FixedLocator([]))
     identity.set_yticklabels(["0", *(f"$10^{{{p}}}$" for p in powers)])
-    identity.legend(
-        handles=handles(_RESIDUALS),
-        loc="center",
-        bbox_to_anchor=(0.5, 0.37),
-        fontsize=7,
-        frameon=False,
-    )
-    identity.annotate(
-        "K = 1: both sides are FedSGD",
-        (1, _ZERO),
-        (30, -3),
-        textcoords="offset points",
-        fontsize=6.5,
-    )
+    style = {"frameon": False, "fontsize": 7}
+    place = {"loc": "center", "bbox_to_anchor": (0.5, 0.37)}
+    identity.legend(handles=handles(_RESIDUALS), **place, **style)
+    text = "K = 1: both sides are FedSGD"
+    identity.annotate(text, (1, _ZERO), (30, -3), textcoords="offset points", fontsize=6.5)
     for axis in directions:
         axis.axhline(0, color="0.6", linewidth=0.8, linestyle=":")
         axis.set_ylim(top=1.03)
@@ -209,10 +194,5 @@ def _finish(figure: Figure, axes: np.ndarray) -> None:
         Line2D([], [], color="0.3", linestyle=line, label=name)
         for line, name in (("-", "mini-batch"), ("--", "full-batch"))
     ]
-    figure.legend(
-        handles=handles(_ALGORITHMS) + lines,
-        loc="outside upper center",
-        ncols=4,
-        frameon=False,
-        fontsize=7,
-    )
+    lines = handles(_ALGORITHMS) + lines
+    figure.legend(handles=lines, loc="outside upper center", ncols=4, **style)

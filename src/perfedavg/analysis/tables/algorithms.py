@@ -25,10 +25,10 @@ CAPTION = (
     "clients."
 )
 ROWS = (
-    "One row per (entry, basis): every entry of the algorithm comparison and the interpolated "
-    "weights, `rest.<λ>` for w = (1, λ, ..., λ) and `powers.<λ>` for w = (1, λ, λ², ...), at equal "
-    "rounds and at equal gradient evaluations, i.e. at the last evaluated round within the budget. "
-    "The setting was chosen on validation clients: fewest diverged runs, then highest personalized "
+    "One row per (entry, basis): every entry of the algorithm comparison and its interpolation, "
+    "`rest.<λ>` for w = (1, λ, ..., λ) and `powers.<λ>` for w = (1, λ, λ², ...), at equal rounds "
+    "and at equal gradient evaluations, i.e. at the last evaluated round within the budget. The "
+    "setting was chosen on validation clients: fewest diverged runs, then highest personalized "
     "accuracy."
 )
 _MEAN = "up to that round, whole cohort, mean over seeds"
@@ -136,10 +136,8 @@ def compute(
             "caveat": runs.caveat.iloc[0],
         }
         row["rate_at_edge"] = _edge(row["server_lr_factor"], server_lr_factors)
-        row |= {
-            name: spent[name].mean()
-            for name in ("gradient_evaluations", "hessian_vector_products", "cost")
-        }
+        for name in ("gradient_evaluations", "hessian_vector_products", "cost"):
+            row[name] = spent[name].mean()
         for model in (INITIAL, PERSONALIZED):
             values = reached[model]
             row |= {f"{model}_mean": values.mean(), f"{model}_std": values.std(ddof=1)}
@@ -150,7 +148,8 @@ def compute(
 
 
 def _edge(factor: float, factors: list[float]) -> str:
-    """A rate at the edge of those tried may not be the best there is."""
+    """``lowest`` or ``highest`` where the factor is at the edge of those tried, else empty: beyond
+    the edge there may be a better one."""
     if len(factors) < 2 or min(factors) < factor < max(factors):
         return ""
     return "lowest" if factor == min(factors) else "highest"
@@ -179,7 +178,7 @@ def _to_target(
 
 
 def shown(table: pd.DataFrame, entries: list[str]) -> pd.DataFrame:
-    """The same table for people, without the interpolated weights, which have a figure."""
+    """The same table for people; the interpolation has a figure instead."""
     table = table[table.entry.isin(entries)]
 
     def reached(row: pd.Series, model: str) -> str:

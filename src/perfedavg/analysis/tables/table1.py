@@ -21,7 +21,7 @@ from perfedavg.analysis.columns import (
     SELECTED_EPOCH,
 )
 from perfedavg.analysis.formats import number_in_words
-from perfedavg.analysis.runs import stage1
+from perfedavg.analysis.runs import local_work, stage1
 from perfedavg.analysis.summary import (
     INITIAL,
     PERSONALIZED,
@@ -117,13 +117,10 @@ def compute(
             row[f"rounds_to_target_{model}"] = reached.mean()
             unreached[f"unreached_{model}"] = len(group) - len(reached)
         row |= unreached | {"target": target, "caveat": group.caveat.iloc[0]}
+        means = by_epoch[by_epoch.run_id.isin(group.run_id) & (by_epoch["round"] == last)]
         for epoch in shown_epochs:
-            means = by_epoch[
-                by_epoch.run_id.isin(group.run_id)
-                & (by_epoch["round"] == last)
-                & (by_epoch.epoch == epoch)
-            ]
-            row[f"personalized_epoch{epoch}_mean"] = means.accuracy.mean()
+            accuracy = means.accuracy[means.epoch == epoch]
+            row[f"personalized_epoch{epoch}_mean"] = accuracy.mean()
         rows.append(row)
     table = pd.DataFrame(rows)
     return table if paper is None else beside_the_paper(table, paper)
@@ -133,18 +130,15 @@ def beside_the_paper(table: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
     """``table`` with the paper's values as ``paper_*`` and ours minus theirs as ``difference_*``;
     empty where the paper has no such row, and for rounds where our target is another one."""
     keys = ["clients_per_round", "local_epochs"]
-    renamed = paper.rename(
-        columns={name: f"paper_{name}" for name in paper.columns if name not in keys}
-    )
-    merged = table.astype({"local_epochs": "Int64"}).merge(
-        renamed.astype({"local_epochs": "Int64"}), on=keys, how="left"
-    )
+    names = {name: f"paper_{name}" for name in paper.columns if name not in keys}
+    theirs = paper.rename(columns=names).astype({"local_epochs": "Int64"})
+    merged = table.astype({"local_epochs": "Int64"}).merge(theirs, on=keys, how="left")
+    same_target = merged.target == merged.paper_target
     for model in (INITIAL, PERSONALIZED):
         merged[f"difference_{model}"] = merged[f"{model}_mean"] - merged[f"paper_{model}_mean"]
         rounds = f"rounds_to_target_{model}"
-        merged[f"difference_{rounds}"] = (merged[rounds] - merged[f"paper_{rounds}"]).where(
-            merged.target == merged.paper_target
-        )
+        difference = merged[rounds] - merged[f"paper_{rounds}"]
+        merged[f"difference_{rounds}"] = difference.where(same_target)
     return merged
 
 
@@ -166,9 +160,7 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
             return f"never ({missed} of {row.num_seeds})"
         return f"{mean:.1f}" + (f" (never: {missed} of {row.num_seeds})" if missed else "")
 
-    work, letter = (
-        ("local_epochs", "E") if table.local_epochs.notna().all() else ("local_steps", "K")
-    )
+    work, letter = local_work(table)
     columns = {
         "M": table.clients_per_round,
         letter: table[work],
@@ -190,12 +182,8 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
     if "paper_target" in table.columns:
         for model in (INITIAL, PERSONALIZED):
             values = table.apply(accuracy, axis=1, name=f"paper_{model}").replace("diverged", "")
-            columns |= {
-                f"paper: {model}": values,
-                f"difference, {model}": table[f"difference_{model}"].map(
-                    number_in_words, form="+.4f"
-                ),
-            }
+            difference = table[f"difference_{model}"].map(number_in_words, form="+.4f")
+            columns |= {f"paper: {model}": values, f"difference, {model}": difference}
             needed = table[f"paper_rounds_to_target_{model}"].map(number_in_words, form="g")
             columns[f"paper: rounds to 0.8, {model}"] = needed
     return pd.DataFrame(columns)
@@ -209,6 +197,6 @@ def caption(table: pd.DataFrame, runs: pd.DataFrame) -> str:
         f"{table.num_clients.max()} evaluation clients, then mean (std) over seeds. Fine-tune "
         f"epochs were chosen on validation clients. Rounds to {table.target.iloc[0]:g}: the first "
         "evaluated round at or above it, mean over the runs that reached it; rounds before the "
-        "last may look at fewer clients. Pooled: share of all test examples classified correctly."
+        "last may evaluate fewer clients. Pooled: share of all test examples classified correctly."
         + (paper if "paper_target" in table.columns else "")
     )

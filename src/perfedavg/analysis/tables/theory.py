@@ -112,7 +112,7 @@ def compute(theory_rows: pd.DataFrame, caveat: str) -> pd.DataFrame:
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
-    """The same table for people: a row per (kind of batches, checkpoint, K); of the identity's
+    """The same table for people: one row per (kind of batches, checkpoint, K); of the identity's
     residual the largest."""
     groups = table.groupby(["batches", "round", "k"])
     means = groups[[*SHOWN, "residual_other_batches", "residual_unequal_weights"]].mean()

@@ -48,9 +48,8 @@ def read_clients(
             with tarfile.open(archive) as tar:
                 for name in members:
                     tar.extract(name, folder, filter="data")
-            train, test = (
-                stack.enter_context(h5py.File(folder / name))["examples"] for name in members
-            )
+            files = [stack.enter_context(h5py.File(folder / name)) for name in members]
+            train, test = (file["examples"] for file in files)
         except (OSError, EOFError, KeyError, tarfile.TarError) as error:
             raise PerfedavgError(
                 f"{archive} is no archive with {' and '.join(members)} ({error}); check "
@@ -61,8 +60,8 @@ def read_clients(
         for client_id in ids:
             if client_id not in test:
                 raise PerfedavgError(
-                    f"{archive}: client {client_id} has train data but no test data; the "
-                    f"archive is incomplete."
+                    f"{archive}: client {client_id} has train data but no test data; the archive "
+                    "is incomplete."
                 )
             yield ClientExamples(
                 client_id, *read(train[client_id], client_id), *read(test[client_id], client_id)

@@ -64,10 +64,9 @@ class Emnist62(Archive):
         if len(client_ids) < WRITERS:
             late = sum(client_id >= "f1500" for client_id in client_ids) / len(client_ids)
             sentences.append(
-                f"{len(client_ids)} of EMNIST-62's about {WRITERS:,} writers, {100 * late:.3g} "
-                f"% with ids from f1500 on: "
-                "client counts, the share of hard writers and accuracies differ from the full "
-                "data's."
+                f"{len(client_ids)} of EMNIST-62's about {WRITERS:,} writers, {100 * late:.3g} % "
+                "with ids from f1500 on: client counts, the share of hard writers and accuracies "
+                "differ from the full data's."
             )
         if training_clients and (training_clients, rounds) != (TRAINING_CLIENTS, ROUNDS):
             sentences.append(

@@ -54,10 +54,7 @@ MEAN_SHARE = 0.97  # a client's mean number of examples, of the median
 CAP_HEIGHT = 15.0  # height of a capital in pixels, at size 1
 
 _FIELD = 80  # side of a distance field, in cells
-_CELLS = (
-    40  # height of a capital H in a field, so that no character is wider or higher than 78 cells
-)
-
+_CELLS = 40  # height of a capital H in a field: no character is wider or higher than 78 cells
 
 SYNTHETIC = "Synthetic data (glyphs62), for trying the pipeline: they say nothing about the paper."
 
@@ -84,17 +81,17 @@ class Glyphs62(DataSet):
         """Every writer's train and test examples, in the order of their ids ``w0000``, ``w0001``,
         ...
 
-        A writer depends on the seed and its own number alone, so more writers change none of the
+        A writer depends on the seed and its own position alone, so more writers change none of the
         others."""
-        for number in range(self.writers):
-            rng = np.random.default_rng(np.random.SeedSequence([self.seed, number]))
+        for index in range(self.writers):
+            rng = np.random.default_rng(np.random.SeedSequence([self.seed, index]))
             writer = make_writer(rng)
             n = client_sizes(rng, self.median_examples)
             labels = rng.choice(len(CLASSES), size=n, p=writer.class_probabilities)
             pixels = draw(writer, labels, rng)
             num_train = min(n - 2, round(TRAIN_SHARE * n))
             yield ClientExamples(
-                client_id=f"w{number:04d}",
+                client_id=f"w{index:04d}",
                 train_x=pixels[:num_train],
                 train_y=labels[:num_train],
                 test_x=pixels[num_train:],
@@ -157,7 +154,7 @@ def make_writer(rng: np.random.Generator) -> Writer:
 
 
 def draw(writer: Writer, labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw one image a label in this writer's hand: uint8 ``[n, 28, 28]``, 255 paper, 0 ink."""
+    """Draw one image per label in this writer's hand: uint8 ``[n, 28, 28]``, 255 paper, 0 ink."""
     from scipy.ndimage import map_coordinates
 
     n = len(labels)
@@ -166,9 +163,8 @@ def draw(writer: Writer, labels: np.ndarray, rng: np.random.Generator) -> np.nda
     turn = (jitter * rng.normal(0, 0.08, n))[:, None, None]
     size = (writer.size * np.exp(jitter * rng.normal(0, 0.12, n)))[:, None, None]
     aspect = (writer.aspect * np.exp(jitter * rng.normal(0, 0.10, n)))[:, None, None]
-    weight = np.maximum(-0.2, writer.weight + jitter * rng.normal(0, 0.25, n))[
-        :, None, None
-    ]  # no stroke vanishes
+    weight = (writer.weight + jitter * rng.normal(0, 0.25, n))[:, None, None]
+    weight = np.maximum(-0.2, weight)  # no stroke vanishes
     shift_x, shift_y = (jitter * rng.normal(0, 0.6, (2, n)))[..., None, None]
 
     centre = (SIDE - 1) / 2
@@ -179,15 +175,11 @@ def draw(writer: Writer, labels: np.ndarray, rng: np.random.Generator) -> np.nda
     pixels_per_cell = size * CAP_HEIGHT / _CELLS
     field_centre = (_FIELD - 1) / 2
     layer = (writer.font * len(CLASSES) + writer.forms[labels])[:, None, None] + np.zeros_like(x)
-    where = np.stack(
-        [layer, y / pixels_per_cell + field_centre, x / pixels_per_cell + field_centre]
-    )
-    # Outside the field nothing is drawn: a large distance, in cells.
-    distance = (
-        map_coordinates(_distance_fields(), where, order=1, mode="constant", cval=_FIELD)
-        * pixels_per_cell
-    )
-    ink = np.clip(0.5 + (weight - distance) / writer.smear, 0, 1)
+    row, column = (axis / pixels_per_cell + field_centre for axis in (y, x))
+    where = np.stack([layer, row, column])
+    # Outside the field nothing is drawn: a large distance.
+    cells = map_coordinates(_distance_fields(), where, order=1, mode="constant", cval=_FIELD)
+    ink = np.clip(0.5 + (weight - cells * pixels_per_cell) / writer.smear, 0, 1)
     return np.round(255 * (1 - ink)).astype(np.uint8)
 
 
@@ -229,7 +221,6 @@ def _distance_fields() -> np.ndarray:
                 ((_FIELD - width) // 2, (_FIELD - height) // 2),
             )
             inside = np.asarray(cell) >= 128
-            fields[f * len(CLASSES) + c] = distance_transform_edt(~inside) - distance_transform_edt(
-                inside
-            )
+            outer, inner = (distance_transform_edt(mask) for mask in (~inside, inside))
+            fields[f * len(CLASSES) + c] = outer - inner
     return fields
