@@ -170,7 +170,11 @@ class _Worker:
         how = f"ended with exit code {code}"
         if code < 0:
             how = f"was ended by {signal.Signals(-code).name}"
-        why = ", perhaps for lack of memory: try fewer `workers`" if code == -signal.SIGKILL else ""
+        why = (
+            ", perhaps for lack of memory: try fewer `execution.workers`"
+            if code == -signal.SIGKILL
+            else ""
+        )
         raise PerfedavgError(
             f"{name}: its worker process {how}{why}; the next start resumes what was saved."
         ) from None
