@@ -40,6 +40,10 @@ def random_images(n):
     return np.random.default_rng(0).random((n, 28, 28), dtype=np.float32)
 
 
+def random_labels(n):
+    return torch.from_numpy(np.random.default_rng(1).integers(62, size=n))
+
+
 class PixelsFirst(nn.Module):
     """Flatten with the channel as the fastest index, as cnn_small's dense layer reads it."""
 
@@ -76,7 +80,7 @@ def test_the_backward_pass_by_hand_equals_autograd(name, dropout, batch):
     """In float64; the same dropout draws, and as many of them."""
     model = MODELS[name]
     parameters = [p.double() + 0.01 for p in model.init(torch_stream(StreamKey(0, "test")))]
-    features, labels = (model.features(random_images(batch)).double(), torch.randint(62, (batch,)))
+    features, labels = (model.features(random_images(batch)).double(), random_labels(batch))
     hand, auto = (torch_stream(StreamKey(1, "dropout")) if dropout else None for _ in range(2))
     leaves = [p.clone().requires_grad_() for p in parameters]
     expected_loss = nn.functional.cross_entropy(model.logits(leaves, features, auto), labels)
@@ -99,7 +103,7 @@ def test_kernels_in_less_precision_equal_float64_up_to_rounding(name, tolerance)
     """They are others: oneDNN's, which know no float64."""
     model = MODELS[name]
     parameters = [p + 0.01 for p in model.init(torch_stream(StreamKey(0, "test")))]
-    features, labels = model.features(random_images(20)), torch.randint(62, (20,))
+    features, labels = model.features(random_images(20)), random_labels(20)
     gradient, loss = model.gradient(
         parameters, features, labels, torch_stream(StreamKey(1, "dropout"))
     )
