@@ -1,5 +1,6 @@
 """Next-token networks against torch's own LSTM, loops written out and Hessian matrices."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -13,7 +14,7 @@ from perfedavg.algorithms.federated import CohortClient, FederatedRun, ServerSta
 from perfedavg.execution.stacked import all_examples, evaluate_clients
 from perfedavg.models import MODELS, recurrent
 from perfedavg.models.model import Examples, Model
-from perfedavg.models.steps import batch_gradient, evaluate, trainable_copy
+from perfedavg.models.steps import batch_gradient, evaluate, hessian_vector_product, trainable_copy
 from perfedavg.randomness import StreamKey, torch_stream
 from tests.conftest import make_spec
 
@@ -152,6 +153,21 @@ def test_what_stands_in_a_window_s_padding_changes_no_gradient():
     assert all(torch.equal(a, b) for a, b in zip(gradient, expected, strict=True))
 
 
+def test_a_large_batch_is_summed_over_its_parts():
+    theta, client = trainable_copy(parameters()), examples((6, 2, 4, 1, 5, 3, 6))
+    batch, vector = np.array([6, 0, 1, 2, 3, 4, 5]), parameters()
+    bounded = replace(SMALL, rows=3)
+    for model in (bounded, replace(bounded, gradient=None)):
+        gradient, loss = batch_gradient(model, theta, client, batch, None)
+        expected, whole = batch_gradient(SMALL, theta, client, batch, None)
+        torch.testing.assert_close(gradient, expected)
+        assert loss.item() == pytest.approx(whole.item())
+    torch.testing.assert_close(
+        hessian_vector_product(bounded, theta, client, batch, vector, None),
+        hessian_vector_product(SMALL, theta, client, batch, vector, None),
+    )
+
+
 def test_a_batch_without_labels_has_no_gradient():
     gradient, loss = recurrent.gradient(parameters(), *vars(examples((0, 0))).values(), None)
     assert loss == 0
@@ -224,7 +240,9 @@ def test_maml_is_fomaml_times_the_jacobian_of_hessian_matrices(algorithm):
     hessians = []
     for j in range(k):
         batch = [j % 3, (j + 1) % 3]
-        hessians.append(torch.autograd.functional.hessian(partial(loss, batch=batch), point))
+        hessians.append(
+            torch.autograd.functional.hessian(partial(loss, batch=batch), point, vectorize=True)
+        )
         gradient = torch.autograd.functional.jacobian(partial(loss, batch=batch), point)
         point = point - RATE * gradient
     identity = torch.eye(len(point), dtype=torch.float64)
