@@ -1,7 +1,9 @@
-HAS_ARCHIVE = hasattr(experiment.data, "archive")
+# An archive of the user's own is read where it lies.
+IS_OWN = getattr(experiment.data, "is_local", False)
+IS_DOWNLOADED = hasattr(experiment.data, "archive") and not IS_OWN
 DOWNLOADED = f"results/data/downloads/{experiment.data.store_name}.tar.bz2"
 
-if HAS_ARCHIVE:
+if IS_DOWNLOADED:
     JOB = JOBS["download"]
 
     rule download:
@@ -15,7 +17,7 @@ if HAS_ARCHIVE:
         conda:
             ENVIRONMENT
         params:
-            sha256=experiment.data.sha256,
+            sha256=experiment.data.expected_sha256,
         script:
             "../scripts/download.py"
 
@@ -25,7 +27,7 @@ JOB = JOBS["build_store"]
 
 rule build_store:
     input:
-        archive=DOWNLOADED if HAS_ARCHIVE else [],
+        archive=DOWNLOADED if IS_DOWNLOADED else [],
     output:
         examples=f"{STORE}/examples.arrow",
         clients=f"{STORE}/clients.arrow",
@@ -43,6 +45,7 @@ rule build_store:
         *code("build_store.py", DATA_SET),
         data=experiment.data.content,
         packages=packages(*experiment.data.packages),
+        checksums=CHECKSUMS if IS_OWN else "",
     script:
         "../scripts/build_store.py"
 

@@ -11,12 +11,14 @@ slice of one batch."""
 
 from __future__ import annotations
 
+import json
 import mmap
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -37,13 +39,15 @@ class ClientExamples:
     """One client's own train and test split.
 
     ``*_x``: ``[n, ...]`` of any NumPy type; what the values mean, the data set says. ``*_y``:
-    integer class labels, ``[n]`` or one per position, ``[n, length]``; a negative one is masked."""
+    integer class labels, ``[n]`` or one per position, ``[n, length]``; a negative one is masked.
+    ``assumed``: what was assumed in reading the client, one phrase each; only for writing."""
 
     client_id: str
     train_x: np.ndarray
     train_y: np.ndarray
     test_x: np.ndarray
     test_y: np.ndarray
+    assumed: tuple[str, ...] = ()
 
 
 def write_store(
@@ -74,6 +78,10 @@ _Located = tuple[str, np.ndarray, np.ndarray, int]
 class ClientStore:
     """Read-only access to a store; clients are addressed by their position ``0 .. len(store) - 1``.
 
+    Attributes:
+        metadata: text by name, as given to :func:`write_store`, and ``assumed``: a list of what was
+            assumed in reading the data, a phrase each with the number of clients.
+
     Raises:
         PerfedavgError: ``folder`` holds no store.
     """
@@ -93,12 +101,14 @@ class ClientStore:
                 f"{folder} holds no readable client store ({error}); run the target `data`."
             ) from error
         metadata = self._examples.schema.metadata or {}
-        self.metadata = metadata = {k.decode(): v.decode() for k, v in metadata.items()}
+        self.metadata: dict[str, Any] = {k.decode(): v.decode() for k, v in metadata.items()}
+        metadata = self.metadata
         self.num_classes = int(metadata["num_classes"])
         self.example_shape = _shape(metadata["example_shape"])
         self.label_shape = _shape(metadata.get("label_shape", ""))
         self._batches: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._table = self._clients.read_all()
+        metadata["assumed"] = json.loads(self._table.schema.metadata.get(b"assumed", b"[]"))
         place = ("client_id", "batch", "row", "num_train", "num_test")
         self._place = [self._table.column(name) for name in place]
         self._prefetched: dict[int, _Located] = {}
