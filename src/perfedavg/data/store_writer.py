@@ -137,7 +137,9 @@ class Writer:
         earlier_ids: set[str] = set()
         metadata = {"data_sha256": self._digest.hexdigest()}
         if self._assumed:
-            notes = [f"{note} ({n:,} client{'s' * (n > 1)})" for note, n in sorted(self._assumed.items())]
+            notes = [
+                f"{note} ({n:,} client{'s' * (n > 1)})" for note, n in sorted(self._assumed.items())
+            ]
             metadata["assumed"] = json.dumps(notes)
         # An example has one label or many; of one, few clients have 65,536.
         wide = self._label_shape or self._largest_count > np.iinfo(np.uint16).max

@@ -46,7 +46,9 @@ def grey_levels(pixels: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray,
     if pixels.dtype.kind not in "uif":
         raise ValueError(f"pixels of type {pixels.dtype}; numbers are expected")
     if pixels.shape[1:] not in (shape, (size,), (*shape, 1)):
-        raise ValueError(f"pixels of shape {list(pixels.shape)}; {shape[0]}x{shape[1]} are expected")
+        raise ValueError(
+            f"pixels of shape {list(pixels.shape)}; {shape[0]}x{shape[1]} are expected"
+        )
     if pixels.shape[1:] == (size,):
         notes.append(f"pixels are flat, {size} an image: taken row by row")
     elif pixels.shape[1:] != shape:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +20,7 @@ from perfedavg.data.sources import Archive, DataSet, DataSize
 from perfedavg.personalization.schedule import num_clients, visits
 from perfedavg.personalization.settings import FineTuning, Personalization
 from perfedavg.planning.comparison_runs import compared_rounds
+from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.storage.tables import EVALUATION, VALIDATION
 from perfedavg.training.settings import BaselineSpec
 
@@ -241,6 +243,8 @@ class SizeAtHand:
         self._store = store if isinstance(data, Archive) else None
 
     def __call__(self) -> DataSize:
-        if self._store is not None and (found := size_of_store(self._store)):
-            self._declared, self._store = found, None
+        if self._store is not None:
+            with suppress(PerfedavgError):  # a damaged store: who reads it says so
+                if found := size_of_store(self._store):
+                    self._declared, self._store = found, None
         return self._declared

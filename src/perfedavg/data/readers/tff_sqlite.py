@@ -76,7 +76,7 @@ _ANNOUNCED = """
 UNION ALL SELECT client_id, split_name = :test, NULL, num_examples FROM client_metadata
 WHERE split_name IN (:train, :test)
 """
-_ORDER = "ORDER BY CAST(client_id AS TEXT), in_test, number"
+_IN_ORDER = "SELECT * FROM ({}) ORDER BY CAST(client_id AS TEXT), in_test, number"
 
 
 def read_clients(chosen: Chosen, layout: Layout, scratch: Path) -> Iterator[ClientExamples]:
@@ -121,7 +121,7 @@ def _clients(
     announced = b"client_metadata" in tables
     names = dict(zip(("train", "test"), _splits(database, member, layout), strict=True))
     progress = Progress(f"convert {member.name}", None, "client")
-    rows = database.execute(_ROWS + _ANNOUNCED * announced + _ORDER, names)
+    rows = database.execute(_IN_ORDER.format(_ROWS + _ANNOUNCED * announced), names)
     for key, of_client in groupby(rows, key=lambda row: row[0]):
         shown = key.decode(errors="replace") if isinstance(key, bytes) else key
         splits: list[tuple | None] = [None, None]

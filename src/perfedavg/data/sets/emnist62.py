@@ -72,4 +72,3 @@ class Emnist62(Archive):
                 f"{TRAINING_CLIENTS:,} and {ROUNDS})."
             )
         return " ".join(sentences)
-
