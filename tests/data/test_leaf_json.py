@@ -78,7 +78,7 @@ def test_values_are_checked_as_in_every_format(tmp_path, x, y, says):
         ('{"users": []}', "no client in `user_data`"),
         ('{"user_data": [1]}', "no client in `user_data`"),
         ('{"user_data": {"a": 1}}', "client 'a' has no lists `x` and `y`"),
-        ('{"user_data": {"a": {"x": [], "y": []}, "a": {"x": [], "y": []}}}', "more than one entry"),
+        ('{"user_data": {"a": {"x": [], "y": []}, "a": {"x": [], "y": []}}}', "than one entry"),
         ('{"user_data": {"a\\rb": {"x": [], "y": []}}}', r"has the id 'a\\rb'"),
     ],
 )  # fmt: skip

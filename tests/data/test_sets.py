@@ -17,7 +17,7 @@ HEAVY = ("torch", "h5py", "matplotlib", "scipy", "PIL", "pandas")
 
 
 def test_every_set_has_its_file_s_name_and_says_what_it_holds():
-    assert list(DATA_SETS) == ["emnist62", "glyphs62"]
+    assert list(DATA_SETS) == ["emnist62", "emnist_digits", "glyphs62"]
     for name, found in DATA_SETS.items():
         data = data_set({"dataset": name})
         assert type(data) is found

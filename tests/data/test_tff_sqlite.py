@@ -35,7 +35,7 @@ def test_examples_are_decoded_as_the_wire_format_says():
 
 @pytest.mark.parametrize("content", [b"\xff", b"\x0a\x05", b"text", "text", None, 5])
 def test_what_is_no_example_is_refused(content):
-    with pytest.raises(ValueError, match="no tf.train.Example"):
+    with pytest.raises(ValueError, match=r"no tf\.train\.Example"):
         decoded(content)
 
 
@@ -65,7 +65,7 @@ DAMAGES = {
     "an id is no text": (
         ["UPDATE examples SET client_id = x'ff'", "DELETE FROM client_metadata"], r"id b'\\xff'"),
     "an id of two lines": (
-        ["UPDATE examples SET client_id = 'a' || char(13) WHERE client_id = 'b'"], r"the id 'a\\r'"),
+        ["UPDATE examples SET client_id = 'a' || char(13) WHERE client_id = 'b'"], r"id 'a\\r'"),
 }  # fmt: skip
 
 

@@ -47,14 +47,22 @@ READ = {
         lambda p: p.reshape(-1, 784),
         ["pixels are flat, 784 an image: taken row by row"],
     ),
-    "a channel": ("pixels", lambda p: p[..., None], ["pixels have a channel of their own, which is one"]),
+    "a channel": (
+        "pixels",
+        lambda p: p[..., None],
+        ["pixels have a channel of their own, which is one"],
+    ),
     "flat uint8": (
         "pixels",
         lambda p: grey(p).astype(np.uint8).reshape(-1, 784),
         ["pixels are flat, 784 an image: taken row by row", WHOLE],
     ),
     "labels uint8": ("label", lambda y: y.astype(np.uint8), []),
-    "labels float": ("label", lambda y: y.astype(float), ["labels are real numbers, all of them whole"]),
+    "labels float": (
+        "label",
+        lambda y: y.astype(float),
+        ["labels are real numbers, all of them whole"],
+    ),
     "labels in a column": ("label", lambda y: y[:, None], ["labels are a column [n, 1]"]),
 }  # fmt: skip
 
@@ -77,7 +85,7 @@ REFUSED = {
     "0..1 as whole numbers": (
         "pixels", lambda p: (p > 0.5).astype(np.uint8), "of which none is above 1"),
     "0..255 as real numbers": (
-        "pixels", lambda p: p * 255, r"a pixel outside 0\.\.1, of real numbers: \d+\.0 in example 0"),
+        "pixels", lambda p: p * 255, r"outside 0\.\.1, of real numbers: \d+\.0 in example 0"),
     "whole numbers above": (
         "pixels", lambda p: put(grey(p).astype(int), 256), r"outside 0\.\.255.*: 256 in example"),
     "standardized": ("pixels", lambda p: (p - 0.17) / 0.33, r"outside 0\.\.1"),
@@ -91,7 +99,7 @@ REFUSED = {
     "another size": ("pixels", lambda p: p[:, 1:], r"pixels of shape \[4, 27, 28\]; 28x28"),
     "no rank": ("pixels", lambda p: np.float32(0.2), "pixels of shape"),
     "fewer images": ("pixels", lambda p: p[1:], "3 images but 4 labels"),
-    "fractional": ("label", lambda y: put(y.astype(float), 3.7), r"no whole number: 3\.7 in example 3"),
+    "fractional": ("label", lambda y: put(y.astype(float), 3.7), r"number: 3\.7 in example 3"),
     "label NaN": ("label", lambda y: put(y.astype(float), np.nan), "no whole number: nan"),
     "complex label": ("label", lambda y: y + 0j, "complex numbers in `label`"),
     "one-hot": ("label", lambda y: np.eye(62)[y], r"labels of shape \[4, 62\]"),
@@ -194,9 +202,7 @@ def test_an_array_that_declares_too_much_is_not_read(tmp_path):
         list(EMNIST.clients(folder, tmp_path))
 
 
-@pytest.mark.parametrize(
-    ("value", "text"), [("é", "é"), ("f1".encode(), "f1"), (7, "7"), (7.0, "7")]
-)
+@pytest.mark.parametrize(("value", "text"), [("é", "é"), (b"f1", "f1"), (7, "7"), (7.0, "7")])
 def test_ids_that_are_read(value, text):
     name, notes = values.client_id(value)
     assert name == text

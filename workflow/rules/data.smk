@@ -1,9 +1,7 @@
-# An archive of the user's own is read where it lies.
-IS_OWN = getattr(experiment.data, "is_local", False)
-IS_DOWNLOADED = hasattr(experiment.data, "archive") and not IS_OWN
+HAS_ARCHIVE = hasattr(experiment.data, "archive")
 DOWNLOADED = f"results/data/downloads/{experiment.data.store_name}.tar.bz2"
 
-if IS_DOWNLOADED:
+if HAS_ARCHIVE:
     JOB = JOBS["download"]
 
     rule download:
@@ -27,7 +25,7 @@ JOB = JOBS["build_store"]
 
 rule build_store:
     input:
-        archive=DOWNLOADED if IS_DOWNLOADED else [],
+        archive=DOWNLOADED if HAS_ARCHIVE else [],
     output:
         examples=f"{STORE}/examples.arrow",
         clients=f"{STORE}/clients.arrow",
@@ -45,7 +43,6 @@ rule build_store:
         *code("build_store.py", DATA_SET),
         data=experiment.data.content,
         packages=packages(*experiment.data.packages),
-        checksums=CHECKSUMS if IS_OWN else "",
     script:
         "../scripts/build_store.py"
 

@@ -5,16 +5,24 @@ copy of the same file is no other data."""
 
 from pathlib import Path
 
-from perfedavg.data.archives import identified
+from perfedavg.data.download import is_note
 from perfedavg.data.sets import data_set
 from perfedavg.data.store import write_store
+from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.runtime.job import job
 
 with job(snakemake.log[0]):
-    params, archive = snakemake.params, snakemake.input.archive
-    data, folder = data_set(params.data), Path(snakemake.output.examples).parent
-    if params.checksums:
-        own = data_set(params.data | {"archive": snakemake.config["data"]["archive"]})
-        archive = identified(own, Path(params.checksums)).archive
+    block, archive = snakemake.params.data, snakemake.input.archive
+    folder = Path(snakemake.output.examples).parent
+    if archive:
+        configured = data_set(block | {"archive": snakemake.config["data"].get("archive")})
+        if configured.is_local:
+            archive = configured.archive
+        elif is_note(archive):
+            raise PerfedavgError(
+                f"{archive} stands for an archive of your own, which data.archive no longer names; "
+                "delete it, so that the archive is downloaded."
+            )
+    data = data_set(block)
     clients = data.clients(Path(archive) if archive else None, scratch=folder.parent)
     write_store(folder, clients, data.num_classes, {"dataset": data.dataset})

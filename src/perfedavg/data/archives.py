@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -197,10 +198,8 @@ def checksum_at(path: Path, layout: Layout, known: Path) -> str:
         if before.get(name, [])[: len(facts)] != facts
     }
     if new:
-        try:
+        with suppress(OSError):  # a folder that cannot be written to: read again next time
             write_json(known, before | new)
-        except OSError:  # a folder that cannot be written to: read them again next time
-            pass
     sums = {m.name: (before | new)[str(m.path.resolve())][-1] for m in files}
     if len(sums) == 1:
         return next(iter(sums.values()))

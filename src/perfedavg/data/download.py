@@ -17,7 +17,7 @@ import requests
 
 from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.runtime.job import Progress
-from perfedavg.storage.files import sha256_of
+from perfedavg.storage.files import sha256_of, write_text
 
 logger = logging.getLogger("perfedavg")
 
@@ -113,6 +113,20 @@ def _fetch_one(url: str, sha256: str, path: Path, part: Path) -> str:
         else:
             return ""
     return problem
+
+
+NOTE = "The archive is read where it lies, at the path that data.archive names.\n"
+
+
+def write_note(path: str | Path) -> None:
+    """Write, in the place of a download, that an archive of the user's own is read instead."""
+    write_text(path, NOTE)
+
+
+def is_note(path: str | Path) -> bool:
+    """Whether a file is no archive, but such a note."""
+    with open(path, "rb") as file:
+        return file.read(len(NOTE) + 1) == NOTE.encode()
 
 
 def _reason(error: requests.RequestException) -> str:

@@ -243,6 +243,7 @@ class SizeAtHand:
         self._store = store if isinstance(data, Archive) else None
 
     def __call__(self) -> DataSize:
+        """As far as it is known now."""
         if self._store is not None:
             with suppress(PerfedavgError):  # a damaged store: who reads it says so
                 if found := size_of_store(self._store):

@@ -7,7 +7,7 @@ checksum covers; all of these are refused."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,7 @@ def read_clients(chosen: Chosen, layout: Layout, scratch: Path) -> Iterator[Clie
         for name in ids:
             splits = []
             for group, has, member in zip(groups, held, members, strict=True):
-                with _said(member, f"client {name!r}"):
+                with _one_sentence(member, f"client {name!r}"):
                     client_id(name)
                     splits.append(layout.examples(_features(group, name)) if name in has else None)
             yield in_both_splits(name, *splits)
@@ -52,30 +52,24 @@ def read_clients(chosen: Chosen, layout: Layout, scratch: Path) -> Iterator[Clie
         progress.close()
 
 
-class _said:
-    """Whatever HDF5 raises on a damaged file, and what the data are not, as one sentence."""
-
-    def __init__(self, member: Member, where: str) -> None:
-        self.member, self.where = member, where
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, ValueError) and not isinstance(error, UnicodeError):
-            what = f"{self.where} has {' '.join(str(error).split())}"
-        elif isinstance(error, Exception) and not isinstance(error, (PerfedavgError, MemoryError)):
-            why = " ".join(str(error).split())[:200] or type(error).__name__
-            what = f"{self.where} cannot be read ({why}); the file is damaged, get it again"
-        else:
-            return
-        raise PerfedavgError(f"{self.member.shown}: {what}.") from error
+@contextmanager
+def _one_sentence(member: Member, where: str) -> Iterator[None]:
+    """Say what HDF5 raises on a damaged file, whatever it is, or what the data are not."""
+    try:
+        yield
+    except (PerfedavgError, MemoryError):
+        raise
+    except Exception as error:
+        why = " ".join(str(error).split())[:300] or type(error).__name__
+        is_about_values = isinstance(error, ValueError) and not isinstance(error, UnicodeError)
+        what = f"has {why}" if is_about_values else f"cannot be read ({why}), the file is damaged"
+        raise PerfedavgError(f"{member.shown}: {where} {what}.") from error
 
 
 def _examples_group(member: Member, stack: ExitStack) -> h5py.Group:
     import h5py
 
-    with _said(member, "the file"):
+    with _one_sentence(member, "the file"):
         file = stack.enter_context(h5py.File(member.path, "r"))
         names = list(file)
         group = _inside(file, "examples") if "examples" in names else None
@@ -89,7 +83,7 @@ def _examples_group(member: Member, stack: ExitStack) -> h5py.Group:
 
 
 def _keys(group: h5py.Group, member: Member) -> list[str]:
-    with _said(member, "the group `examples`"):
+    with _one_sentence(member, "the group `examples`"):
         return list(group)
 
 

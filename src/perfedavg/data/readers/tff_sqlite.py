@@ -47,9 +47,9 @@ message_type {
 }
 message_type {
   name: "Feature" oneof_decl { name: "kind" }
-  field { name: "bytes_list" number: 1 oneof_index: 0 type: TYPE_MESSAGE type_name: ".tf.BytesList" }
-  field { name: "float_list" number: 2 oneof_index: 0 type: TYPE_MESSAGE type_name: ".tf.FloatList" }
-  field { name: "int64_list" number: 3 oneof_index: 0 type: TYPE_MESSAGE type_name: ".tf.Int64List" }
+  field { name: "bytes_list" number: 1 type: TYPE_MESSAGE type_name: ".tf.BytesList" oneof_index:0 }
+  field { name: "float_list" number: 2 type: TYPE_MESSAGE type_name: ".tf.FloatList" oneof_index:0 }
+  field { name: "int64_list" number: 3 type: TYPE_MESSAGE type_name: ".tf.Int64List" oneof_index:0 }
 }
 message_type {
   name: "Features"
