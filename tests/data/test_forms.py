@@ -36,7 +36,7 @@ def test_the_same_clients_give_the_same_store(tmp_path, form):
     read = stored(tmp_path / "read", clients(path, tmp_path / "scratch"))
     assert read == stored(tmp_path / "made", expected(writers))
     assert not list((tmp_path / "scratch").glob("*")), "what was unpacked is gone"
-    assert ClientStore(tmp_path / "read").metadata["assumed"] == [
+    assert ClientStore(tmp_path / "read").assumed == [
         "the test split does not have the client (1 client)",
         "the train split does not have the client (1 client)",
     ]

@@ -110,7 +110,7 @@ def test_ids_that_are_numbers_and_clients_that_are_announced_alone(tmp_path):
     store = ClientStore(tmp_path / "store")
     assert store.client_ids().to_pylist() == ["12", "a"]
     assert store.column("num_train").tolist() == [4, 0]
-    assert store.metadata["assumed"] == ["ids are numbers: taken as text (1 client)"]
+    assert store.assumed == ["ids are numbers: taken as text (1 client)"]
 
 
 def test_a_database_that_is_written_to_is_refused(tmp_path):

@@ -41,6 +41,11 @@ WHOLE = "pixels are whole numbers 0..255: taken as grey levels"
 READ = {
     "uint8": ("pixels", lambda p: grey(p).astype(np.uint8), [WHOLE]),
     "int64": ("pixels", lambda p: grey(p).astype(np.int64), [WHOLE]),
+    "float16": (
+        "pixels",
+        lambda p: p.astype(np.float16),
+        ["pixels are float16: rounded to grey levels k/255"],
+    ),
     "float64": ("pixels", lambda p: grey(p) / 255, []),
     "flat": (
         "pixels",
@@ -78,7 +83,7 @@ def test_forms_that_are_read(tmp_path, form):
         for part, (x, y) in (("train", train), ("test", test)):
             np.testing.assert_array_equal(getattr(client, f"{part}_x"), x)
             np.testing.assert_array_equal(getattr(client, f"{part}_y"), y)
-    assert store.metadata["assumed"] == [f"{note} (1 client)" for note in sorted(notes)]
+    assert store.assumed == [f"{note} (1 client)" for note in sorted(notes)]
 
 
 REFUSED = {

@@ -18,7 +18,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -79,8 +78,9 @@ class ClientStore:
     """Read-only access to a store; clients are addressed by their position ``0 .. len(store) - 1``.
 
     Attributes:
-        metadata: text by name, as given to :func:`write_store`, and ``assumed``: a list of what was
-            assumed in reading the data, a phrase each with the number of clients.
+        metadata: text by name, as given to :func:`write_store`.
+        assumed: what was assumed in reading the data, a phrase each: those of ``metadata`` (its
+            ``assumed`` is a JSON list), and those of clients, with how many they are.
 
     Raises:
         PerfedavgError: ``folder`` holds no store.
@@ -101,14 +101,14 @@ class ClientStore:
                 f"{folder} holds no readable client store ({error}); run the target `data`."
             ) from error
         metadata = self._examples.schema.metadata or {}
-        self.metadata: dict[str, Any] = {k.decode(): v.decode() for k, v in metadata.items()}
-        metadata = self.metadata
+        self.metadata = metadata = {k.decode(): v.decode() for k, v in metadata.items()}
         self.num_classes = int(metadata["num_classes"])
         self.example_shape = _shape(metadata["example_shape"])
         self.label_shape = _shape(metadata.get("label_shape", ""))
         self._batches: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._table = self._clients.read_all()
-        metadata["assumed"] = json.loads(self._table.schema.metadata.get(b"assumed", b"[]"))
+        of_clients = self._table.schema.metadata.get(b"assumed", b"[]")
+        self.assumed = [*json.loads(metadata.get("assumed", "[]")), *json.loads(of_clients)]
         place = ("client_id", "batch", "row", "num_train", "num_test")
         self._place = [self._table.column(name) for name in place]
         self._prefetched: dict[int, _Located] = {}
