@@ -1,5 +1,6 @@
 """LEAF's JSON: clients over several files, files of strangers, text, and memory of one client."""
 
+import io
 import json
 import tracemalloc
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from perfedavg.data.archives import Layout, clients_of
+from perfedavg.data.readers import leaf_json
 from perfedavg.data.sets import data_set
 from perfedavg.runtime.errors import PerfedavgError
 from tests.data.published import as_leaf, make_writers
@@ -77,6 +79,11 @@ def test_values_are_checked_as_in_every_format(tmp_path, x, y, says):
         ('{"user_data": {"a": {"x": [[NaN]], "y": [1]}}}', "no JSON, or damaged or cut off"),
         ('{"users": []}', "no client in `user_data`"),
         ('{"user_data": [1]}', "no client in `user_data`"),
+        (
+            '{"user_data": {"a": {"x": ' + "[" * 10**5 + "]" * 10**5 + ', "y": []}}}',
+            "nested more than 16 levels deep",
+        ),
+        ('{"user_data": {"a": {"x": [[1e999]], "y": [1]}}}', "client 'a' has|no JSON"),
         ('{"user_data": {"a": 1}}', "client 'a' has no lists `x` and `y`"),
         ('{"user_data": {"a": {"x": [], "y": []}, "a": {"x": [], "y": []}}}', "than one entry"),
         ('{"user_data": {"a\\rb": {"x": [], "y": []}}}', r"has the id 'a\\rb'"),
@@ -89,6 +96,20 @@ def test_a_damaged_file_is_one_sentence(tmp_path, content, says):
         list(EMNIST.clients(data, tmp_path))
     assert str(raised.value).startswith(f"{data}/train/x.json: ")
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 1000])
+def test_only_brackets_outside_of_text_count_as_depth(size):
+    deep = json.dumps({'a[["\\': ["]]\\\\", '"[[[[', [{"x\\n": "[" * 99}]] * 50}).encode()
+
+    def read(content):
+        file = leaf_json._Shallow(io.BytesIO(content))
+        return b"".join(iter(lambda: file.read(size), b""))
+
+    assert read(deep) == deep
+    assert read(b"[" * 16 + b"]" * 16)
+    with pytest.raises(ValueError, match="16 levels"):
+        read(b"[" * 17)
 
 
 def test_text_is_read_by_what_the_data_set_makes_of_it(tmp_path):

@@ -54,6 +54,8 @@ def test_what_was_found_and_what_is_wanted(tmp_path):
         alone / "fed_emnist_train.h5", scratch
     )
     assert "No such file" in said(tmp_path / "nowhere", scratch)
+    os.mkfifo(tmp_path / "fifo")
+    assert "is neither a file nor a folder" in said(tmp_path / "fifo", scratch)
     several = h5_files(WRITERS, "one") | h5_files(WRITERS, "two")
     assert "several train or test files" in said(as_folder(tmp_path / "two", several), scratch)
 

@@ -50,7 +50,12 @@ def changed(path, *statements, **arguments):
 
 
 DAMAGES = {
-    "no table": (["DROP TABLE examples"], "no such table: examples"),
+    "no table": (
+        ["DROP TABLE examples"], "the table examples is wanted, but the database has client_meta"),
+    "an endless view": (
+        ["DROP TABLE examples", "CREATE VIEW examples AS WITH RECURSIVE n (i) AS "
+         "(VALUES (0) UNION ALL SELECT i + 1 FROM n) SELECT 'all_test' AS split_name FROM n"],
+        "the table examples is wanted"),
     "another table": (
         ["ALTER TABLE examples RENAME COLUMN client_id TO writer"], "no such column: client_id"),
     "other splits": (

@@ -130,6 +130,8 @@ def found_in_place(path: Path) -> Found | None:
     try:
         if path.is_dir():
             return _in_folder(path)
+        if path.exists() and not path.is_file():
+            raise PerfedavgError(f"{path} (data.archive) is neither a file nor a folder.")
         kind = kind_of(_head(path))
         if not kind:
             return None
@@ -144,7 +146,7 @@ def found_in_place(path: Path) -> Found | None:
         return found
     except OSError as error:
         raise PerfedavgError(
-            f"{path} (data.archive) cannot be read: {error.strerror or error}."
+            f"{error.filename or path} (data.archive) cannot be read: {error.strerror or error}."
         ) from error
 
 

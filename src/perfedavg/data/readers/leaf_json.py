@@ -26,6 +26,34 @@ if TYPE_CHECKING:
     from perfedavg.data.archives import Chosen, Layout
 
 
+DEEPEST = 16
+"""Levels of JSON; LEAF's has five."""
+_NO_STRUCTURE = bytes(set(range(256)) - set(b'"[]{}'))
+
+
+class _Shallow:
+    """A file whose reading ends where JSON is nested too deeply: ijson's memory grows with the
+    square of the depth."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._depth, self._in_text, self._escape = file, 0, False, b""
+
+    def read(self, size: int = -1) -> bytes:
+        """As of any file; ValueError where it is too deep."""
+        chunk = self._file.read(size)
+        text = self._escape + chunk
+        if b"\\" in text:
+            text = re.sub(rb"\\.", b"", text, flags=re.DOTALL)
+        self._escape = b"\\" if text.endswith(b"\\") else b""  # cut off from what it escapes
+        for number, part in enumerate(text.translate(None, _NO_STRUCTURE).split(b'"')):
+            self._in_text ^= number > 0
+            for byte in b"" if self._in_text else part:
+                self._depth += 1 if byte in b"[{" else -1
+                if self._depth > DEEPEST:
+                    raise ValueError(f"nested more than {DEEPEST} levels deep")
+        return chunk
+
+
 class _Part(NamedTuple):
     """Where one client's examples of one file wait, and what was assumed in reading them."""
 
@@ -68,7 +96,7 @@ def _read(member: Member, layout: Layout, waiting: IO[bytes]) -> Iterator[tuple[
 
     seen: set[str] = set()
     with open(member.path, "rb") as file:
-        clients = ijson.kvitems(file, "user_data", use_float=True)
+        clients = ijson.kvitems(_Shallow(file), "user_data", use_float=True)
         while True:
             try:
                 key, data = next(clients, (None, None))

@@ -117,11 +117,17 @@ def _opened(member: Member) -> sqlite3.Connection:
 def _clients(
     database: sqlite3.Connection, member: Member, layout: Layout
 ) -> Iterator[ClientExamples]:
-    tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
-    announced = b"client_metadata" in tables
-    names = dict(zip(("train", "test"), _splits(database, member, layout), strict=True))
+    tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    names = {name.decode(errors="replace") for (name,) in tables}
+    if "examples" not in names:  # a view may never end
+        shown = ", ".join(sorted(names)[:4]) or "none"
+        raise PerfedavgError(
+            f"{member.shown}: the table examples is wanted, but the database has {shown}."
+        )
+    announced = "client_metadata" in names
+    splits_of = dict(zip(("train", "test"), _splits(database, member, layout), strict=True))
     progress = Progress(f"convert {member.name}", None, "client")
-    rows = database.execute(_IN_ORDER.format(_ROWS + _ANNOUNCED * announced), names)
+    rows = database.execute(_IN_ORDER.format(_ROWS + _ANNOUNCED * announced), splits_of)
     for key, of_client in groupby(rows, key=lambda row: row[0]):
         shown = key.decode(errors="replace") if isinstance(key, bytes) else key
         splits: list[tuple | None] = [None, None]
