@@ -156,11 +156,9 @@ def _head(path: Path) -> bytes:
 
 
 def _is_hidden(name: str) -> bool:
-    """Left by a system beside the data: ``._*`` and ``__MACOSX`` of macOS, ``.git``, ..."""
-    return any(
-        part == "__MACOSX" or (part.startswith(".") and part not in (".", ".."))
-        for part in PurePosixPath(name).parts
-    )
+    """Left by a system beside the data: macOS's ``._*``, ``.git``, ..."""
+    parts = PurePosixPath(name).parts
+    return any(part.startswith(".") and part not in (".", "..") for part in parts)
 
 
 def _in_folder(folder: Path) -> Found:
