@@ -54,6 +54,7 @@ def test_what_was_found_and_what_is_wanted(tmp_path):
         alone / "fed_emnist_train.h5", scratch
     )
     assert "No such file" in said(tmp_path / "nowhere", scratch)
+    assert "embedded null byte" in said(tmp_path / "a\0b", scratch)
     os.mkfifo(tmp_path / "fifo")
     assert "is neither a file nor a folder" in said(tmp_path / "fifo", scratch)
     several = h5_files(WRITERS, "one") | h5_files(WRITERS, "two")
@@ -66,8 +67,12 @@ def test_another_data_set_is_named(tmp_path):
     assert "the data set emnist_digits; set data.dataset: emnist_digits" in message
     ten = make_writers({"a": (5, 2)}, classes=10)
     digits = as_folder(tmp_path / "ten", h5_files(ten, "fed_emnist_digitsonly"))
-    (client,) = data_set({"dataset": "emnist_digits"}).clients(digits, tmp_path)
+    data = data_set({"dataset": "emnist_digits"})
+    (client,) = data.clients(digits, tmp_path)
     assert client.train_y.tolist() == ten["a"][0][1].tolist()
+    assert data.caveat(["a"], 5, 2) == (
+        "Digits only (1 writers, 10 classes): not the paper's data; 5 training clients, 2 rounds."
+    )
 
 
 def test_files_of_several_data_sets_do_not_mix(tmp_path):

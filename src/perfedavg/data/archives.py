@@ -167,7 +167,10 @@ def identified(data: DataSet, known: Path) -> DataSet:
     path = Path(data.archive)
     if data.sha256 and not path.exists():  # not needed where the store is there
         return data
-    found = checksum_at(path, data.layout, known)
+    try:
+        found = checksum_at(path, data.layout, known)
+    except OSError as error:
+        raise PerfedavgError(f"{path} (data.archive) cannot be read: {error}.") from error
     if data.sha256 not in (None, found):
         raise PerfedavgError(
             f"{path} (data.archive) has sha256 {found}, but {data.sha256} (data.sha256) is "

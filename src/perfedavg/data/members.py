@@ -144,10 +144,10 @@ def found_in_place(path: Path) -> Found | None:
                     if beside == HDF5:
                         found.add(other.name, HDF5, other, str(other))
         return found
-    except OSError as error:
-        raise PerfedavgError(
-            f"{error.filename or path} (data.archive) cannot be read: {error.strerror or error}."
-        ) from error
+    except (OSError, ValueError) as error:  # of a path that cannot be one, the latter
+        where = getattr(error, "filename", None) or path
+        why = getattr(error, "strerror", None) or error
+        raise PerfedavgError(f"{where} (data.archive) cannot be read: {why}.") from error
 
 
 def _head(path: Path) -> bytes:

@@ -101,9 +101,11 @@ def _read(member: Member, layout: Layout, waiting: IO[bytes]) -> Iterator[tuple[
             try:
                 key, data = next(clients, (None, None))
             except (ijson.JSONError, ValueError, RecursionError) as error:
+                why = error.args[0] if error.args else type(error).__name__
+                why = why.decode(errors="replace") if isinstance(why, bytes) else str(why)
                 raise PerfedavgError(
                     f"{member.shown}: it is no JSON, or damaged or cut off "
-                    f"({' '.join(str(error).split())[:200]})."
+                    f"({why.splitlines()[0].strip(' .')})."
                 ) from error
             if key is None:
                 break

@@ -84,7 +84,10 @@ def _examples_group(member: Member, stack: ExitStack) -> h5py.Group:
 
 def _keys(group: h5py.Group, member: Member) -> list[str]:
     with _one_sentence(member, "the group `examples`"):
-        return list(group)
+        names = list(group)
+        if wrong := [name for name in names if not isinstance(name, str)]:
+            raise ValueError(f"the name {wrong[0]!r}, which is no text")
+        return names
 
 
 def _features(examples: h5py.Group, name: str) -> dict[str, np.ndarray]:
@@ -116,6 +119,8 @@ def _inside(group: h5py.Group, name: str) -> Any:
     import h5py
 
     link = group.get(name, getlink=True)
+    if link is None:
+        raise ValueError(f"the name {name!r}, behind which there is nothing")
     if not isinstance(link, h5py.HardLink):
         raise ValueError(f"{type(link).__name__} `{name}` that leads elsewhere; links are not read")
     return group[name]

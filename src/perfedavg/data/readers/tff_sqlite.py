@@ -91,7 +91,7 @@ def read_clients(chosen: Chosen, layout: Layout, scratch: Path) -> Iterator[Clie
     try:
         with closing(_opened(member)) as database:
             yield from _clients(database, member, layout)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter of SQLite's own messages
         raise PerfedavgError(
             f"{member.shown}: the database cannot be read ({' '.join(str(error).split())}); the "
             "tables examples (split_name, client_id, serialized_example_proto) and client_metadata "
@@ -137,6 +137,8 @@ def _clients(
                 features = _features(database, of_split, layout)
                 splits[in_test] = layout.examples(features)
             client = in_both_splits(name, *splits, notes)
+        except UnicodeDecodeError:
+            raise
         except (ValueError, TypeError) as error:
             why = " ".join(str(error).split())
             raise PerfedavgError(f"{member.shown}: client {shown!r} has {why}.") from error
@@ -170,7 +172,10 @@ def _features(
         if number is None:
             announced = declared
             continue
-        for name, values in decoded(database.execute(fetch, (number,)).fetchone()[0]).items():
+        row = database.execute(fetch, (number,)).fetchone()
+        if row is None:
+            raise sqlite3.DatabaseError(f"an index names row {number}, which is not there")
+        for name, values in decoded(row[0]).items():
             columns[name].append(values)
         count += 1
     if announced is not None and announced != count:
