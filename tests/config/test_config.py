@@ -10,9 +10,11 @@ import yaml
 from perfedavg.config.docs import config_readme
 from perfedavg.config.load import json_schema, load_config
 from perfedavg.config.messages import MOVED
+from perfedavg.data.sets import DATA_SETS
 from perfedavg.runtime.errors import PerfedavgError
 
 ROOT = Path(__file__).parents[2]
+SETS = ", ".join(map(repr, DATA_SETS))
 CONFIGS = [*sorted((ROOT / "config").glob("*.yaml")), ROOT / "tests/workflow/tiny.yaml"]
 
 
@@ -144,11 +146,7 @@ def test_shipped_configs_are_valid(path):
         ),
         ("seeds", [1, 1], "seeds: 1 is given twice"),
         ("model", None, "Config key `model` is missing; add it."),
-        (
-            "data.dataset",
-            "emnist",
-            "Config key `data.dataset` is \"emnist\"; use one of 'emnist62', 'glyphs62'.",
-        ),
+        ("data.dataset", "emnist", f'Config key `data.dataset` is "emnist"; use one of {SETS}.'),
         ("experiment", "a b", "Config key `experiment` is"),
         (
             "studies.reference.local_work",
@@ -192,11 +190,7 @@ def test_shipped_configs_are_valid(path):
             "Config key `data.archive` is unknown; valid keys here: dataset, "
             "median_examples, seed, writers.",
         ),
-        (
-            "data.dataset",
-            None,
-            "Config key `data.dataset` is missing; use one of 'emnist62', 'glyphs62'.",
-        ),
+        ("data.dataset", None, f"Config key `data.dataset` is missing; use one of {SETS}."),
         (
             "studies.stage2.servers",
             [{"optimizer": "adam", "lrr": 1}],

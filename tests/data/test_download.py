@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 
 from perfedavg.data import download
-from perfedavg.data.download import copy, fetch
+from perfedavg.data.download import fetch
 from perfedavg.runtime.errors import PerfedavgError
 
 CONTENT = bytes(range(256)) * 20_000  # 5 MB: several chunks
@@ -107,16 +107,3 @@ def test_what_went_wrong_is_said_for_every_address(server, tmp_path):
     assert "127.0.0.1:1/file: the server cannot be reached" in message
     assert "--config 'data={archive: PATH_OR_URL, sha256: HASH}'" in message
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_local_archive_is_verified_and_copied(tmp_path):
-    (tmp_path / "a").write_bytes(CONTENT)
-    copy(tmp_path / "a", SHA256, tmp_path / "to/b")
-    assert (tmp_path / "to/b").read_bytes() == CONTENT
-    with pytest.raises(PerfedavgError, match=f"has sha256 {SHA256}, but 0000"):
-        copy(tmp_path / "a", "0" * 64, tmp_path / "c")
-    with pytest.raises(
-        PerfedavgError, match=r"The archive .*none \(data.archive\) cannot be read: No such file"
-    ):
-        copy(tmp_path / "none", SHA256, tmp_path / "c")
-    assert not (tmp_path / "c").exists()

@@ -17,13 +17,13 @@ HEAVY = ("torch", "h5py", "matplotlib", "scipy", "PIL", "pandas")
 
 
 def test_every_set_has_its_file_s_name_and_says_what_it_holds():
-    assert list(DATA_SETS) == ["emnist62", "glyphs62"]
+    assert list(DATA_SETS) == ["emnist62", "emnist_digits", "glyphs62", "shakespeare"]
     for name, found in DATA_SETS.items():
         data = data_set({"dataset": name})
         assert type(data) is found
         assert data.store_name.startswith(f"{name}-")
         assert data.size.train > data.size.test > 0
-        assert data.kind == "images"
+        assert data.kind == ("tokens" if name == "shakespeare" else "images")
     assert [name for name, found in DATA_SETS.items() if found.is_the_papers] == ["emnist62"]
 
 

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from perfedavg.data.readers.tff_hdf5 import read_clients
+from perfedavg.data.archives import Layout, clients_of
 from perfedavg.runtime.errors import PerfedavgError
 
 MEMBERS = "plays_train.h5", "plays_test.h5"
@@ -38,7 +38,7 @@ def archive(path, lines):
 
 def test_lines_of_text_become_tokens(tmp_path):
     path = archive(tmp_path / "a.tar.bz2", LINES)
-    clients = list(read_clients(path, tmp_path / "scratch", MEMBERS, characters))
+    clients = list(clients_of(path, tmp_path / "scratch", Layout(MEMBERS, characters)))
     assert [client.client_id for client in clients] == sorted(LINES)
     assert clients[1].train_x.tolist() == [list(b"All "), list(b"grea")]
     assert clients[1].test_y.tolist() == [list(b"ll h"), list(b"reat")]
@@ -47,5 +47,5 @@ def test_lines_of_text_become_tokens(tmp_path):
 
 def test_what_is_wrong_with_a_client_is_one_sentence(tmp_path):
     path = archive(tmp_path / "a.tar.bz2", {"B": []})
-    with pytest.raises(PerfedavgError, match=r"a\.tar\.bz2: client B has no line\."):
-        list(read_clients(path, tmp_path, MEMBERS, characters))
+    with pytest.raises(PerfedavgError, match=r"\(plays_train\.h5\): client 'B' has no line\."):
+        list(clients_of(path, tmp_path, Layout(MEMBERS, characters)))

@@ -8,12 +8,15 @@ import pytest
 import yaml
 
 from perfedavg.config.load import load_config
+from perfedavg.data.sets import data_set
 from perfedavg.data.sources import DataSize
+from perfedavg.data.store import write_store
 from perfedavg.planning.calibration import calibrate
 from perfedavg.planning.jobs import Jobs
 from perfedavg.planning.limits import LIMIT, SHORTEST_MINUTES
-from perfedavg.planning.workload import EVALUATE, Activity
+from perfedavg.planning.workload import EVALUATE, Activity, SizeAtHand
 from perfedavg.runtime.errors import PerfedavgError
+from tests.conftest import make_client
 
 ROOT = Path(__file__).parents[2]
 TINY = yaml.safe_load((ROOT / "tests/workflow/tiny.yaml").read_text())
@@ -123,6 +126,23 @@ def test_the_declared_size_is_the_drawn_one():
     assert declared.train == pytest.approx(
         np.mean([len(client.train_y) for client in drawn]), rel=0.1
     )
+
+
+def test_limits_follow_from_the_store_as_soon_as_it_is_there(tmp_path):
+    """Of an archive; the built-in data are as declared."""
+    archive = data_set({"dataset": "emnist62", "archive": "own.zip"})
+    size = SizeAtHand(archive, tmp_path)
+    own = {"data": {"dataset": "emnist62", "archive": "own.zip"}}
+    of = Jobs(load_config(TINY | own), size)["train_fedavg"].limits["mem_mb"]
+    before = of(ONE, attempt=1)
+    assert size() == archive.size
+    write_store(tmp_path, [make_client(i, n_train=5, n_test=2) for i in range(20)], 62)
+    assert size() == DataSize(20, 5, 2)
+    assert of(ONE, attempt=1) < before / 5
+    (tmp_path / "clients.arrow").unlink()
+    assert size() == DataSize(20, 5, 2), "it is read once"
+    built_in = load_config(TINY).data
+    assert SizeAtHand(built_in, tmp_path)() == built_in.size
 
 
 def test_every_rule_declares_what_it_needs():

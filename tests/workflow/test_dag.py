@@ -225,30 +225,35 @@ def test_a_failing_step_says_why_and_leaves_nothing_half_written(done, tmp_path)
     assert not list((tmp_path / "results/tiny").glob("runs/*/*.parquet"))
 
 
-def test_data_from_an_archive_are_known_by_their_checksum(tmp_path):
-    """A wrong archive is refused and leaves nothing; which copy of the right one was read does not
-    matter afterwards."""
+def test_data_of_one_s_own_are_known_by_their_content(tmp_path):
+    """A wrong checksum is refused before the first job; which copy of the right bytes was read does
+    not matter afterwards, nor when they were touched; other bytes are read again."""
     archive = make_archive(tmp_path / "own.tar.bz2")
     checkout = Checkout(tmp_path / "checkout")
     config = yaml.safe_load((checkout.folder / "tiny.yaml").read_text()) | {
         "data": {"dataset": "emnist62"}
     }
     (checkout.folder / "tiny.yaml").write_text(yaml.safe_dump(config))
-    wrong = checkout.snakemake(
-        "--cores", "1", "data", "--config", f"data={{archive: {archive}}}", check=False
-    )
-    assert wrong.returncode != 0
-    assert f"has sha256 {sha256_of(archive)}, but fe1ed5a5" in wrong.stderr
-    assert not [path for path in (checkout.folder / "results/data").rglob("*") if path.is_file()]
-    right = f"sha256: {sha256_of(archive)}"
-    too_few = checkout.snakemake(
-        "--cores", "1", "data", "--config", f"data={{archive: {archive}, {right}}}", check=False
-    )
+
+    def planned(**data):
+        named = ", ".join(f"{key}: {value}" for key, value in data.items())
+        return checkout.planned("data", "--config", f"data={{{named}}}")
+
+    wrong = f"data={{archive: {archive}, sha256: {'a' * 64}}}"
+    refused = checkout.snakemake("--cores", "1", "data", "--config", wrong, check=False)
+    assert refused.returncode != 0
+    text = refused.stdout + refused.stderr
+    assert f"{archive} (data.archive) has sha256 {sha256_of(archive)}, but aaaa" in text
+    assert "Traceback" not in text
+    own = f"data={{archive: {archive}}}"
+    too_few = checkout.snakemake("--cores", "1", "data", "--config", own, check=False)
     assert "The data hold 2 clients" in too_few.stderr, "the archive was read, the split needs more"
     assert len(list((checkout.folder / "results/data").rglob("*.arrow"))) == 2
     elsewhere = shutil.copy(archive, tmp_path / "copy.tar.bz2")
-    again = checkout.snakemake(
-        "--dry-run", "data", "--config", f"data={{archive: {elsewhere}, {right}}}"
-    )
-    assert "rule split_clients" in again.stdout + again.stderr
-    assert "rule build_store" not in again.stdout + again.stderr
+    split = {"data": 1, "split_clients": 1}
+    assert planned(archive=elsewhere) == split
+    assert planned(archive=archive, sha256=sha256_of(archive)) == split
+    archive.touch()
+    assert planned(archive=archive) == split
+    archive.write_bytes(archive.read_bytes() + b"\0")
+    assert planned(archive=archive) == split | {"download": 1, "build_store": 1}

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from perfedavg.analysis.products import all_products
 from perfedavg.config.load import load_config
+from perfedavg.data.archives import identified
 from perfedavg.planning.comparison_runs import compared_rounds, gradient_budget, interpolation
 from perfedavg.planning.jobs import Jobs, results
 from perfedavg.planning.runs import reptile_kinds, strategies
+from perfedavg.planning.workload import SizeAtHand
 from perfedavg.runtime import source
 from perfedavg.runtime.errors import PerfedavgError
 
@@ -19,8 +21,13 @@ if " " in sys.executable:
         f"({sys.executable}); move the project."
     )
 
+# Checksums of archives of the user's own, read again when a file's size, times or inode changed.
+CHECKSUMS = "results/data/.checksums.json"
+
 try:
     experiment = load_config(config)
+    data = identified(experiment.data, Path(CHECKSUMS))
+    experiment = experiment.model_copy(update={"data": data})
 except PerfedavgError as error:
     raise WorkflowError(str(error))
 
@@ -29,7 +36,7 @@ STORE = f"results/data/{experiment.data.store_name}"
 STUDIES = experiment.studies
 
 # By rule: log, benchmark, limits, and the runs of a job, whose wildcards stand in its pattern.
-JOBS = Jobs(experiment, experiment.data.size)
+JOBS = Jobs(experiment, SizeAtHand(experiment.data, Path(STORE)))
 
 # Where this workflow lies, seen from the working folder: another workflow that uses it as a module
 # has its own.

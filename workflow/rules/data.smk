@@ -15,7 +15,7 @@ if HAS_ARCHIVE:
         conda:
             ENVIRONMENT
         params:
-            sha256=experiment.data.sha256,
+            sha256=experiment.data.expected_sha256,
         script:
             "../scripts/download.py"
 

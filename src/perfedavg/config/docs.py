@@ -23,8 +23,9 @@ _HEAD = """# Configuration
 
 Choose one with `--configfile FILE`. Change single values on the command line, on top of the file:
 `--config 'seeds=[0]'`, `--config 'training={rounds: 80}'`. Name a copy of the data, or a mirror:
-`--config 'data={archive: PATH_OR_URL, sha256: HASH}'`. A wrong key, type or value stops everything
-before the first job, with one sentence; for a key of an earlier version it names the new one.
+`--config 'data={archive: PATH_OR_URL}'` (docs/your-own-data.md). A wrong key, type or value stops
+everything before the first job, with one sentence; for a key of an earlier version it names the new
+one.
 
 Generated from `src/perfedavg/config/` by `make schema`; do not edit.
 
@@ -56,7 +57,9 @@ def _rows(
         elif {"type": "null"} in options:
             rows.append((f"`{path}`", "block or null", default, meaning))
         for name in blocks:
-            choice = f" ({name.removeprefix('Server').lower()})" if len(blocks) > 1 else ""
+            data_set = definitions[name]["properties"].get("dataset", {}).get("const")
+            named = data_set or name.removeprefix("Server").lower()
+            choice = f" ({named})" if len(blocks) > 1 else ""
             inner = _rows(definitions[name], definitions, f"{path}.")
             rows += [(p + choice, *rest) for p, *rest in inner]
     return rows

@@ -17,7 +17,7 @@ import requests
 
 from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.runtime.job import Progress
-from perfedavg.storage.files import atomic, sha256_of
+from perfedavg.storage.files import sha256_of, write_text
 
 logger = logging.getLogger("perfedavg")
 
@@ -115,25 +115,18 @@ def _fetch_one(url: str, sha256: str, path: Path, part: Path) -> str:
     return problem
 
 
-def copy(source: str | Path, sha256: str, path: str | Path) -> None:
-    """Copy a user's own archive to ``path``, if it is the right one.
+NOTE = "The archive is read where it lies, at the path that data.archive names.\n"
 
-    Raises:
-        PerfedavgError: it does not exist or has another checksum.
-    """
-    try:
-        actual = sha256_of(source)
-    except OSError as error:
-        raise PerfedavgError(
-            f"The archive {source} (data.archive) cannot be read: {error.strerror}."
-        ) from error
-    if actual != sha256:
-        raise PerfedavgError(
-            f"The archive {source} has sha256 {actual}, but {sha256} is expected: it is damaged, "
-            "or another file; get it again, or set data.sha256 if this is the file you mean."
-        )
-    with atomic(path) as temporary:
-        shutil.copyfile(source, temporary)
+
+def write_note(path: str | Path) -> None:
+    """Write, in the place of a download, that an archive of the user's own is read instead."""
+    write_text(path, NOTE)
+
+
+def is_note(path: str | Path) -> bool:
+    """Whether a file is no archive, but such a note."""
+    with open(path, "rb") as file:
+        return file.read(len(NOTE) + 1) == NOTE.encode()
 
 
 def _reason(error: requests.RequestException) -> str:

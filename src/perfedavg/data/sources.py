@@ -98,14 +98,27 @@ class DataSet(Block):
 
 
 class Archive(DataSet):
-    """A data set that is read from an archive; ``urls`` serve it, the first one first."""
+    """A published data set, in any of its formats.
+
+    Attributes:
+        urls: what serves the public archive, the first one first, and
+        public_sha256: its checksum.
+        layout: what it is called in each format, a :class:`perfedavg.data.archives.Layout`."""
 
     archive: str | None = Field(
-        None, description="path or URL of the archive; null: the public one, then its mirror"
+        None,
+        description="path or URL of the archive, or a folder or file with the same "
+        "(docs/your-own-data.md); null: the public one, then its mirror",
     )
-    sha256: Sha256 = Field(description="checksum of the archive; the default is the public one's")
+    sha256: Sha256 | None = Field(
+        None,
+        description="checksum of what `archive` names; null: of a path, whatever is there; else "
+        "the public archive's",
+    )
 
     urls: ClassVar[tuple[str, ...]]
+    public_sha256: ClassVar[str]
+    layout: ClassVar[Any]
 
     @field_validator("archive")
     @classmethod
@@ -121,3 +134,13 @@ class Archive(DataSet):
     def is_local(self) -> bool:
         """``archive`` is a file of the user's own, read where it lies."""
         return self.archive is not None and "://" not in self.archive
+
+    @property
+    def expected_sha256(self) -> str | None:
+        """The checksum that identifies the data; None: that of what lies at a path."""
+        return self.sha256 or (None if self.is_local else self.public_sha256)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The data set and the checksum."""
+        return super().content | {"sha256": self.expected_sha256}

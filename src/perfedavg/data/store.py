@@ -11,6 +11,7 @@ slice of one batch."""
 
 from __future__ import annotations
 
+import json
 import mmap
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -37,13 +38,15 @@ class ClientExamples:
     """One client's own train and test split.
 
     ``*_x``: ``[n, ...]`` of any NumPy type; what the values mean, the data set says. ``*_y``:
-    integer class labels, ``[n]`` or one per position, ``[n, length]``; a negative one is masked."""
+    integer class labels, ``[n]`` or one per position, ``[n, length]``; a negative one is masked.
+    ``assumed``: what was assumed in reading the client, one phrase each; only for writing."""
 
     client_id: str
     train_x: np.ndarray
     train_y: np.ndarray
     test_x: np.ndarray
     test_y: np.ndarray
+    assumed: tuple[str, ...] = ()
 
 
 def write_store(
@@ -74,6 +77,11 @@ _Located = tuple[str, np.ndarray, np.ndarray, int]
 class ClientStore:
     """Read-only access to a store; clients are addressed by their position ``0 .. len(store) - 1``.
 
+    Attributes:
+        metadata: text by name, as given to :func:`write_store`.
+        assumed: what was assumed in reading the data, a phrase each: those of ``metadata`` (its
+            ``assumed`` is a JSON list), and those of clients, with how many they are.
+
     Raises:
         PerfedavgError: ``folder`` holds no store.
     """
@@ -99,6 +107,8 @@ class ClientStore:
         self.label_shape = _shape(metadata.get("label_shape", ""))
         self._batches: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._table = self._clients.read_all()
+        of_clients = self._table.schema.metadata.get(b"assumed", b"[]")
+        self.assumed = [*json.loads(metadata.get("assumed", "[]")), *json.loads(of_clients)]
         place = ("client_id", "batch", "row", "num_train", "num_test")
         self._place = [self._table.column(name) for name in place]
         self._prefetched: dict[int, _Located] = {}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from array import array
+from collections import Counter
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING
@@ -24,8 +26,9 @@ CLIENTS_PER_BATCH = 4_096
 class Writer:
     """Streams clients into the two files; batches are flushed at client boundaries.
 
-    The client table begins with the digest of all data, known only at the end. Its batches wait in
-    a scratch file, not in memory."""
+    The client table begins with the digest of all data, with what was assumed of how many clients,
+    and with the type of the counts, known only at the end. Its batches wait in a scratch file, not
+    in memory."""
 
     def __init__(
         self,
@@ -40,6 +43,8 @@ class Writer:
         self._metadata = metadata
         self._digest = hashlib.sha256()
         self._id_hashes = array("q")
+        self._assumed: Counter[str] = Counter()
+        self._largest_count = 0
         self._pending_x: list[np.ndarray] = []
         self._pending_y: list[np.ndarray] = []
         self._pending_rows = 0
@@ -59,9 +64,9 @@ class Writer:
             self._open(client.train_x, client.train_y)
         rows = len(client.train_y) + len(client.test_y)
         labels = client.train_y[client.train_y >= 0]
-        # An example has one label or many; of one, few clients have 65,536.
-        dtype = np.uint32 if self._label_shape else np.uint16
-        counts = np.bincount(labels, minlength=self._num_classes).astype(dtype)
+        counts = np.bincount(labels, minlength=self._num_classes).astype(np.uint32)
+        self._largest_count = max(self._largest_count, int(counts.max()))
+        self._assumed.update(client.assumed)
         place = self._offset, self._num_batches, self._pending_rows
         sizes = len(client.train_y), len(client.test_y)
         self._client_rows.append((client.client_id, *place, *sizes, counts))
@@ -130,13 +135,24 @@ class Writer:
         self._scratch.seek(0)
         repeated = _repeated(self._id_hashes)
         earlier_ids: set[str] = set()
+        metadata = {"data_sha256": self._digest.hexdigest()}
+        if self._assumed:
+            notes = [
+                f"{note} ({n:,} client{'s' * (n > 1)})" for note, n in sorted(self._assumed.items())
+            ]
+            metadata["assumed"] = json.dumps(notes)
+        # An example has one label or many; of one, few clients have 65,536.
+        wide = self._label_shape or self._largest_count > np.iinfo(np.uint16).max
+        counts = pa.list_(pa.uint32() if wide else pa.uint16(), self._num_classes)
         with pa.ipc.open_stream(self._scratch) as batches:
-            schema = batches.schema.with_metadata({"data_sha256": self._digest.hexdigest()})
+            last = batches.schema.get_field_index("label_counts")
+            schema = batches.schema.set(last, pa.field("label_counts", counts))
+            schema = schema.with_metadata(metadata)
             with pa.ipc.new_file(str(self._paths[1]), schema) as file:
                 for batch in batches:
                     if len(repeated):
                         _check_unique(batch.column("client_id").to_pylist(), repeated, earlier_ids)
-                    file.write_batch(batch.replace_schema_metadata(schema.metadata))
+                    file.write_batch(batch.cast(schema))
 
     def __exit__(
         self,

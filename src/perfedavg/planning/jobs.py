@@ -15,7 +15,7 @@ from perfedavg.data.sources import DataSize
 from perfedavg.planning.comparison_runs import comparison_runs
 from perfedavg.planning.limits import limits
 from perfedavg.planning.runs import baseline_runs, grid_runs, reference_runs, stage2_runs
-from perfedavg.planning.workload import Runs, Workload, schedule
+from perfedavg.planning.workload import Runs, SizeAtHand, Workload, schedule
 from perfedavg.training.settings import BaselineSpec
 
 LABELS = {"clients": "m", "seed": "s"}
@@ -126,7 +126,7 @@ class Job:
 class Jobs(dict[str, Job]):
     """The jobs of an experiment by rule, those of rules without runs too."""
 
-    def __init__(self, config: Config, data: DataSize) -> None:
+    def __init__(self, config: Config, data: DataSize | SizeAtHand) -> None:
         self.workload = Workload(config, data)
         grid, references = grid_runs(config), reference_runs(config)
         stage2, comparison = stage2_runs(config), comparison_runs(config)

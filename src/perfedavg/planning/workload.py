@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -15,10 +16,11 @@ from typing import Any, NamedTuple
 
 from perfedavg.algorithms.spec import Phase, RunSpec
 from perfedavg.config.experiment import Config
-from perfedavg.data.sources import DataSize
+from perfedavg.data.sources import Archive, DataSet, DataSize
 from perfedavg.personalization.schedule import num_clients, visits
 from perfedavg.personalization.settings import FineTuning, Personalization
 from perfedavg.planning.comparison_runs import compared_rounds
+from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.storage.tables import EVALUATION, VALIDATION
 from perfedavg.training.settings import BaselineSpec
 
@@ -48,7 +50,12 @@ class Workload:
     """An experiment and the size of its data: all that counting needs."""
 
     config: Config
-    data: DataSize
+    size: DataSize | SizeAtHand
+
+    @property
+    def data(self) -> DataSize:
+        """The size of the data, as far as it is known now."""
+        return self.size() if isinstance(self.size, SizeAtHand) else self.size
 
     def of_job(self, rule: str, runs: Runs) -> Work:
         """The work of one job with these runs; none for a rule that only reads and writes tables
@@ -223,3 +230,22 @@ def size_of_store(folder: Path) -> DataSize | None:
     store = ClientStore(folder)
     means = [float(store.column(name).mean()) for name in ("num_train", "num_test")]
     return DataSize(len(store), *means)
+
+
+class SizeAtHand:
+    """The size of data that are there, else the declared one; asked again at every call, since
+    Snakemake asks for a job's limits when it is about to start.
+
+    Of data that no archive is behind, the declared size is the size."""
+
+    def __init__(self, data: DataSet, store: Path) -> None:
+        self._declared = data.size
+        self._store = store if isinstance(data, Archive) else None
+
+    def __call__(self) -> DataSize:
+        """As far as it is known now."""
+        if self._store is not None:
+            with suppress(PerfedavgError):  # a damaged store: who reads it says so
+                if found := size_of_store(self._store):
+                    self._declared, self._store = found, None
+        return self._declared

@@ -1,22 +1,22 @@
 """EMNIST-62 by writer, the paper's data, as TensorFlow Federated publishes it.
 
 Of each client ``pixels`` float32 ``[n, 28, 28]`` in [0, 1], background 1.0, and ``label`` int32
-``[n]``. All pixels lie on the grid k/255, so a uint8 holds them without loss."""
+``[n]``. All pixels lie on the grid k/255, so a uint8 holds them without loss. TFF's SQLite database
+and LEAF's FEMNIST hold the same, 784 values an image."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from pydantic import Field
 
-from perfedavg.data.readers.tff_hdf5 import read_clients
-from perfedavg.data.sources import Archive, DataSize, Sha256
+from perfedavg.data.archives import Layout, clients_of
+from perfedavg.data.sources import Archive, DataSize
 from perfedavg.data.store import ClientExamples
+from perfedavg.data.values import grey_images
 
-MEMBERS = "fed_emnist_train.h5", "fed_emnist_test.h5"
 WRITERS, TRAINING_CLIENTS, ROUNDS = 3400, 2500, 500
 """The paper's data and protocol; rounds are inferred."""
 
@@ -25,28 +25,26 @@ class Emnist62(Archive):
     """The paper's data set, EMNIST-62 by writer, from its public archive or a copy of it."""
 
     dataset: Literal["emnist62"] = Field(description="name of the data set")
-    archive: str | None = Field(
-        None,
-        description="path or URL of `fed_emnist.tar.bz2`; null: the public one, then its mirror",
-    )
-    sha256: Sha256 = Field(
-        "fe1ed5a502cea3a952eb105920bff8cffb32836b5173cb18a57a32c3606f3ea0",
-        description="checksum of the archive; the default is the public one's",
-    )
-
     kind = "images"
     num_classes = 62
     example_shape = (28, 28)
-    packages = ("h5py", "numpy")
+    packages = ("h5py", "ijson", "numpy", "protobuf")
     is_the_papers = True
+    public_sha256 = "fe1ed5a502cea3a952eb105920bff8cffb32836b5173cb18a57a32c3606f3ea0"
     urls = (
         "https://storage.googleapis.com/tff-datasets-public/fed_emnist.tar.bz2",
         "https://fedml.s3-us-west-1.amazonaws.com/fed_emnist.tar.bz2",
     )
+    layout = Layout(
+        ("fed_emnist_train.h5", "fed_emnist_test.h5"),
+        grey_images(example_shape, num_classes),
+        splits=("all_train", "all_test"),
+        shapes={"pixels": example_shape},
+    )
 
     def clients(self, archive: Path, scratch: Path) -> Iterator[ClientExamples]:
         """All writers, sorted by id, with their images as uint8 grey levels."""
-        return read_clients(archive, scratch, MEMBERS, _examples)
+        return clients_of(archive, scratch, self.layout)
 
     @property
     def size(self) -> DataSize:
@@ -74,19 +72,3 @@ class Emnist62(Archive):
                 f"{TRAINING_CLIENTS:,} and {ROUNDS})."
             )
         return " ".join(sentences)
-
-
-def _examples(group: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Images ``[n, 28, 28]`` and labels ``[n]`` of one writer; ValueError where they are not as the
-    layout says."""
-    pixels, label = group["pixels"], group["label"]
-    grey = np.rint(pixels * 255)
-    if pixels.shape[1:] != (28, 28) or len(pixels) != len(label):
-        raise ValueError(f"pixels {pixels.shape} for {len(label)} labels; 28x28 each is expected")
-    if len(pixels) and (
-        pixels.min() < 0 or pixels.max() > 1 or np.abs(pixels * 255 - grey).max() > 1e-3
-    ):
-        raise ValueError("pixels that are not on the grid k/255 in [0, 1]")
-    if len(label) and not (label.min() >= 0 and label.max() < Emnist62.num_classes):
-        raise ValueError(f"labels outside 0..{Emnist62.num_classes - 1}")
-    return grey.astype(np.uint8), label.astype(np.int64)
