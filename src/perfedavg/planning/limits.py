@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from perfedavg.models import num_parameters
+from perfedavg.models import base, is_sized, num_parameters, sizes_in
 from perfedavg.planning.workload import Activity, Runs, Work, Workload
 
 # Milliseconds of one core per example, measured by ``calibration`` on an AMD EPYC with AVX-512 and
@@ -63,7 +63,7 @@ def limits(workload: Workload, rule: str, runs: Runs, on_back_end: bool) -> Limi
     """The limits of a job with these runs, which computes on the config's back end or not."""
     config, work = workload.config, workload.of_job(rule, runs)
     kinds = {activity.kind for activity in work}
-    seconds = sum(n * reference_seconds(config.model, activity) for activity, n in work.items())
+    seconds = sum(n * reference_seconds(config.network, activity) for activity, n in work.items())
     batched = config.execution.backend.kind == "batched" and on_back_end
     shared = kinds & {"train", "fine-tune"} and not batched
     workers = config.execution.workers if shared else 1
@@ -87,7 +87,7 @@ def _memory(workload: Workload, work: Work, workers: int) -> int:
     if not work:
         return TABLES_MB
     config, data = workload.config, workload.data
-    model = model_megabytes(config.model)
+    model = model_megabytes(config.network)
     comparison, theory = config.studies.comparison, config.studies.theory
     cohorts = [*config.training.clients_per_round]
     cohorts += [comparison.clients_per_round] if comparison else []
@@ -98,7 +98,7 @@ def _memory(workload: Workload, work: Work, workers: int) -> int:
         # A round's deltas are kept until they are averaged; MAML keeps the walk's models.
         megabytes += model * (max(cohorts) + steps)
     if "centralized" in kinds:  # the pooled examples
-        megabytes += 2 * config.split.training_clients * data.train * values / 1e6
+        megabytes += 2 * config.split.num_training * data.train * values / 1e6
     if "theory" in kinds:  # in float64, an update per client and algorithm
         megabytes += 2 * model * theory.clients * (theory.max_steps + 1)
     if config.execution.backend.kind == "batched" and kinds & {"train", "fine-tune"}:
@@ -108,7 +108,7 @@ def _memory(workload: Workload, work: Work, workers: int) -> int:
         # The held-out clients, as the network takes them.
         held_out = workload.validation_clients + workload.evaluation_clients
         examples = held_out * (data.train + data.test)
-        megabytes += examples * PREPARED_BYTES.get(config.model, 4 * values) / 1e6
+        megabytes += examples * PREPARED_BYTES.get(config.network, 4 * values) / 1e6
     if workers > 1:
         megabytes += workers * (WORKER_MB + 10 * model)
     return 10 * math.ceil(megabytes / 10)
@@ -117,7 +117,7 @@ def _memory(workload: Workload, work: Work, workers: int) -> int:
 def written_megabytes(workload: Workload, rule: str, runs: Runs) -> float:
     """What a job leaves on disk: models and checkpoints, the client store, rows of personalized
     clients."""
-    model, work = model_megabytes(workload.config.model), workload.of_job(rule, runs)
+    model, work = model_megabytes(workload.config.network), workload.of_job(rule, runs)
     if rule in ("train_fedavg", "train_stage2", "train_comparison"):
         # The checkpoints, the last model, the server optimizer's state.
         return sum(model * (len(run.evaluated_rounds) + 2) for run in runs)
