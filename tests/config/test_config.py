@@ -143,11 +143,11 @@ def test_shipped_configs_are_valid(path):
             "fine_tuning.shown_epochs: 11 is above fine_tuning.epochs (10)",
         ),
         ("seeds", [1, 1], "seeds: 1 is given twice"),
-        ("model", None, "Config key `model` is missing; add it."),
+        ("evaluation", None, "Config key `evaluation` is missing; add it."),
         (
             "data.dataset",
             "emnist",
-            "Config key `data.dataset` is \"emnist\"; use one of 'emnist62', 'glyphs62'.",
+            "Config key `data.dataset` is \"emnist\"; use one of 'emnist62', 'glyphs62', 'table'.",
         ),
         ("experiment", "a b", "Config key `experiment` is"),
         (
@@ -195,7 +195,7 @@ def test_shipped_configs_are_valid(path):
         (
             "data.dataset",
             None,
-            "Config key `data.dataset` is missing; use one of 'emnist62', 'glyphs62'.",
+            "Config key `data.dataset` is missing; use one of 'emnist62', 'glyphs62', 'table'.",
         ),
         (
             "studies.stage2.servers",

@@ -37,9 +37,9 @@ class Config(Block):
     model: ModelName | None = Field(
         None,
         description="null: a small one that fits the data, `mlp`, `cnn_any` or `lstm_small` for "
-        "vectors, images or tokens of any size; `cnn_emnist`: 1,206,590 parameters (inferred); `cnn_emnist_bf16`: the same, "
-        "training steps in bfloat16 (faster: docs/speed.md); `cnn_small`: 36,862, for built-in "
-        "data",
+        "vectors, images or tokens of any size. `cnn_emnist`: 1,206,590 parameters (inferred); "
+        "`cnn_emnist_bf16`: the same, training steps in bfloat16 (faster: docs/speed.md); "
+        "`cnn_small`: 36,862, for built-in data",
     )
     training: Training = Field(description="the FedAvg runs")
     evaluation: Evaluation = Field(description="evaluated rounds, personalization")

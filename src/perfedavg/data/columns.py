@@ -14,7 +14,7 @@ MASKED = (-1, -100)
 """Labels of positions that count nowhere, as people write them."""
 
 
-class Bad(ValueError):
+class RowError(ValueError):
     """A value that cannot be meant: what it is, and the row of the batch where it stands."""
 
     def __init__(self, what: str, row: int = 0) -> None:
@@ -66,7 +66,9 @@ def lists(column: pa.Array, what: str) -> Lists:
         column = plain(column.flatten())
         if column.null_count:
             empty = int(pc.index(column.is_null(), True).as_py())
-            raise Bad(f"an empty value (null) in `{what}`", Lists(np.empty(0), lengths).row_of(empty))
+            raise RowError(
+                f"an empty value (null) in `{what}`", Lists(np.empty(0), lengths).row_of(empty)
+            )
     return Lists(numbers(column, what), lengths)
 
 
@@ -76,7 +78,7 @@ def numbers(column: pa.Array, what: str) -> np.ndarray:
     if pa.types.is_boolean(kind):
         return column.cast(pa.uint8()).to_numpy()
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        raise Bad(f"{kind} in `{what}`, where numbers are wanted")
+        raise RowError(f"{kind} in `{what}`, where numbers are wanted")
     return column.to_numpy(zero_copy_only=False)
 
 
@@ -101,7 +103,9 @@ def _check(
     if not good.all():
         first = int(np.argmin(good))
         row = where.row_of(first) if where else first
-        raise Bad(f"the value {values[first]:g} in `{what}`, where {wanted} numbers are wanted", row)
+        raise RowError(
+            f"the value {values[first]:g} in `{what}`, where {wanted} numbers are wanted", row
+        )
 
 
 def ids(column: pa.Array) -> pa.Array:
@@ -113,14 +117,14 @@ def ids(column: pa.Array) -> pa.Array:
         try:
             column = column.cast(pa.string())
         except pa.ArrowInvalid:
-            raise Bad("a `client_id` of bytes that are no UTF-8 text") from None
+            raise RowError("a `client_id` of bytes that are no UTF-8 text") from None
     elif pa.types.is_floating(kind) or pa.types.is_integer(kind):
         values = whole(column.to_numpy(zero_copy_only=False), "client_id")
         column = pa.array(values.astype(str))
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        raise Bad(f"{kind} in `client_id`, where text, bytes or whole numbers are wanted")
+        raise RowError(f"{kind} in `client_id`, where text, bytes or whole numbers are wanted")
     if not pc.all(pc.greater(pc.utf8_length(column), 0)).as_py():
-        raise Bad("an empty `client_id`", int(pc.index(pc.utf8_length(column), 0).as_py()))
+        raise RowError("an empty `client_id`", int(pc.index(pc.utf8_length(column), 0).as_py()))
     return column.cast(pa.string())
 
 
@@ -131,7 +135,9 @@ def is_test(column: pa.Array) -> np.ndarray:
     known = np.isin(lower, ("train", "test"))
     if not known.all():
         first = int(np.argmin(known))
-        raise Bad(f"the value {texts[first]!r} in `split`, where train or test is wanted", first)
+        raise RowError(
+            f"the value {texts[first]!r} in `split`, where train or test is wanted", first
+        )
     return lower == "test"
 
 
@@ -143,7 +149,7 @@ def names(column: pa.Array) -> pa.Array | None:
         try:
             column = column.cast(pa.string())
         except pa.ArrowInvalid:
-            raise Bad("a `label` of bytes that are no UTF-8 text") from None
+            raise RowError("a `label` of bytes that are no UTF-8 text") from None
     is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
     return column.cast(pa.string()) if is_text else None
 
@@ -151,4 +157,4 @@ def names(column: pa.Array) -> pa.Array | None:
 def _no_nulls(column: pa.Array, what: str) -> None:
     if column.null_count:
         row = int(pc.index(column.is_null(), True).as_py())
-        raise Bad(f"an empty value (null) in `{what}`", row)
+        raise RowError(f"an empty value (null) in `{what}`", row)

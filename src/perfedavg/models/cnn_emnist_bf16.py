@@ -8,14 +8,7 @@ from functools import partial
 
 import torch
 
-from perfedavg.models.cnn_emnist import (  # noqa: F401
-    EXAMPLE_SHAPE,
-    SHAPES,
-    TAKES,
-    features,
-    gradient,
-    logits,
-)
+from perfedavg.models.cnn_emnist import EXAMPLE_SHAPE, SHAPES, TAKES, features, gradient, logits  # noqa: F401
 from perfedavg.models.model import Model
 
 MODEL = Model(SHAPES, features, logits, partial(gradient, compute=torch.bfloat16))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from perfedavg.models import base, is_sized, num_parameters, sizes_in
+from perfedavg.models import num_parameters
 from perfedavg.planning.workload import Activity, Runs, Work, Workload
 
 # Milliseconds of one core per example, measured by ``calibration`` on an AMD EPYC with AVX-512 and

@@ -43,7 +43,7 @@ CAPTION = (
 ROWS = (
     "One row per (M, E). Further columns `personalized_epoch<k>_mean`: accuracy after k fine-tune "
     "epochs, for each of `evaluation.fine_tuning.shown_epochs`. Where all clients are the paper's "
-    "(EMNIST-62), columns `paper_<column>` hold the paper's values (`config/paper_targets.csv`) and "
+    "(EMNIST-62), columns `paper_<column>` hold its values (`config/paper_targets.csv`) and "
     "`difference_initial`, `difference_personalized`, `difference_rounds_to_target_initial`, "
     "`difference_rounds_to_target_personalized` ours minus the paper's, empty where the paper has "
     "no such row or, for rounds, another target."

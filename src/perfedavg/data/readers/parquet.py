@@ -1,7 +1,7 @@
 """Parquet files with one example per row: columns ``client_id, split, features, label``.
 
 A table is gone through twice. The first time everything in it is checked and what it holds is found
-(:mod:`perfedavg.data.table_facts`); the second time rows, which may come in any order, are brought
+(:mod:`perfedavg.data.table_rows`); the second time rows, which may come in any order, are brought
 together by client, in parts that fit into memory."""
 
 from __future__ import annotations
@@ -10,20 +10,23 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from perfedavg.data import columns
-from perfedavg.data.columns import Bad
+from perfedavg.data.columns import RowError
 from perfedavg.data.store import ClientExamples
-from perfedavg.data.table_facts import Facts, Rows
+from perfedavg.data.table_facts import Facts
+from perfedavg.data.table_rows import Rows
 from perfedavg.randomness import TEST_EXAMPLES, StreamKey, stream
 from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.runtime.job import Progress
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROWS_AT_ONCE = 8192
 PART_BYTES = 256 * 2**20
@@ -114,14 +117,14 @@ def find_facts(files: Sequence[str], asked: Rows) -> Facts:
     for batch in read_batches(files):
         try:
             asked.see(batch.rows)
-        except Bad as error:
+        except RowError as error:
             raise sentence(batch, error) from None
     where = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more files"
     if batch is None:
         raise PerfedavgError(f"{where}: there is no row in it.")
     try:
         return asked.facts()
-    except Bad as error:
+    except RowError as error:
         raise PerfedavgError(f"{where}: {error}.") from None
 
 
@@ -136,6 +139,8 @@ def read_clients(
         scratch: a folder for temporary files, about as large as the store, where the table does
             not fit into ``PART_BYTES``.
     """
+    import pandas as pd
+
     counts: Counter[str] = Counter()
     for batch in read_batches(files, ["client_id"]):
         counts.update(columns.ids(batch.column("client_id")).to_pylist())

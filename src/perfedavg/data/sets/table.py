@@ -1,4 +1,4 @@
-"""``table``: data of the user's own, one example per row of a Parquet file (docs/your-own-data.md)."""
+"""``table``: data of the user's own, one example per row of Parquet (docs/your-own-data.md)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator
 
 from perfedavg.blocks import Count, Natural
-from perfedavg.data import columns, table_facts
+from perfedavg.data import columns, table_facts, table_rows
 from perfedavg.data.readers import parquet
 from perfedavg.data.sources import DataSet, DataSize, Sha256
 from perfedavg.data.store import ClientExamples
-from perfedavg.data.table_facts import Facts, Rows
+from perfedavg.data.table_facts import Facts
+from perfedavg.data.table_rows import Rows
 from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.runtime.source import code_hash
 from perfedavg.storage.files import fingerprint, sha256_of, write_text
@@ -87,7 +88,10 @@ class Table(DataSet):
             [
                 asked,
                 [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in places],
-                [code_hash(module.__file__) for module in (columns, table_facts, parquet)],
+                [
+                    code_hash(module.__file__)
+                    for module in (columns, table_facts, table_rows, parquet)
+                ],
             ]
         )
         cache = CACHE / f"{key[:16]}.json"
