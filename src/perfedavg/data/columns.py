@@ -1,6 +1,6 @@
 """Columns of a user's table as arrays: nested lists, ids and labels of whatever type people have.
 
-Every function raises :class:`Bad` where a value cannot be meant; it knows the row."""
+Every function raises :class:`RowError` where a value cannot be meant; it knows the row."""
 
 from __future__ import annotations
 

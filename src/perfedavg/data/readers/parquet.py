@@ -99,7 +99,7 @@ def read_batches(files: Sequence[str], names: Sequence[str] | None = None) -> It
             raise PerfedavgError(f"{file} is no readable Parquet file ({why}).") from None
 
 
-def sentence(batch: Batch, error: Bad) -> PerfedavgError:
+def sentence(batch: Batch, error: RowError) -> PerfedavgError:
     """What is wrong, with the file and the client."""
     if "`client_id`" in str(error):
         return PerfedavgError(f"{batch.file}: a row has {error}.")
