@@ -35,7 +35,7 @@ def caveat(
     ]
     counts = split.client_group.value_counts(sort=False)
     reasons = [
-        f"{n:,} {name.removeprefix(LEFT_OUT)}"
+        f"{n:,} ({name.removeprefix(LEFT_OUT)})"
         for name, n in counts.items()
         if name.startswith(LEFT_OUT)
     ]
