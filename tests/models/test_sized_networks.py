@@ -35,8 +35,8 @@ NETWORKS = (
     "mlp@5,3",
     "cnn_any@7x12,3",
     "cnn_any@28x28,62",
-    "lstm_small@6,4,9",
-    "lstm_small@6,9,9,each",
+    "lstm_any@6,4,9",
+    "lstm_any@6,9,9,each",
 )
 
 
@@ -182,14 +182,17 @@ def test_full_names_say_the_sizes(name):
 
 
 def test_which_networks_fit():
-    assert [name for name in NAMES if is_sized(name)] == ["cnn_any", "lstm_small", "mlp"]
+    assert [name for name in NAMES if is_sized(name)] == ["cnn_any", "lstm_any", "mlp"]
     assert fitted("cnn_small", Sizes((28, 28), 62)) == "cnn_small"
     emnist = Sizes((28, 28), 62)
     assert fitting("images", emnist) == ["cnn_any", "cnn_emnist", "cnn_emnist_bf16", "cnn_small"]
     assert fitting("images", Sizes((28, 28), 63)) == fitting("images", Sizes((8, 8), 2))
     assert fitting("images", Sizes((8, 8), 2)) == ["cnn_any"]
     assert fitting("vectors", Sizes((5,), 2)) == ["mlp"]
-    assert fitting("tokens", Sizes((5,), 2, 9)) == ["lstm_small"]
+    assert fitting("tokens", Sizes((5,), 2, 9)) == ["lstm_any"]
+    per_position = fitting("tokens", Sizes((5,), 90, 90, (5,)))
+    assert per_position == ["lstm_any", "lstm_shakespeare"]
+    assert misfit("lstm_shakespeare", "tokens", Sizes((5,), 90, 91, (5,))) == "knows 90 token ids"
     assert misfit("cnn_small", "images", Sizes((8, 9), 2)) == "takes images of 28x28"
     assert misfit("cnn_small", "images", Sizes((28, 28), 63)) == "tells 62 classes apart"
     assert misfit("mlp", "images", emnist) == "takes vectors"

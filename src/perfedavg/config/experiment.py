@@ -36,7 +36,7 @@ class Config(Block):
     split: Split = Field(description="training, validation and evaluation clients")
     model: ModelName | None = Field(
         None,
-        description="null: a small one that fits the data, `mlp`, `cnn_any` or `lstm_small` for "
+        description="null: a small one that fits the data, `mlp`, `cnn_any` or `lstm_any` for "
         "vectors, images or tokens of any size. `cnn_emnist`: 1,206,590 parameters (inferred); "
         "`cnn_emnist_bf16`: the same, training steps in bfloat16 (faster: docs/speed.md); "
         "`cnn_small`: 36,862, for built-in data",

@@ -110,7 +110,11 @@ def misfit(name: str, kind: str, sizes: Sizes) -> str:
     example_shape = _literal(network_file(name), "EXAMPLE_SHAPE")
     if example_shape and example_shape != sizes.example_shape:
         return f"takes {kind} of {_by(example_shape)}"
-    classes = list(shapes(name).values())[-1][0]
+    (values, *_), *_, (classes,) = shapes(name).values()
+    if kind == "tokens" and not sizes.label_shape:
+        return "wants a label for every token"
+    if kind == "tokens" and values < sizes.num_values:
+        return f"knows {values} token ids"
     return f"tells {classes} classes apart" if classes < sizes.num_classes else ""
 
 

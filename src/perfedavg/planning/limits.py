@@ -48,7 +48,7 @@ _MILLISECONDS = {
         "centralized": 0.2,
         "theory": 40,
     },
-    "lstm_small": {
+    "lstm_any": {
         "train": 1,
         "maml": 4,
         "fine-tune": 1.2,
@@ -57,7 +57,7 @@ _MILLISECONDS = {
         "theory": 200,
     },
 }
-_MEASURED_VALUES = {"mlp": 784, "cnn_any": 784, "lstm_small": 80}
+_MEASURED_VALUES = {"mlp": 784, "cnn_any": 784, "lstm_any": 80}
 """Values of the examples in that measurement; larger ones cost in proportion."""
 # Other networks, bfloat16's among them, which takes less where the processor has it.
 _OTHERS = _MILLISECONDS["cnn_emnist"]
