@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from perfedavg.blocks import Block, Count
 from perfedavg.data.splits import read_split_file
@@ -56,6 +56,11 @@ class Split(Block):
         "label: left out and counted, or refused before anything is trained",
     )
 
+    @field_validator("file")
+    @classmethod
+    def _home(cls, file: str | None) -> str | None:
+        return file and str(Path(file).expanduser())
+
     @model_validator(mode="after")
     def _check(self) -> Split:
         numbers = (self.training_clients, self.validation_clients)
@@ -78,10 +83,9 @@ class Split(Block):
         """What ``file`` holds, if it is given."""
         if self.file is None:
             return None
-        path = Path(self.file).expanduser()
-        counts = Counter(read_split_file(path).values())
+        counts = Counter(read_split_file(self.file).values())
         groups = (TRAINING, VALIDATION, EVALUATION)
-        return Named(*(counts[group] for group in groups), sha256=sha256_of(path))
+        return Named(*(counts[group] for group in groups), sha256=sha256_of(self.file))
 
     @property
     def num_training(self) -> int:

@@ -135,7 +135,8 @@ def _memory(workload: Workload, work: Work, workers: int) -> int:
     if "centralized" in kinds:  # the pooled examples
         megabytes += 2 * config.split.num_training * data.train * stored * values / 1e6
     if config.data.files and "convert" in kinds:  # the part of a table that is sorted by client
-        megabytes += 4 * PART_BYTES / 1e6
+        whole = sum(work.values()) * stored * values
+        megabytes += 4 * min(PART_BYTES, whole) / 1e6
     if "theory" in kinds:  # in float64, an update per client and algorithm
         megabytes += 2 * model * theory.clients * (theory.max_steps + 1)
     if config.execution.backend.kind == "batched" and kinds & {"train", "fine-tune"}:
