@@ -329,7 +329,7 @@ def test_without_a_model_a_small_one_that_fits_is_taken_and_said(
     pd.DataFrame(columns).to_parquet("mine.parquet")
     config = load_config(OWN)
     assert (config.network, config.data.size.clients) == (network, 5)
-    assert f"`{network.partition('@')[0]}`, {num_parameters(network):,} parameters" in (
+    assert f"{network.partition('@')[0]}, {num_parameters(network):,} parameters" in (
         config.chosen_network
     )
     named = load_config(OWN | {"model": network.partition("@")[0]})

@@ -23,7 +23,7 @@ def test_the_page_leads_from_a_table_to_table_1_and_the_report(tmp_path):
     results = tmp_path / "results/mine"
     # All but the figures: the page links to them, and their code is the same for every data set.
     run = checkout.snakemake("--cores", "2", "results/mine/report.html", configfile="my.yaml")
-    sentence = "a small one that fits vectors (12 values) in 5 classes was chosen: `mlp`"
+    sentence = "a small one that fits vectors (12 values) in 5 classes was chosen: mlp,"
     assert (run.stdout + run.stderr).count(sentence) == 1
 
     rows = pd.read_parquet(tmp_path / "mine.parquet")
@@ -33,12 +33,12 @@ def test_the_page_leads_from_a_table_to_table_1_and_the_report(tmp_path):
     assert json.loads(store.metadata["classes"]) == sorted(set(rows.label))
     table1 = pd.read_csv(results / "tables/table1.csv")
     assert table1.local_epochs.tolist() == [1, 5]
-    assert (table1.initial_mean > 0.4).all()
+    assert (table1.initial_mean > 0.3).all(), "chance is 0.2"
     assert (table1.personalized_mean > table1.initial_mean).all(), "the sensors differ"
     assert not any("paper" in column for column in table1.columns)
     assert "20 % of every client's examples, drawn at random (seed 0)" in table1.caveat[0]
     report = (results / "report.html").read_text()
-    assert sentence in report.replace("&#39;", "'")
+    assert sentence in report
     assert "EMNIST" not in report
 
     # The same table with named groups, and an edited one.

@@ -103,7 +103,7 @@ class Config(Block):
         name = self.network.partition("@")[0]
         return (
             f"The config names no model, so a small one that fits {self.data.described} was "
-            f"chosen: `{name}`, {num_parameters(self.network):,} parameters."
+            f"chosen: {name}, {num_parameters(self.network):,} parameters."
         )
 
     def _check_clients(self) -> None:
