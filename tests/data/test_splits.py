@@ -180,22 +180,22 @@ SIZES = {"a": (3, 1), "b": (0, 2), "c": (2, 0), "d": (2, 2), "e": (0, 1), "f": (
 
 
 def test_clients_that_a_group_cannot_use_are_left_out_and_said(tmp_path, caplog):
-    store = store_of(tmp_path, SIZES, masked="f")
+    store = store_of(tmp_path, SIZES, masked="df")
     groups = ["training"] * 4 + ["validation", "evaluation", "evaluation"]
     split = pd.DataFrame({"client_id": list(SIZES), "client_index": range(7)})
     split["client_group"] = groups
     with caplog.at_level("WARNING", "perfedavg"):
         kept = leave_out_empty(split, store, refuse=False)
-    assert ids_of(kept, "training") == ["a", "c", "d"]
-    assert ids_of(kept, "left out: no train labels") == ["b"]
+    assert ids_of(kept, "training") == ["a", "c"]
+    assert ids_of(kept, "left out: no train labels") == ["b", "d"]
     assert ids_of(kept, "left out: no test labels") == ["f"], "all its labels are masked"
     assert sorted(ids_of(kept, "validation") + ids_of(kept, "evaluation")) == ["e", "g"]
-    assert "1 training clients without train examples (the first: 'b') are left out" in caplog.text
+    assert "2 training clients without train examples (the first: 'b', 'd')" in caplog.text
     assert "1 held-out clients have no train examples: their personalized model" in caplog.text
     said = caveat(store, kept, {"dataset": "emnist62"})
-    assert "Clients left out: 1 (no train labels), 1 (no test labels)." in said
+    assert "Clients left out: 2 (no train labels), 1 (no test labels)." in said
     assert "1 held-out clients have no train examples" in said
-    with pytest.raises(PerfedavgError, match="There are 1 training clients without train examples"):
+    with pytest.raises(PerfedavgError, match="There are 2 training clients without train examples"):
         leave_out_empty(split, store, refuse=True)
 
 
