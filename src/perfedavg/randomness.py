@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 # All that is drawn, in the order of an experiment. The texts key the bits: never change one.
+TEST_EXAMPLES = "test examples"  # of a client of the user's own table that came without a split
 VALIDATION_CLIENTS = "validation clients"  # which held-out clients everything is chosen on
 PERMUTED_WRITERS = "permuted writers"  # the data card: as if handwriting were shared by all writers
 INITIAL_PARAMETERS = "initial parameters"  # of a run's model, federated, centralized or local-only

@@ -68,7 +68,9 @@ def test_settings_that_diverged_keep_their_panel_and_are_counted(tmp_path):
 
 def test_data_card_figure_shows_the_store_and_is_reproducible(store, tmp_path):
     for name in "ab":
+        split = pd.DataFrame({"client_index": range(12), "client_group": "training"})
         values = {"store": tmp_path / "store", "data_block": {"dataset": "glyphs62"}}
+        values["split"] = split
         save(data_card, tmp_path / name / "data_card", **values)
     assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b")
     assert SYNTHETIC in (tmp_path / "a/data_card.svg").read_text()

@@ -59,7 +59,13 @@ def test_a_workflow_starts_without_matplotlib_and_torch():
 def test_functions_get_what_their_arguments_name():
     assert call(lambda first, b, a: (first, b, a), {"a": 1, "b": 2, "c": 3}, 0) == (0, 2, 1)
     assert find("table", "theory").inputs == ["caveat", "theory_rows"]
-    assert find("table", "table1").inputs == ["runs", "selection", "grid_evaluation", "paper"]
+    assert find("table", "table1").inputs == [
+        "runs",
+        "selection",
+        "grid_evaluation",
+        "paper",
+        "store",
+    ]
     config = SimpleNamespace(evaluation=SimpleNamespace(target_accuracy=0.8))
     assert find("figure", "rounds").settings({"config": config, "ways": []}) == {"target": 0.8}
     assert all(set(product.inputs) <= set(INPUTS) for product in all_products())
@@ -88,10 +94,13 @@ def test_a_product_is_made_from_files(tmp_path):
         "selection": [tmp_path / "selection.json"],
         "grid_evaluation": [tmp_path / "rows.parquet"],
         "paper": [],
+        "store": [tmp_path / "examples.arrow"],
     }
-    product, settings = find("table", "table1"), {"target": 0.6, "shown_epochs": [2]}
+    product = find("table", "table1")
+    settings = {"target": 0.6, "shown_epochs": [2], "data_block": None}
     product.make(files, settings, tmp_path / "a/table1")
-    values = {"runs": RUNS, "selection": SELECTION, "grid_evaluation": rows(), "paper": None}
+    values = {"runs": RUNS, "selection": SELECTION, "grid_evaluation": rows()}
+    values |= {"paper": None, "store": tmp_path}
     save(product.module, tmp_path / "b/table1", **values, **settings)
     for form in ("csv", "md", "tex"):
         made, expected = ((tmp_path / f"{x}/table1.{form}").read_bytes() for x in "ab")
@@ -134,7 +143,7 @@ def test_the_page_shows_every_product_under_its_question(tmp_path):
     config = {"experiment": "tiny", "algorithms": {"every": 3}}
     facts = {"python": "3", "processor": "any", "cores": 2}
     provenance = {"config": config, "machine": facts, "packages": {"torch": "2"}}
-    provenance |= {"git_commit": "abc", "data_sha256": "0" * 64}
+    provenance |= {"git_commit": "abc", "data_sha256": "0" * 64, "network": ""}
     write_json(tmp_path / "provenance.json", provenance)
     (tmp_path / "tables").mkdir()
     for product in all_products():

@@ -1,5 +1,6 @@
 """Selection, Table 1 and its forms against numbers worked out by hand (see frames.py)."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ from perfedavg.analysis.selection import select
 from perfedavg.analysis.summary import mean_over_clients, rounds_to_target
 from perfedavg.analysis.tables import table1
 from perfedavg.data.sets.glyphs62 import SYNTHETIC
+from perfedavg.data.store import write_store
 from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.storage.tables import read_table, write_table
 from tests.analysis.frames import RUNS, SELECTION, rows, save, selected
+from tests.conftest import make_client
 
 ROOT = Path(__file__).parents[2]
 
@@ -192,6 +195,7 @@ def test_rounds_to_target_is_the_first_evaluated_round_at_or_above(target, expec
 
 def test_three_forms_carry_the_caveat_and_read_back(table, tmp_path):
     values = {"selection": SELECTION, "paper": None, "target": 0.6, "shown_epochs": [2]}
+    values |= {"store": None, "data_block": None}
     save(table1, tmp_path / "table1", grid_evaluation=rows(), runs=RUNS, **values)
     back = read_table(table1.CONTRACT, tmp_path / "table1.csv")
     pd.testing.assert_frame_equal(back, table, check_dtype=False, rtol=1e-5)
@@ -233,6 +237,16 @@ def test_the_paper_stands_beside_ours_where_it_has_the_row(table):
     assert "the paper's" in table1.caption(beside, RUNS)
     ours = list(table1.CONTRACT)
     assert beside[ours].equals(table.assign(local_epochs=beside.local_epochs)[ours])
+
+
+@pytest.mark.parametrize(("ids", "beside"), [("f{:04d}_00", True), ("mine{}", False)])
+def test_the_paper_stands_beside_its_own_clients_alone(tmp_path, ids, beside):
+    clients = [replace(make_client(n), client_id=ids.format(n)) for n in range(3)]
+    write_store(tmp_path / "store", clients, 62, {"dataset": "emnist62"})
+    paper = read_table(PAPER, ROOT / "config/paper_targets.csv")
+    data = {"store": tmp_path / "store", "data_block": {"dataset": "emnist62"}}
+    table = table1.compute(rows(), RUNS, SELECTION, paper, target=0.6, shown_epochs=[2], **data)
+    assert ("paper_initial_mean" in table.columns) == beside
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,16 @@ def test_a_subset_says_so_and_the_whole_does_not():
     )
 
 
+def test_other_people_s_clients_are_no_subset_of_the_paper_s():
+    renamed = [f"train-f{i:04d}_00" for i in range(3400)]
+    for ids in (renamed, ["f0001_00", "anna"]):
+        assert not PUBLIC.are_the_papers(ids)
+        caveat = PUBLIC.caveat(ids, 315, 100)
+        assert caveat.startswith(f"An archive of {len(ids):,} clients in EMNIST-62's layout")
+        assert "f1500" not in caveat
+    assert PUBLIC.are_the_papers(["f0001_00", "f3999_12"])
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [

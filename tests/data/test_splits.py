@@ -5,7 +5,15 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from perfedavg.data.splits import read_group, split_clients, write_split
+from perfedavg.data.caveat import caveat
+from perfedavg.data.splits import (
+    leave_out_empty,
+    named_clients,
+    read_group,
+    split_clients,
+    write_split,
+)
+from perfedavg.data.store import ClientExamples, ClientStore, write_store
 from perfedavg.randomness import StreamKey, stream
 from perfedavg.runtime.errors import PerfedavgError
 
@@ -108,3 +116,97 @@ def test_a_group_is_read_as_numbers_alone(tmp_path):
         assert got.dtype == np.int64
         assert got.tolist() == table[table.client_group == group].client_index.tolist()
         assert most < 24 * 20_000, "the array and the one that it grows out of"
+
+
+def write_file(path, text):
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+ROWS = "client_id,client_group\nw3,training\nw10,training\nw2,validation\nw7,evaluation\n"
+
+
+def test_a_file_names_the_clients_of_every_group(tmp_path):
+    path = write_file(tmp_path / "groups.csv", ROWS)
+    split = named_clients(IDS, path)
+    assert ids_of(split, "training") == ["w10", "w3"]
+    assert ids_of(split, "validation") == ["w2"]
+    assert ids_of(split, "evaluation") == ["w7"]
+    assert ids_of(split, "left out: not in split.file") == ["w1", "w4", "w5", "w6", "w8", "w9"]
+    assert [IDS[i] for i in split.client_index] == split.client_id.tolist()
+    excel = write_file(
+        tmp_path / "excel.csv",
+        "\ufeffname,client_group , client_id\r\na,training,w3\r\nb,training,w10\r\n"
+        "c,validation,w2\r\n\r\nd,evaluation ,w7\r\n",
+    )
+    pd.testing.assert_frame_equal(named_clients(IDS, excel), split)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (ROWS + "w3,evaluation\n", r"line 6: client 'w3' stands there twice"),
+        (ROWS + "w4,eval\n", r"line 6: the group of client 'w4' is 'eval'; it must be training,"),
+        (ROWS + "w4\n", r"line 6 has 1 values, not 2"),
+        (ROWS + "w99,training\n", r"names 1 clients that the data do not hold, the first 'w99'"),
+        (ROWS.replace("validation", "training"), r"names no validation client"),
+        ("id,group\nw3,training\n", r"has the columns id, group; a CSV with the columns client_id"),
+        ("", r"a CSV with the columns client_id,client_group is wanted"),
+        (None, r"cannot be read"),
+    ],
+)
+def test_a_file_that_cannot_be_meant(tmp_path, text, sentence):
+    path = tmp_path / "groups.csv"
+    if text is not None:
+        write_file(path, text)
+    with pytest.raises(PerfedavgError, match=sentence) as error:
+        named_clients(IDS, path)
+    assert "groups.csv" in str(error.value)
+    assert str(error.value).count("\n") == 0
+
+
+def store_of(folder, sizes, masked=()):
+    """Clients with so many train and test examples; of those ``masked``, no label counts."""
+    clients = []
+    for name, (train, test) in sizes.items():
+        y = np.full((train + test, 2), -1 if name in masked else 1)
+        x = np.zeros((train + test, 2), dtype=np.int32)
+        clients.append(ClientExamples(name, x[:train], y[:train], x[train:], y[train:]))
+    write_store(folder, clients, 2, {"dataset": "glyphs62"})
+    return ClientStore(folder)
+
+
+SIZES = {"a": (3, 1), "b": (0, 2), "c": (2, 0), "d": (2, 2), "e": (0, 1), "f": (4, 4), "g": (1, 1)}
+
+
+def test_clients_that_a_group_cannot_use_are_left_out_and_said(tmp_path, caplog):
+    store = store_of(tmp_path, SIZES, masked="df")
+    groups = ["training"] * 4 + ["validation", "evaluation", "evaluation"]
+    split = pd.DataFrame({"client_id": list(SIZES), "client_index": range(7)})
+    split["client_group"] = groups
+    with caplog.at_level("WARNING", "perfedavg"):
+        kept = leave_out_empty(split, store, refuse=False)
+    assert ids_of(kept, "training") == ["a", "c"]
+    assert ids_of(kept, "left out: no train labels") == ["b", "d"]
+    assert ids_of(kept, "left out: no test labels") == ["f"], "all its labels are masked"
+    assert sorted(ids_of(kept, "validation") + ids_of(kept, "evaluation")) == ["e", "g"]
+    assert "2 training clients without train examples (the first: 'b', 'd')" in caplog.text
+    assert "1 held-out clients have no train examples: their personalized model" in caplog.text
+    said = caveat(store, kept, {"dataset": "emnist62"})
+    assert "Clients left out: 2 (no train labels), 1 (no test labels)." in said
+    assert "1 held-out clients have no train examples" in said
+    with pytest.raises(PerfedavgError, match="There are 2 training clients without train examples"):
+        leave_out_empty(split, store, refuse=True)
+
+
+def test_a_group_with_no_client_left_is_refused(tmp_path):
+    store = store_of(tmp_path, SIZES)
+    split = named_clients(
+        list(SIZES),
+        write_file(
+            tmp_path / "groups.csv",
+            "client_id,client_group\na,training\nc,validation\ng,evaluation\n",
+        ),
+    )
+    with pytest.raises(PerfedavgError, match="None of the 1 validation clients has a test example"):
+        leave_out_empty(split, store, refuse=False)

@@ -18,7 +18,7 @@ if STUDIES.centralized:
             **JOB.limits,
         params:
             *code("train_centralized.py", NETWORK),
-            model=experiment.model,
+            model=experiment.network,
             settings=STUDIES.centralized.model_dump(mode="json"),
             packages=TORCH,
         script:

@@ -8,6 +8,7 @@ from pathlib import Path
 from perfedavg.analysis.products import all_products
 from perfedavg.config.load import load_config
 from perfedavg.data.archives import identified
+from perfedavg.models import module
 from perfedavg.planning.comparison_runs import compared_rounds, gradient_budget, interpolation
 from perfedavg.planning.jobs import Jobs, results
 from perfedavg.planning.runs import reptile_kinds, strategies
@@ -30,6 +31,9 @@ try:
     experiment = experiment.model_copy(update={"data": data})
 except PerfedavgError as error:
     raise WorkflowError(str(error))
+
+if workflow.is_main_process and experiment.chosen_network:
+    logger.info(experiment.chosen_network)
 
 RESULTS = results(experiment)
 STORE = f"results/data/{experiment.data.store_name}"
@@ -63,5 +67,5 @@ def packages(*names):
 
 
 TORCH = packages("numpy", "torch")
-NETWORK = f"perfedavg.models.{experiment.model}"
+NETWORK = module(experiment.network)
 DATA_SET = f"perfedavg.data.sets.{experiment.data.dataset}"

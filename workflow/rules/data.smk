@@ -25,7 +25,8 @@ JOB = JOBS["build_store"]
 
 rule build_store:
     input:
-        archive=DOWNLOADED if HAS_ARCHIVE else [],
+        # The content of the user's own files is a parameter; their time decides nothing.
+        archive=DOWNLOADED if HAS_ARCHIVE else ancient(experiment.data.files),
     output:
         examples=f"{STORE}/examples.arrow",
         clients=f"{STORE}/clients.arrow",
@@ -53,6 +54,8 @@ JOB = JOBS["split_clients"]
 rule split_clients:
     input:
         store=rules.build_store.output,
+        # Its content is a parameter; its time decides nothing.
+        file=ancient(experiment.split.file) if experiment.split.file else [],
     output:
         f"{RESULTS}/split.csv",
     log:
@@ -67,7 +70,7 @@ rule split_clients:
         **JOB.limits,
     params:
         *code("split_clients.py"),
-        split=experiment.split.model_dump(mode="json"),
+        split=experiment.split.content,
     script:
         "../scripts/split_clients.py"
 

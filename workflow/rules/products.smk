@@ -126,6 +126,7 @@ rule provenance:
             }
         ),
         config=experiment.model_dump(mode="json", exclude={"execution": {"workers"}}),
+        network=experiment.chosen_network,
     script:
         "../scripts/provenance.py"
 

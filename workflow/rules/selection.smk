@@ -31,6 +31,7 @@ rule runs_table:
     input:
         runs=[file for job in EVERY_RUN for file in job.all_paths(RUN_FILES[2])],
         store=rules.build_store.output,
+        split=rules.split_clients.output,
     output:
         f"{RESULTS}/runs.csv",
     log:
@@ -46,7 +47,7 @@ rule runs_table:
     params:
         *code("runs_table.py", DATA_SET),
         data=experiment.data.content,
-        training_clients=experiment.split.training_clients,
+        training_clients=experiment.split.num_training,
         rounds=experiment.training.rounds,
     script:
         "../scripts/runs_table.py"

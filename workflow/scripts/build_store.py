@@ -13,8 +13,10 @@ from perfedavg.runtime.job import job
 
 with job(snakemake.log[0]):
     block, archive = snakemake.params.data, snakemake.input.archive
-    folder = Path(snakemake.output.examples).parent
-    if archive:
+    folder, data = Path(snakemake.output.examples).parent, data_set(block)
+    if not isinstance(archive, str):  # files of the user's own, or none
+        data, archive = data.reading(archive), None
+    else:
         configured = data_set(block | {"archive": snakemake.config["data"].get("archive")})
         if configured.is_local:
             archive = configured.archive
@@ -23,6 +25,5 @@ with job(snakemake.log[0]):
                 f"{archive} stands for an archive of your own, which data.archive no longer names; "
                 "delete it, so that the archive is downloaded."
             )
-    data = data_set(block)
     clients = data.clients(Path(archive) if archive else None, scratch=folder.parent)
-    write_store(folder, clients, data.num_classes, {"dataset": data.dataset})
+    write_store(folder, clients, data.num_classes, data.metadata)

@@ -9,4 +9,5 @@ from perfedavg.storage.files import write_json
 
 with job(snakemake.log[0]):
     store = ClientStore(Path(snakemake.input.store[0]).parent)
-    write_json(snakemake.output[0], provenance(snakemake.params.config, store.data_sha256))
+    facts = provenance(snakemake.params.config, store.data_sha256)
+    write_json(snakemake.output[0], facts | {"network": snakemake.params.network})

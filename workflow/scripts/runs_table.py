@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from perfedavg.analysis.runs import write_runs_table
-from perfedavg.data.sets import data_set
+from perfedavg.data.caveat import caveat
 from perfedavg.data.store import ClientStore
 from perfedavg.runtime.job import job
 
 with job(snakemake.log[0]):
     store = ClientStore(Path(snakemake.input.store[0]).parent)
     params = snakemake.params
-    clients = store.column("client_id")
-    caveat = data_set(params.data).caveat(clients, params.training_clients, params.rounds)
-    write_runs_table(snakemake.input.runs, caveat, snakemake.output[0])
+    split = pd.read_csv(snakemake.input.split[0], usecols=["client_index", "client_group"])
+    said = caveat(store, split, params.data, params.training_clients, params.rounds)
+    write_runs_table(snakemake.input.runs, said, snakemake.output[0])

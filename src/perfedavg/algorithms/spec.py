@@ -14,7 +14,7 @@ from perfedavg.algorithms import family
 from perfedavg.algorithms.family import ALGORITHMS, WEIGHTED, Averaging
 from perfedavg.algorithms.servers import Server
 from perfedavg.blocks import Block, Count, Natural, Rate, Weight
-from perfedavg.models import ModelName
+from perfedavg.models import module
 
 AlgorithmName = Literal[(*ALGORITHMS, WEIGHTED)]
 BY_EPOCHS = " and ".join(f"`{name}`" for name, a in ALGORITHMS.items() if a.takes_epochs)
@@ -151,7 +151,7 @@ class RunSpec(Phase):
     seed: int
     rounds: Count = Field(description="number of the last round, the parent's rounds included")
     evaluated_rounds: tuple[Count, ...]
-    model: ModelName
+    model: str = Field(description="full name of the network")
     backend: Backend = Backend()
 
     @model_validator(mode="after")
@@ -178,4 +178,4 @@ class RunSpec(Phase):
         """The modules that the run's results come from and that are found by their names."""
         servers = [f"perfedavg.algorithms.servers.{p.server.optimizer}" for p in self.phases]
         added = [family.MODULES.get(phase.algorithm) for phase in self.phases]
-        return [f"perfedavg.models.{self.model}", *servers, *filter(None, added)]
+        return [module(self.model), *servers, *filter(None, added)]

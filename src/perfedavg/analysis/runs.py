@@ -20,7 +20,7 @@ RUNS = {
         "comparison, `centralized-best`, `centralized-matched`, `local-only`",
     ),
     "dataset": Column("str", "-", "data set"),
-    "split": Column("str", "-", "`sorted` or `shuffled`"),
+    "split": Column("str", "-", "`sorted`, `shuffled` or `file`"),
     "study": Column(
         "str", "-", "what asks for the run: `grid` (Table 1), `stage2`, `comparison` or `baseline`"
     ),

@@ -6,6 +6,8 @@ editors use, and the table in ``config/README.md`` are generated from them (``ma
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from pydantic import Field, model_validator
 
 from perfedavg.blocks import Block, Natural
@@ -17,7 +19,7 @@ from perfedavg.config.studies import Studies
 from perfedavg.config.training import Training
 from perfedavg.data.sets import Data
 from perfedavg.data.sources import Archive
-from perfedavg.models import ModelName, takes
+from perfedavg.models import ModelName, Sizes, fitted, fitting, misfit, num_parameters
 
 
 class Config(Block):
@@ -32,9 +34,12 @@ class Config(Block):
     )
     data: Data = Field(description="the data set")
     split: Split = Field(description="training, validation and evaluation clients")
-    model: ModelName = Field(
-        description="`cnn_emnist`: 1,206,590 parameters (inferred); `cnn_emnist_bf16`: the same, "
-        "training steps in bfloat16 (faster: docs/speed.md); `cnn_small`: 36,862, for built-in data"
+    model: ModelName | None = Field(
+        None,
+        description="null: a small one that fits the data, `mlp`, `cnn_any` or `lstm_any` for "
+        "vectors, images or tokens of any size. `cnn_emnist`: 1,206,590 parameters (inferred); "
+        "`cnn_emnist_bf16`: the same, training steps in bfloat16 (faster: docs/speed.md); "
+        "`cnn_small`: 36,862, for built-in data",
     )
     training: Training = Field(description="the FedAvg runs")
     evaluation: Evaluation = Field(description="evaluated rounds, personalization")
@@ -52,11 +57,7 @@ class Config(Block):
                 "model: `cnn_emnist_bf16` computes in bfloat16 by `execution.backend.kind` loop "
                 "alone; take cnn_emnist"
             )
-        if self.data.kind != takes(self.model):
-            raise ValueError(
-                f"model: `{self.model}` takes {takes(self.model)}, but {self.data.dataset} holds "
-                f"{self.data.kind}"
-            )
+        self._check_network()
         no_repeats(self.seeds, "seeds")
         strategies = (self.evaluation.fine_tuning, *self.studies.strategies)
         names = tuple(way.strategy for way in strategies)
@@ -72,6 +73,39 @@ class Config(Block):
             )
         return self
 
+    def _check_network(self) -> None:
+        kind, sizes = self.data.kind, self._sizes
+        fits = fitting(kind, sizes)
+        if not fits:
+            raise ValueError(f"model: no network takes {kind}")
+        why = misfit(self.model, kind, sizes) if self.model else ""
+        if why:
+            raise ValueError(
+                f"model: `{self.model}` {why}, but {self.data.dataset} holds "
+                f"{self.data.described}; networks that fit: {', '.join(fits)}"
+            )
+
+    @property
+    def _sizes(self) -> Sizes:
+        data = self.data
+        return Sizes(data.example_shape, data.num_classes, data.num_values, data.label_shape)
+
+    @cached_property
+    def network(self) -> str:
+        """The full name of the network: the one that is named, or a small one that fits."""
+        return fitted(self.model or fitting(self.data.kind, self._sizes)[0], self._sizes)
+
+    @property
+    def chosen_network(self) -> str:
+        """Where the config names no network, what was chosen, in a sentence."""
+        if self.model:
+            return ""
+        name = self.network.partition("@")[0]
+        return (
+            f"The config names no model, so a small one that fits {self.data.described} was "
+            f"chosen: {name}, {num_parameters(self.network):,} parameters."
+        )
+
     def _check_clients(self) -> None:
         studies, split = self.studies, self.split
         cohorts = {"training.clients_per_round": max(self.training.clients_per_round)}
@@ -80,18 +114,20 @@ class Config(Block):
         if studies.theory:
             cohorts["studies.theory.clients"] = studies.theory.clients
         for key, largest in cohorts.items():
-            if largest > split.training_clients:
+            if largest > split.num_training:
                 raise ValueError(
-                    f"{key}: {largest} clients per round, but split.training_clients is only "
-                    f"{split.training_clients}"
+                    f"{key}: {largest} clients per round, but {split.given_by} is only "
+                    f"{split.num_training}"
                 )
         if isinstance(self.data, Archive):  # its clients are counted when it is read
             return
         clients = self.data.size.clients
-        evaluation_clients = clients - split.training_clients - split.validation_clients
+        evaluation_clients = clients - split.num_training - split.num_validation
+        if split.named:
+            evaluation_clients = split.named.evaluation
         if evaluation_clients <= 0:
             raise ValueError(
-                f"split: {split.training_clients} training + {split.validation_clients} "
+                f"split: {split.num_training} training + {split.num_validation} "
                 f"validation clients leave no evaluation client of {self.data.dataset}'s {clients}"
             )
         intermediate = self.evaluation.intermediate_clients or 0

@@ -57,13 +57,17 @@ def data_card(store: ClientStore, groups: pd.DataFrame) -> pd.DataFrame:
     rows.append(("classes a client holds, median", held, "classes"))
     largest = labels.sum(0).max() / labels.sum()
     rows.append(("share of the most frequent class", largest, "share of train examples"))
-    if _data_set(store).kind == "images":
+    if _kind(store) == "images":
         rows += _explained_by_writers(store)
     return pd.DataFrame(rows, columns=["quantity", "value", "unit"])
 
 
 def _data_set(store: ClientStore) -> type[DataSet]:
     return DATA_SETS[store.metadata["dataset"]]
+
+
+def _kind(store: ClientStore) -> str:
+    return store.metadata.get("kind") or _data_set(store).kind
 
 
 def _explained_by_writers(store: ClientStore) -> list[tuple[str, float, str]]:
@@ -82,11 +86,11 @@ def examples_shown(
     store: ClientStore, clients: int = 12, examples: int = 24
 ) -> np.ndarray | list[str]:
     """Train examples of clients spread over the store: the first ``examples`` images of each, in
-    [0, 1], ``[clients, examples, h, w]``, white where a client has fewer; of tokens one line per
+    [0, 1], ``[clients, examples, h, w]``, white where a client has fewer; of others one line per
     client, its first example."""
     data, chosen = _data_set(store), np.linspace(0, len(store) - 1, clients).astype(int)
     shown = [store.client(int(index)).train_x[:examples] for index in chosen]
-    if data.kind == "tokens":
+    if _kind(store) != "images":
         return [data.text(x[0]) if len(x) else "" for x in shown]
     sheet = np.ones((clients, examples, *store.example_shape), dtype=np.float32)
     for row, x in zip(sheet, shown, strict=True):

@@ -34,18 +34,19 @@ class DataSet(Block):
     functions.
 
     Attributes:
-        kind: ``images`` ``[h, w]``, uint8 (a grey level k stands for k/255) or float32; or
-            ``tokens``, integer ids.
+        kind: ``images`` ``[h, w]``, uint8 (a grey level k stands for k/255) or float32;
+            ``vectors`` ``[features]``, float32; or ``tokens``, integer ids.
         num_classes: labels are 0 .. num_classes - 1; negative ones are masked.
         example_shape: of one example, and
         label_shape: of its labels: () for one label, (length,) for one per position.
         num_values: stored integers are 0 .. num_values - 1.
         packages: whose versions the stored examples depend on.
-        is_the_papers: numbers from these data may stand beside the paper's."""
+        is_the_papers: numbers from these data may stand beside the paper's, if the clients are
+            (:meth:`are_the_papers`)."""
 
     dataset: str = Field(description="name of the data set")
 
-    kind: ClassVar[Literal["images", "tokens"]]
+    kind: ClassVar[Literal["images", "vectors", "tokens"]]
     num_classes: ClassVar[int]
     example_shape: ClassVar[tuple[int, ...]]
     label_shape: ClassVar[tuple[int, ...]] = ()
@@ -67,6 +68,33 @@ class DataSet(Block):
         """The size before the data are there; an archive of the user's own can be of another."""
         raise NotImplementedError
 
+    @property
+    def files(self) -> list[str]:
+        """Files of the user's own that are read where they lie."""
+        return []
+
+    def reading(self, files: Sequence[str]) -> DataSet:
+        """The same data set, read from these files."""
+        return self
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Facts for the store: the data set's name and what its data say of themselves, among them
+        ``assumed``, a JSON list of sentences on how they were read, and ``caveat``, what must be
+        said of them wherever a number is shown."""
+        return {"dataset": self.dataset}
+
+    @property
+    def described(self) -> str:
+        """Kind, size and classes, in words."""
+        by = "x".join(map(str, self.example_shape))
+        unit = {"images": "pixels", "vectors": "values", "tokens": "per sequence"}[self.kind]
+        return f"{self.kind} ({by} {unit}) in {self.num_classes:,} classes"
+
+    def are_the_papers(self, client_ids: Sequence[str]) -> bool:
+        """Whether these are the paper's clients, or some of them."""
+        return self.is_the_papers
+
     def caveat(
         self,
         client_ids: Sequence[str],
@@ -82,9 +110,9 @@ class DataSet(Block):
         return ""
 
     @classmethod
-    def text(cls, tokens: np.ndarray) -> str:
-        """An example of tokens, as people read it."""
-        return " ".join(map(str, tokens))
+    def text(cls, example: np.ndarray) -> str:
+        """An example of tokens, or a vector, as people read it."""
+        return " ".join(f"{value:g}" for value in example)
 
     @property
     def content(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from functools import partial
 
 import torch
 
-from perfedavg.models.cnn_emnist import SHAPES, TAKES, features, gradient, logits  # noqa: F401
+from perfedavg.models.cnn_emnist import EXAMPLE_SHAPE, SHAPES, TAKES, features, gradient, logits  # noqa: F401
 from perfedavg.models.model import Model
 
 MODEL = Model(SHAPES, features, logits, partial(gradient, compute=torch.bfloat16))

@@ -15,6 +15,7 @@ from perfedavg.models.kernels import aten, cross_entropy, linear
 from perfedavg.models.model import Model, grey_levels
 
 TAKES = "images"
+EXAMPLE_SHAPE = (28, 28)
 SHAPES = {
     "conv1.weight": (16, 1, 5, 5),
     "conv1.bias": (16,),

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from perfedavg.blocks import Block, Count, Rate
-from perfedavg.models import LAYERS, ModelName
+from perfedavg.models import LAYERS
 
 
 class FineTuning(Block):
@@ -69,4 +69,4 @@ class Run(Block, extra="ignore"):
     algorithm: str
     stage: int
     seed: int
-    model: ModelName
+    model: str

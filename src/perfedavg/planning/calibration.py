@@ -88,7 +88,7 @@ def calibrate(
         costs = {}
         for activity in activities:
             if activity.kind == "convert":  # there is no archive to try it on
-                costs[activity] = reference_seconds(config.model, activity)
+                costs[activity] = reference_seconds(config.network, activity)
             else:
                 with _quietly():
                     costs[activity] = _seconds_per_example(trials.of(activity), clock, seconds)
@@ -194,7 +194,7 @@ class _Trials:
         settings = self.config.studies.centralized.model_copy(update={"passes": repeats})
         clients = range(self._at_once(self.data.train))
         data = (self.store, clients, [0], self._new_folder())
-        CentralizedRun("centralized", self.config.model, 0, settings, *data).train()
+        CentralizedRun("centralized", self.config.network, 0, settings, *data).train()
         return repeats * len(clients) * round(self.data.train)
 
     def theory(self, activity: Activity, repeats: int) -> float:
@@ -235,7 +235,11 @@ def _made_up_store(data: DataSet, folder: Path, train: int, test: int) -> Client
 
 def _made_up_client(data: DataSet, index: int, train: int, test: int) -> ClientExamples:
     rng, n = np.random.default_rng(index), train + test
-    x = rng.integers(data.num_values, size=(n, *data.example_shape))
-    x = x.astype(np.uint8 if data.num_values <= 256 else np.int32)
+    shape = (n, *data.example_shape)
+    if data.kind == "vectors":
+        x = rng.normal(size=shape).astype(np.float32)
+    else:
+        x = rng.integers(data.num_values, size=shape)
+        x = x.astype(np.uint8 if data.num_values <= 256 else np.int32)
     y = rng.integers(data.num_classes, size=(n, *data.label_shape))
     return ClientExamples(f"made-up-{index}", x[:train], y[:train], x[train:], y[train:])

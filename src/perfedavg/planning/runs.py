@@ -17,8 +17,8 @@ def shared_facts(config: Config) -> dict[str, Any]:
     """What all federated runs of an experiment have in common."""
     return {
         "dataset": config.data.dataset,
-        "split": config.split.order,
-        "model": config.model,
+        "split": config.split.name,
+        "model": config.network,
         "backend": config.execution.backend,
     }
 
@@ -130,7 +130,7 @@ def strategies(config: Config) -> list[dict[str, Any]]:
         {
             "strategy": way.strategy,
             **way.model_dump(mode="json", include={"layers", "optimizer", "lr"}),
-            "trained_parameters": trained_parameters(config.model, way.layers),
+            "trained_parameters": trained_parameters(config.network, way.layers),
         }
         for way in (config.evaluation.fine_tuning, *config.studies.strategies)
     ]

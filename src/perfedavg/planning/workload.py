@@ -34,7 +34,7 @@ class Activity(NamedTuple):
     """``train``: examples through a gradient; ``fine-tune``: train examples times epochs, the
     evaluation after each counted in; ``evaluate``: test examples; ``centralized``: train examples
     times passes; ``theory``: :func:`theory_examples`; ``draw``: examples of the built-in data;
-    ``convert``: examples of an archive."""
+    ``convert``: examples of an archive or table."""
     variant: str = ""
     batch_size: int = 0
 
@@ -66,12 +66,12 @@ class Workload:
     @property
     def validation_clients(self) -> int:
         """Held-out clients on which everything is chosen."""
-        return self.config.split.validation_clients
+        return self.config.split.num_validation
 
     @property
     def evaluation_clients(self) -> int:
         """All clients that neither train nor validate."""
-        held_out = self.data.clients - self.config.split.training_clients
+        held_out = self.data.clients - self.config.split.num_training
         return max(1, held_out - self.validation_clients)
 
     def train(self, runs: Iterable[RunSpec]) -> Work:
@@ -174,7 +174,7 @@ def _strategies(w: Workload, runs: Runs) -> Work:
 
 def _centralized(w: Workload, runs: Runs) -> Work:
     settings, passes = w.config.studies.centralized, w.config.studies.centralized.passes
-    examples = w.config.split.training_clients * w.data.train * passes * _seeds(runs)
+    examples = w.config.split.num_training * w.data.train * passes * _seeds(runs)
     activity = Activity("centralized", batch_size=settings.batch_size)
     shown = w.evaluate(passes * w.validation_clients * _seeds(runs))
     return Work({activity: round(examples)}) + shown
@@ -199,7 +199,8 @@ def _theory(w: Workload, runs: Runs) -> Work:
 
 
 def _build_store(w: Workload, runs: Runs) -> Work:
-    kind = "convert" if hasattr(w.config.data, "archive") else "draw"
+    data = w.config.data
+    kind = "convert" if hasattr(data, "archive") or data.files else "draw"
     return Work({Activity(kind): round(w.data.clients * (w.data.train + w.data.test))})
 
 

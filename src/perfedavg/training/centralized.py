@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 
 from perfedavg.data.store import ClientStore
-from perfedavg.models import MODELS
+from perfedavg.models import MODELS, module
 from perfedavg.models.model import Parameters
 from perfedavg.models.steps import batch_gradient, evaluate, to_examples
 from perfedavg.models.threads import use_one_thread
@@ -81,9 +81,8 @@ class CentralizedRun:
             "git_commit": git_commit(),
             "versions": json.dumps(package_versions()),
         }
-        network = f"perfedavg.models.{model_name}"
         folder = Path(resume_folder) / run_id
-        self.resume = Resume(folder, [facts, store.data_sha256], __file__, network)
+        self.resume = Resume(folder, [facts, store.data_sha256], __file__, module(model_name))
 
     def train(self) -> None:
         """Take all passes, or resume where an earlier call was stopped.

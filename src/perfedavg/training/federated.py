@@ -81,10 +81,17 @@ def train_runs(
             those of ``loop``, its attribute ``modules`` names the code that they come from.
 
     Raises:
-        PerfedavgError: a training client has no train example, or a worker process failed."""
+        PerfedavgError: a round wants more clients than train, a training client has no train
+            example, or a worker process failed."""
     use_one_thread()
     finished = []
     for spec in specs:
+        if spec.clients_per_round > len(training_clients):
+            raise PerfedavgError(
+                f"{spec.run_id} wants {spec.clients_per_round} clients per round, but only "
+                f"{len(training_clients)} training clients have train examples (split.csv says who "
+                "is left out); lower clients_per_round."
+            )
         parent = Path(runs_folder) / spec.parent_run_id if spec.parent_run_id else None
         run = _ResumableRun(
             spec, store, training_clients, Path(resume_folder), parent, client_updates

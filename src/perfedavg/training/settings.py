@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from perfedavg.blocks import Block, Count, Momentum, Natural, Rate
-from perfedavg.models import ModelName
 
 BEST, MATCHED = "best", "matched"
 """Where centralized training is stopped: see :class:`Centralized`."""
@@ -50,5 +49,5 @@ class BaselineSpec(Block):
     client_lr: Rate | None = Field(None, description="learning rate of local-only training")
     server_optimizer: str = Field("", description="optimizer of centralized training")
     server_lr: Rate | None = Field(None, description="learning rate of centralized training")
-    model: ModelName
+    model: str
     status: str = "finished"

@@ -30,7 +30,7 @@ from perfedavg.algorithms.federated import average
 from perfedavg.algorithms.spec import RunSpec
 from perfedavg.data.batches import local_batches
 from perfedavg.data.store import ClientExamples, ClientStore
-from perfedavg.models import MODELS
+from perfedavg.models import MODELS, module
 from perfedavg.models.model import Parameters
 from perfedavg.models.steps import Examples, to_examples
 from perfedavg.models.threads import use_one_thread
@@ -125,7 +125,7 @@ def measure_theory(
     ]
     model = MODELS[spec.model]
     folder = Path(resume_folder) / f"theory-{spec.run_id}"
-    resume = Resume(folder, facts, __file__, f"perfedavg.models.{spec.model}")
+    resume = Resume(folder, facts, __file__, module(spec.model))
     saved = resume.load()
     rows = saved[1]["rows"] if saved else []
     updates = [_num_updates(batches, max_steps) * clients for _, batches in parts]

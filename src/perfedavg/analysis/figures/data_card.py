@@ -10,8 +10,8 @@ import pandas as pd
 
 from perfedavg.analysis.columns import CAVEAT
 from perfedavg.analysis.figures.style import add_footer, subplot_mosaic
+from perfedavg.data.caveat import caveat
 from perfedavg.data.describe import examples_shown
-from perfedavg.data.sets import data_set
 from perfedavg.data.store import ClientStore
 from perfedavg.storage.tables import Column
 
@@ -41,7 +41,7 @@ def settings(config: Any) -> dict[str, Any]:
     return {"data_block": config.data.content}
 
 
-def compute(store: Path, data_block: dict[str, Any]) -> pd.DataFrame:
+def compute(store: Path, split: pd.DataFrame, data_block: dict[str, Any]) -> pd.DataFrame:
     """Train examples of every client, and every class's share of them."""
     clients = ClientStore(store)
     counts = clients.label_counts().sum(0)
@@ -50,8 +50,8 @@ def compute(store: Path, data_block: dict[str, Any]) -> pd.DataFrame:
         pd.DataFrame({"shown": shown, "index": range(len(heights)), "value": heights})
         for shown, heights in bars.items()
     ]
-    caveat = data_set(data_block).caveat(clients.column("client_id"))
-    return pd.concat(parts, ignore_index=True).assign(caveat=caveat)
+    said = caveat(clients, split, data_block)
+    return pd.concat(parts, ignore_index=True).assign(caveat=said)
 
 
 def draw(data: pd.DataFrame, store: Path, data_block: dict[str, Any]) -> Figure:

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from perfedavg.analysis.columns import CAVEAT
+from perfedavg.data.caveat import caveat
 from perfedavg.data.describe import data_card
-from perfedavg.data.sets import data_set
 from perfedavg.data.store import ClientStore
 from perfedavg.storage.tables import Column
 
@@ -34,8 +34,7 @@ def settings(config: Any) -> dict[str, Any]:
 def compute(store: Path, split: pd.DataFrame, data_block: dict[str, Any]) -> pd.DataFrame:
     """Clients, examples and labels; ``split`` is the client split."""
     clients = ClientStore(store)
-    caveat = data_set(data_block).caveat(clients.column("client_id"))
-    return data_card(clients, split).assign(caveat=caveat)
+    return data_card(clients, split).assign(caveat=caveat(clients, split, data_block))
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:

@@ -7,6 +7,7 @@ diverged run can have, before it diverged); those that did not are counted besid
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -29,6 +30,8 @@ from perfedavg.analysis.summary import (
     mean_over_clients,
     rounds_to_target,
 )
+from perfedavg.data.sets import data_set
+from perfedavg.data.store import ClientStore
 from perfedavg.storage.tables import Column
 
 TITLE = "Table 1"
@@ -39,9 +42,8 @@ CAPTION = (
 )
 ROWS = (
     "One row per (M, E). Further columns `personalized_epoch<k>_mean`: accuracy after k fine-tune "
-    "epochs, for each of `evaluation.fine_tuning.shown_epochs`. Where the data are EMNIST-62, "
-    "columns "
-    "`paper_<column>` hold the paper's values (`config/paper_targets.csv`) and "
+    "epochs, for each of `evaluation.fine_tuning.shown_epochs`. Where all clients are the paper's "
+    "(EMNIST-62), columns `paper_<column>` hold its values (`config/paper_targets.csv`) and "
     "`difference_initial`, `difference_personalized`, `difference_rounds_to_target_initial`, "
     "`difference_rounds_to_target_personalized` ours minus the paper's, empty where the paper has "
     "no such row or, for rounds, another target."
@@ -73,6 +75,7 @@ def settings(config: Any) -> dict[str, Any]:
     return {
         "target": config.evaluation.target_accuracy,
         "shown_epochs": list(config.evaluation.fine_tuning.shown_epochs),
+        "data_block": config.data.content,
     }
 
 
@@ -83,8 +86,14 @@ def compute(
     paper: pd.DataFrame | None,
     target: float,
     shown_epochs: list[int],
+    store: Path | None = None,
+    data_block: dict[str, Any] | None = None,
 ) -> pd.DataFrame:
-    """One row per (M, local work), in the order of ``runs``; beside the ``paper``'s, if given."""
+    """One row per (M, local work), in the order of ``runs``; beside the ``paper``'s, if they are
+    given and the store holds the paper's clients."""
+    if paper is not None and store is not None:
+        ids = ClientStore(store).column("client_id")
+        paper = paper if data_set(data_block).are_the_papers(ids) else None
     runs = stage1(runs)
     curves = initial_and_personalized(grid_evaluation, runs, selection)
     by_epoch = mean_over_clients(grid_evaluation)

@@ -6,6 +6,7 @@ and LEAF's FEMNIST hold the same, 784 values an image."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -17,6 +18,8 @@ from perfedavg.data.sources import Archive, DataSize
 from perfedavg.data.store import ClientExamples
 from perfedavg.data.values import grey_images
 
+WRITER = re.compile(r"f\d{4}_\d{2}")
+"""Ids of the published data: NIST's number of the writer and of the form."""
 WRITERS, TRAINING_CLIENTS, ROUNDS = 3400, 2500, 500
 """The paper's data and protocol; rounds are inferred."""
 
@@ -51,6 +54,10 @@ class Emnist62(Archive):
         """Of the public archive."""
         return DataSize(WRITERS, 671_585 / WRITERS, 77_483 / WRITERS)
 
+    def are_the_papers(self, client_ids: Sequence[str]) -> bool:
+        """Whether all ids are of the form of the published ones; ids of other data are not."""
+        return all(WRITER.fullmatch(client_id) for client_id in client_ids)
+
     def caveat(
         self,
         client_ids: Sequence[str],
@@ -59,6 +66,11 @@ class Emnist62(Archive):
     ) -> str:
         """What tells these data and this protocol from the paper's."""
         sentences = []
+        if not self.are_the_papers(client_ids):
+            return (
+                f"An archive of {len(client_ids):,} clients in EMNIST-62's layout, whose ids are "
+                "not those of the published data: numbers say nothing about the paper's."
+            )
         if len(client_ids) < WRITERS:
             late = sum(client_id >= "f1500" for client_id in client_ids) / len(client_ids)
             sentences.append(
