@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from perfedavg.analysis.products import all_products
-from perfedavg.config.load import load_config
+from perfedavg.config.load import load_config, load_further
 from perfedavg.planning.comparison_runs import compared_rounds, gradient_budget, interpolation
 from perfedavg.planning.jobs import Jobs, results
 from perfedavg.planning.runs import reptile_kinds, strategies
@@ -21,8 +21,40 @@ if " " in sys.executable:
 
 try:
     experiment = load_config(config)
+    further = load_further(experiment)
 except PerfedavgError as error:
     raise WorkflowError(str(error))
+
+# Further experiments of the same call: this workflow once more for each, its rules with the
+# experiment's name before theirs. What two share, a client store, the first one makes.
+MADE = {experiment.data.store_name}
+for also in further:
+    other, prefix = f"experiment {also.config.experiment}", f"{also.config.experiment}_"
+
+    module:
+        name:
+            other
+        snakefile:
+            "../Snakefile"
+        config:
+            also.raw
+
+    if also.config.data.store_name in MADE:
+
+        use rule * from other exclude download, build_store as prefix*
+
+    else:
+
+        use rule * from other as prefix*
+
+    MADE.add(also.config.data.store_name)
+
+
+def of_others(target):
+    """What a target of the further experiments asks for."""
+    names = [f"{also.config.experiment}_{target}" for also in further]
+    return [file for name in names for file in getattr(rules, name).input]
+
 
 RESULTS = results(experiment)
 STORE = f"results/data/{experiment.data.store_name}"

@@ -27,6 +27,11 @@ class Config(Block):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
         description="name of the experiment and its results folder",
     )
+    also: tuple[str, ...] = Field(
+        (),
+        description="config files of further experiments of the same call, relative to the working "
+        "folder; each has its own results folder",
+    )
     seeds: tuple[Natural, ...] = Field(
         min_length=1, description="seeds; one run of every setting for each"
     )
@@ -58,6 +63,7 @@ class Config(Block):
                 f"{self.data.kind}"
             )
         no_repeats(self.seeds, "seeds")
+        no_repeats(self.also, "also")
         strategies = (self.evaluation.fine_tuning, *self.studies.strategies)
         names = tuple(way.strategy for way in strategies)
         no_repeats(names, "studies.strategies (with `evaluation.fine_tuning`)")
