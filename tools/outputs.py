@@ -53,6 +53,7 @@ PERSONALIZATION_COLUMNS = {
     "client_group": ("-", "`validation` or `evaluation`"),
     "num_train": ("examples", "the client's train examples"),
     "num_test": ("examples", "the client's test examples"),
+    "num_test_labels": ("labels", "labels of its test examples: one each, or one per position"),
     "strategy": (
         "-",
         "what was fine-tuned and how: `full` (all layers), `last layer` or `all but last layer`, "
@@ -109,7 +110,7 @@ def sections() -> dict[str, tuple[str, Contract]]:
             "the last round only (at all evaluated rounds with "
             "`evaluation.validation_at_every_round`); evaluation clients at all evaluated rounds, "
             "before the last one possibly a fixed subset of them. Means in tables are unweighted "
-            "over clients; `num_test` lets you weight.",
+            "over clients; `num_test_labels` lets you weight.",
             described(PERSONALIZATION, PERSONALIZATION_COLUMNS),
         ),
         "runs/centralized-s<seed>/passes.parquet": (

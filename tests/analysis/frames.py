@@ -65,12 +65,22 @@ def rows(group="evaluation"):
     for run_id, rounds in ACCURACY.items():
         for round_number, accuracies in rounds.items():
             for epoch, accuracy in enumerate(accuracies):
-                for client, num_test, sign in (("A", 10, 1), ("B", 90, -1)):
+                for client, num_test_labels, sign in (("A", 10, 1), ("B", 90, -1)):
                     shifted = accuracy + 0.1 * sign
-                    out.append((run_id, round_number, client, group, num_test, epoch, shifted))
+                    out.append(
+                        (run_id, round_number, client, group, num_test_labels, epoch, shifted)
+                    )
     frame = pd.DataFrame(
         out,
-        columns=["run_id", "round", "client_id", "client_group", "num_test", "epoch", "accuracy"],
+        columns=[
+            "run_id",
+            "round",
+            "client_id",
+            "client_group",
+            "num_test_labels",
+            "epoch",
+            "accuracy",
+        ],
     )
     return frame.assign(
         algorithm="fedavg",

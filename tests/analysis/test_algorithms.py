@@ -38,7 +38,15 @@ def rows(accuracies, group):
     ]
     return pd.DataFrame(
         out,
-        columns=["run_id", "round", "client_id", "client_group", "num_test", "epoch", "accuracy"],
+        columns=[
+            "run_id",
+            "round",
+            "client_id",
+            "client_group",
+            "num_test_labels",
+            "epoch",
+            "accuracy",
+        ],
     )
 
 

@@ -72,7 +72,8 @@ def rows():
                         run = f"{setting}-s{seed}", round_number
                         out.append((*run, client, *SIZES[client], epoch, shifted))
     columns = ["run_id", "round", "client_id", "num_train", "num_test", "epoch", "accuracy"]
-    return pd.DataFrame(out, columns=columns)
+    frame = pd.DataFrame(out, columns=columns)
+    return frame.assign(num_test_labels=frame.num_test)
 
 
 MODELS = stage2_models(RUNS, SELECTION, REFERENCE)

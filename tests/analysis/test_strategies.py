@@ -79,7 +79,8 @@ def rows():
         "epoch",
         "accuracy",
     ]
-    return pd.DataFrame(out, columns=columns)
+    frame = pd.DataFrame(out, columns=columns)
+    return frame.assign(num_test_labels=frame.num_test)
 
 
 def asked(some=None, runs=RUNS, ways=WAYS):

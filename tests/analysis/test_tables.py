@@ -164,7 +164,7 @@ def test_the_mean_over_clients_is_a_mean_and_unweighted():
     )
     three = pd.concat(
         [
-            three.assign(client_id=c, accuracy=a, num_test=n)
+            three.assign(client_id=c, accuracy=a, num_test_labels=n)
             for c, a, n in (("A", 0.1, 9), ("B", 0.2, 1), ("C", 0.9, 1))
         ]
     )

@@ -98,7 +98,7 @@ def assert_close(got, expected, tolerance):
             b.num_gradients,
             b.num_hessian_products,
         )
-        assert a.batch_sizes.tolist() == b.batch_sizes.tolist()
+        assert a.batch_labels.tolist() == b.batch_labels.tolist()
         assert a.losses.dtype == b.losses.dtype
 
 
@@ -133,7 +133,7 @@ def test_a_client_gets_the_same_alone_and_among_others():
     assert_close(alone, among, 1e-10)
     assert_close(STACKED(run, parameters, 3, cohort[::-1])[::-1], among, 1e-10)
     assert all(torch.equal(a, b) for a, b in zip(parameters, before, strict=True))
-    assert among[1].batch_sizes.tolist() == [2]
+    assert among[1].batch_labels.tolist() == [2]
 
 
 @pytest.mark.parametrize("value", [float("nan"), 1e300])

@@ -22,10 +22,11 @@ class ClientUpdate:
 
     delta: Parameters
     num_examples: int
+    num_labels: int  # of its train examples, masked ones left out: one each, or one per position
     num_gradients: int
     num_hessian_products: int
     losses: np.ndarray  # [num_gradients] mean loss of each local batch, at the parameters it met
-    batch_sizes: np.ndarray  # [num_gradients]
+    batch_labels: np.ndarray  # [num_gradients] how many labels each batch has
 
 
 def client_update(
@@ -73,7 +74,12 @@ def client_update(
         vector = delta if jacobian == "product" else outer
         product = hessian_vector_product(model, theta, examples, batch, vector, draws)
         delta = [d - lr * h for d, h in zip(delta, product, strict=True)]
-    sizes = np.array([len(batch) for batch in batches])
     return ClientUpdate(
-        delta, len(examples), len(batches), len(walk), torch.stack(losses).numpy(), sizes
+        delta,
+        len(examples),
+        examples.num_labels,
+        len(batches),
+        len(walk),
+        torch.stack(losses).numpy(),
+        np.array([examples.labels_of_each[batch].sum() for batch in batches]),
     )

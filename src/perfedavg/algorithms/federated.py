@@ -70,8 +70,8 @@ class ServerState:
 
 @dataclass(frozen=True)
 class RoundDiagnostics:
-    """What a round costs and does; ``train_loss`` is the mean over all examples processed,
-    ``update_norm`` the L2 norm of the averaged delta."""
+    """What a round costs and does; ``train_loss`` is the mean over the labels of all examples
+    processed, ``update_norm`` the L2 norm of the averaged delta."""
 
     num_clients: int
     num_examples: int
@@ -166,13 +166,13 @@ class FederatedRun:
         mean_delta = [d.to(p) for d, p in zip(mean, state.parameters, strict=True)]
         parameters, optimizer = phase.server.step(state.parameters, mean_delta, optimizer)
         losses = np.concatenate([update.losses for update in updates]).astype(np.float64)
-        sizes = np.concatenate([update.batch_sizes for update in updates])
+        labels = np.concatenate([update.batch_labels for update in updates])
         diagnostics = RoundDiagnostics(
             num_clients=len(updates),
             num_examples=sum(update.num_examples for update in updates),
             gradient_evaluations=sum(update.num_gradients for update in updates),
             hessian_vector_products=sum(update.num_hessian_products for update in updates),
-            train_loss=float(np.average(losses, weights=sizes)),
+            train_loss=float(np.average(losses, weights=labels)),
             update_norm=float(sum(d.double().square().sum().item() for d in mean_delta) ** 0.5),
         )
         return ServerState(parameters, optimizer), diagnostics
@@ -192,9 +192,9 @@ def local_walk(
 
 
 def average(updates: Sequence[ClientUpdate], by: Averaging) -> Parameters:
-    """The mean of the deltas, weighted by number of train examples or equally, summed in the order
-    given."""
-    counts = np.array([u.num_examples if by == "examples" else 1 for u in updates], np.float64)
+    """The mean of the deltas, weighted by volume of train data or equally, summed in the order
+    given. Data are counted in labels: one per example, or one per predicted token."""
+    counts = np.array([u.num_labels if by == "examples" else 1 for u in updates], np.float64)
     mean = [torch.zeros_like(d) for d in updates[0].delta]
     for update, share in zip(updates, (counts / counts.sum()).tolist(), strict=True):
         torch._foreach_add_(mean, update.delta, alpha=share)

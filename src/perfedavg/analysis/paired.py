@@ -103,9 +103,9 @@ def paired_clients(
     evaluation: pd.DataFrame, runs: pd.DataFrame, selection: Selection, models: dict[str, str]
 ) -> pd.DataFrame:
     """One row per (model, seed, evaluation client) at the run's last round: ``model, setting,
-    run_id, seed, client_id, num_train, num_test, initial, personalized``. Diverged runs have
-    none."""
-    keys = ["run_id", "client_id", "num_train", "num_test"]
+    run_id, seed, client_id, num_train, num_test, num_test_labels, initial, personalized``.
+    Diverged runs have none."""
+    keys = ["run_id", "client_id", "num_train", "num_test", "num_test_labels"]
     frames = []
     for name, setting in models.items():
         runs_of_model = runs[runs.setting == setting].set_index("run_id")
@@ -170,11 +170,12 @@ def paired_table(
 
 
 def _by_seed(clients: pd.DataFrame) -> pd.DataFrame:
-    """Indexed by seed: mean over clients, and pooled over their test examples."""
+    """Indexed by seed: mean over clients, and pooled over their test labels."""
     means = clients.groupby("seed")[[INITIAL, PERSONALIZED]].mean()
     for model in (INITIAL, PERSONALIZED):
-        correct = (clients[model] * clients.num_test).groupby(clients.seed).sum()
-        means[f"{model}_pooled"] = correct / clients.num_test.groupby(clients.seed).sum()
+        correct = (clients[model] * clients.num_test_labels).groupby(clients.seed).sum()
+        labels = clients.num_test_labels.groupby(clients.seed).sum()
+        means[f"{model}_pooled"] = correct / labels
     return means
 
 

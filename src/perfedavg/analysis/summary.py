@@ -12,16 +12,16 @@ INITIAL, PERSONALIZED = "initial", "personalized"
 
 def mean_over_clients(evaluation: pd.DataFrame) -> pd.DataFrame:
     """One row per (run, round, epoch): ``accuracy``, the unweighted mean over clients, ``pooled``,
-    the share of all their test examples, and ``num_clients``."""
-    weighted = evaluation.assign(correct=evaluation.accuracy * evaluation.num_test)
+    the share of all their test labels, and ``num_clients``."""
+    weighted = evaluation.assign(correct=evaluation.accuracy * evaluation.num_test_labels)
     grouped = weighted.groupby(["run_id", "round", "epoch"], as_index=False)
     means = grouped.agg(
         accuracy=("accuracy", "mean"),
         correct=("correct", "sum"),
-        num_test=("num_test", "sum"),
+        labels=("num_test_labels", "sum"),
         num_clients=("client_id", "nunique"),
     )
-    return means.assign(pooled=means.correct / means.num_test).drop(columns=["correct", "num_test"])
+    return means.assign(pooled=means.correct / means.labels).drop(columns=["correct", "labels"])
 
 
 def initial_and_personalized(

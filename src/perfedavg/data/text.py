@@ -1,8 +1,8 @@
 """Text as token ids: the field's standard set-up for Shakespeare (section 4 of the paper's
 protocol; Reddi et al., Adaptive Federated Optimization).
 
-Ids are 0 for padding, 1 to 86 for characters, then one each for a character outside the vocabulary,
-the begin and the end of a snippet."""
+Ids are 0 for padding, 1 to 86 for characters, then one each for a byte outside the vocabulary, the
+begin and the end of a snippet."""
 
 from __future__ import annotations
 
@@ -21,21 +21,18 @@ NUM_TOKENS = EOS + 1
 LENGTH = 80
 """Characters of a window."""
 
-_IDS = np.full(129, OOV, dtype=np.int16)  # by code point; the last one is for all that follow
+_IDS = np.full(256, OOV, dtype=np.int16)
 _IDS[list(VOCABULARY.encode())] = np.arange(1, OOV)
 _SHOWN = np.array(["", *VOCABULARY, "\N{REPLACEMENT CHARACTER}", "", ""])
 
 
 def token_ids(snippet: bytes | str) -> np.ndarray:
-    """Ids of a snippet from its begin to its end, int16 ``[characters + 2]``."""
-    text = snippet.decode(errors="replace") if isinstance(snippet, bytes) else snippet
-    points = np.frombuffer(text.encode("utf-32-le", "replace"), dtype=np.uint32)
-    return np.concatenate([[BOS], _IDS[np.minimum(points, 128)], [EOS]]).astype(np.int16)
+    """Ids of a snippet from its begin to its end, int16 ``[bytes + 2]``."""
+    text = snippet.encode() if isinstance(snippet, str) else snippet
+    return np.concatenate([[BOS], _IDS[np.frombuffer(text, np.uint8)], [EOS]]).astype(np.int16)
 
 
-def windows(
-    snippets: Iterable[bytes | str], length: int = LENGTH
-) -> tuple[np.ndarray, np.ndarray]:
+def windows(snippets: Iterable[bytes | str], length: int = LENGTH) -> tuple[np.ndarray, np.ndarray]:
     """Windows of snippets, and the next character of every position as its label.
 
     A snippet is cut into pieces of ``length + 1`` ids, as TensorFlow Federated's preprocessing does

@@ -113,12 +113,10 @@ def _updates(
     fetched = fetch(losses)
     updates = []
     for i, (client, client_batches) in enumerate(zip(examples, batches, strict=True)):
-        sizes = np.array([len(batch) for batch in client_batches])
-        losses_of_client = np.array([step_losses[i] for step_losses in fetched[: len(sizes)]])
-        client_delta = [d[i] for d in delta]
-        updates.append(
-            ClientUpdate(client_delta, len(client), len(sizes), len(walk), losses_of_client, sizes)
-        )
+        labels = np.array([client.labels_of_each[batch].sum() for batch in client_batches])
+        losses_of_client = np.array([step_losses[i] for step_losses in fetched[: len(labels)]])
+        counts = len(client), client.num_labels, len(labels), len(walk)
+        updates.append(ClientUpdate([d[i] for d in delta], *counts, losses_of_client, labels))
     return updates
 
 

@@ -68,7 +68,9 @@ class Model:
             and that loss, what autograd makes of ``logits`` up to rounding, in less time; None:
             there is only autograd.
         initialize: fresh float32 parameters; None: weights uniform in ±sqrt(6 / (fan_in + fan_out))
-            (Glorot), biases zero."""
+            (Glorot), biases zero.
+        predict: (parameters, features) to what ``logits`` gives with dropout off, up to rounding,
+            in less time; None: there is only ``logits``."""
 
     shapes: dict[str, tuple[int, ...]]
     features: Callable[[np.ndarray], Tensor]
@@ -80,6 +82,7 @@ class Model:
         | None
     ) = None
     initialize: Callable[[torch.Generator], Parameters] | None = None
+    predict: Callable[[Sequence[Tensor], Tensor], Tensor] | None = None
 
     def init(self, generator: torch.Generator) -> Parameters:
         """Fresh float32 parameters."""

@@ -108,6 +108,9 @@ def evaluate(model: Model, parameters: Parameters, examples: Examples) -> tuple[
     any."""
     if not examples.num_labels:
         return float("nan"), float("nan")
-    logits = model.logits(parameters, examples.features, None)
+    if model.predict:
+        logits = model.predict(parameters, examples.features)
+    else:
+        logits = model.logits(parameters, examples.features, None)
     correct = model.correct(logits, examples.labels).sum().item()
     return correct / examples.num_labels, model.mean_loss(logits, examples.labels).item()

@@ -36,6 +36,7 @@ PERSONALIZATION = {
     "client_group": "str",
     "num_train": "int 0..",
     "num_test": "int 0..",
+    "num_test_labels": "int 0..",
     "strategy": "str",
     "fine_tune_lr": "float 0..",
     "epoch": "int 0..",
@@ -153,6 +154,7 @@ def personalize_run(
     )
     progress.close()
     positions, client_ids = [task.position for task in tasks], store.client_ids()
+    labels = {p: int((store.client(p).test_y >= 0).sum()) for p in set(positions)}
     table = pd.DataFrame(
         {
             "run_id": run.run_id,
@@ -163,6 +165,7 @@ def personalize_run(
             "client_id": [client_ids[position].as_py() for position in positions],
             "client_group": [task.visit.group for task in tasks],
             **{name: store.column(name)[positions] for name in ("num_train", "num_test")},
+            "num_test_labels": [labels[position] for position in positions],
             "strategy": settings.strategy,
             "fine_tune_lr": settings.lr,
             "epoch": [range(len(rows)) for rows in results],

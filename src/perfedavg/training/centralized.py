@@ -104,8 +104,9 @@ class CentralizedRun:
                 self.dropout = torch_stream(key)
             lr = self.settings.lr * self.settings.decay ** (pass_number - 1)
             for start in range(self.done * size, len(order), size):
-                loss = self._step(order[start : start + size], lr)
-                self.losses += loss * min(size, len(order) - start)
+                batch = order[start : start + size]
+                loss = self._step(batch, lr)
+                self.losses += loss * np.count_nonzero(self.y[batch] >= 0)
                 self.done += 1
                 progress.advance(**{"pass": pass_number, "loss": f"{loss:.3f}"})
                 if self.resume.is_due():
@@ -140,7 +141,7 @@ class CentralizedRun:
     def _finish_pass(self, pass_number: int, lr: float) -> None:
         accuracies = [evaluate(self.model, self.parameters, test)[0] for test in self.tests]
         row = {"run_id": self.run_id, "pass": pass_number, "lr": lr}
-        row |= {"train_loss": self.losses / len(self.y)}
+        row |= {"train_loss": self.losses / np.count_nonzero(self.y >= 0)}
         self.rows.append(row | {"validation_accuracy": float(np.nanmean(accuracies))})
         self.done, self.losses, self.dropout = 0, 0.0, None
         path = self.resume.folder / "checkpoints" / f"round_{pass_number}.safetensors"
