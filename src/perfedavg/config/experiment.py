@@ -6,7 +6,7 @@ editors use, and the table in ``config/README.md`` are generated from them (``ma
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from perfedavg.blocks import Block, Natural
 from perfedavg.config.evaluation import Evaluation
@@ -39,11 +39,17 @@ class Config(Block):
     split: Split = Field(description="training, validation and evaluation clients")
     model: ModelName = Field(
         description="`cnn_emnist`: 1,206,590 parameters (inferred); `cnn_emnist_bf16`: the same, "
-        "training steps in bfloat16 (faster: docs/speed.md); `cnn_small`: 36,862, for built-in data"
+        "training steps in bfloat16 (faster: docs/speed.md); `cnn_small`: 36,862, for built-in "
+        "images; `lstm_small`: 8,938, for built-in text"
     )
     training: Training = Field(description="the FedAvg runs")
     evaluation: Evaluation = Field(description="evaluated rounds, personalization")
     studies: Studies = Field(description="what is done with these runs, and beside them")
+    show_examples: StrictBool = Field(
+        True,
+        description="examples on the data card; false: statistics only, for pages of real data "
+        "that are published",
+    )
     execution: Execution = Field(Execution(), description="how it is computed")
 
     @model_validator(mode="after")

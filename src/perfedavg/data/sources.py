@@ -41,7 +41,10 @@ class DataSet(Block):
         label_shape: of its labels: () for one label, (length,) for one per position.
         num_values: stored integers are 0 .. num_values - 1.
         packages: whose versions the stored examples depend on.
-        is_the_papers: numbers from these data may stand beside the paper's."""
+        is_the_papers: numbers from these data may stand beside the paper's.
+        client_word: what a client is.
+        labels_are: what labels stand for, for the data card.
+        mean_ink: of images about, where paper is 1 and ink dark; None: nothing is known."""
 
     dataset: str = Field(description="name of the data set")
 
@@ -52,6 +55,9 @@ class DataSet(Block):
     num_values: ClassVar[int] = 256
     packages: ClassVar[tuple[str, ...]] = ("numpy",)
     is_the_papers: ClassVar[bool] = False
+    client_word: ClassVar[str] = "client"
+    labels_are: ClassVar[str] = ""
+    mean_ink: ClassVar[float | None] = None
 
     def clients(self, archive: Path | None, scratch: Path) -> Iterator[ClientExamples]:
         """Every client, in the order of the store.
@@ -85,6 +91,11 @@ class DataSet(Block):
     def text(cls, tokens: np.ndarray) -> str:
         """An example of tokens, as people read it."""
         return " ".join(map(str, tokens))
+
+    @classmethod
+    def label_name(cls, label: int) -> str:
+        """A label as a short sign on an axis; asked for where labels are tokens."""
+        return str(label)
 
     @property
     def content(self) -> dict[str, Any]:

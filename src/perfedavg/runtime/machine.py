@@ -8,17 +8,7 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
-PACKAGES = (
-    "perfedavg",
-    "numpy",
-    "pandas",
-    "pyarrow",
-    "safetensors",
-    "scipy",
-    "seaborn",
-    "snakemake",
-    "torch",
-)
+PACKAGES = ("perfedavg", "numpy", "pandas", "pyarrow", "safetensors", "scipy", "snakemake", "torch")
 
 
 def git_commit() -> str:

@@ -23,7 +23,7 @@ from pydantic import Field
 from perfedavg.blocks import Count, Natural
 from perfedavg.data.sources import DataSet, DataSize
 from perfedavg.data.store import ClientExamples
-from perfedavg.data.text import NUM_TOKENS, readable, windows
+from perfedavg.data.text import NUM_TOKENS, name, readable, windows
 
 CHARACTERS = "aeioubcdfghklmnprstvw ,.!?\n"
 LENGTH = 20
@@ -58,6 +58,7 @@ class Dialogue(DataSet):
     kind = "tokens"
     num_classes = num_values = NUM_TOKENS
     example_shape = label_shape = (LENGTH,)
+    client_word, labels_are = "role", "␣ space, ↵ new line, ∎ end"
 
     def clients(
         self, archive: Path | None = None, scratch: Path | None = None
@@ -71,8 +72,9 @@ class Dialogue(DataSet):
             chain = own_chain(self.shared_chain, rng)
             snippets = [speak(chain, rng) for _ in range(num_snippets(rng, self.median_snippets))]
             num_train = max(1, round(TRAIN_SHARE * len(snippets)))
-            train, test = windows(snippets[:num_train], LENGTH), windows(
-                snippets[num_train:], LENGTH
+            train, test = (
+                windows(snippets[:num_train], LENGTH),
+                windows(snippets[num_train:], LENGTH),
             )
             yield ClientExamples(f"r{index:04d}", *train, *test)
 
@@ -102,6 +104,11 @@ class Dialogue(DataSet):
     def text(cls, tokens: np.ndarray) -> str:
         """What is said, on one line."""
         return readable(tokens).replace("\n", " / ")
+
+    @classmethod
+    def label_name(cls, label: int) -> str:
+        """The character, or a sign for it."""
+        return name(label)
 
 
 MEAN_RATIO = 1.28

@@ -37,6 +37,8 @@ class Emnist62(Archive):
     kind = "images"
     num_classes = 62
     example_shape = (28, 28)
+    client_word, labels_are = "writer", "0-9 digits, 10-35 A-Z, 36-61 a-z"
+    mean_ink = 0.17
     packages = ("h5py", "numpy")
     is_the_papers = True
     urls = (

@@ -15,7 +15,7 @@ from pydantic import Field
 from perfedavg.data.readers.tff_hdf5 import read_clients
 from perfedavg.data.sources import Archive, DataSize, Sha256
 from perfedavg.data.store import ClientExamples
-from perfedavg.data.text import LENGTH, NUM_TOKENS, readable, windows
+from perfedavg.data.text import LENGTH, NUM_TOKENS, name, readable, windows
 
 MEMBERS = "shakespeare_train.h5", "shakespeare_test.h5"
 ROLES = 715
@@ -36,6 +36,7 @@ class Shakespeare(Archive):
     kind = "tokens"
     num_classes = num_values = NUM_TOKENS
     example_shape = label_shape = (LENGTH,)
+    client_word, labels_are = "role", "␣ space, ↵ new line, ∎ end"
     packages = ("h5py", "numpy")
     urls = ("https://storage.googleapis.com/tff-datasets-public/shakespeare.tar.bz2",)
 
@@ -64,6 +65,11 @@ class Shakespeare(Archive):
     def text(cls, tokens: np.ndarray) -> str:
         """A window, as people read it."""
         return readable(tokens)
+
+    @classmethod
+    def label_name(cls, label: int) -> str:
+        """The character, or a sign for it."""
+        return name(label)
 
 
 def _examples(group: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
