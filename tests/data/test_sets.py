@@ -17,13 +17,13 @@ HEAVY = ("torch", "h5py", "matplotlib", "scipy", "PIL", "pandas")
 
 
 def test_every_set_has_its_file_s_name_and_says_what_it_holds():
-    assert list(DATA_SETS) == ["emnist62", "glyphs62"]
+    assert list(DATA_SETS) == ["dialogue", "emnist62", "glyphs62", "shakespeare"]
     for name, found in DATA_SETS.items():
         data = data_set({"dataset": name})
         assert type(data) is found
         assert data.store_name.startswith(f"{name}-")
         assert data.size.train > data.size.test > 0
-        assert data.kind == "images"
+        assert data.kind == ("images" if name.endswith("62") else "tokens")
     assert [name for name, found in DATA_SETS.items() if found.is_the_papers] == ["emnist62"]
 
 
@@ -57,6 +57,7 @@ def test_examples_are_as_declared_and_a_card_describes_them(tmp_path, monkeypatc
     assert ("ink: share explained by the writer" in card) == (name == "glyphs62")
     shown = examples_shown(store, clients=3, examples=2)
     if name == "sequences":
-        assert shown == [" ".join(map(str, clients[i].train_x[0])) for i in (0, 2, 4)]
+        expected = [" | ".join(data.text(x) for x in clients[i].train_x[:2]) for i in (0, 2, 4)]
+        assert shown == expected
     else:
         np.testing.assert_allclose(shown[1, 0] * 255, clients[2].train_x[0], atol=1e-4)

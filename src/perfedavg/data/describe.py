@@ -153,7 +153,8 @@ def _style(store: ClientStore, word: str) -> Rows:
 def _mean_share(x: np.ndarray, labels: np.ndarray, clients: np.ndarray) -> float:
     """:func:`share_explained` of every value of an example that varies, and their mean."""
     varying = [values for values in x.reshape(len(x), -1).T if np.ptp(values)]
-    return float(np.mean([share_explained(values, labels, clients) for values in varying]))
+    shares = [share_explained(values, labels, clients) for values in varying]
+    return float(np.mean(shares)) if shares else 0.0
 
 
 def ink_and_slant(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -169,11 +170,11 @@ def ink_and_slant(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def share_explained(values: np.ndarray, labels: np.ndarray, clients: np.ndarray) -> float:
     """Share of the variance of ``values`` around their class means that the clients' means explain
-    (between 0 and 1)."""
+    (between 0 and 1; 0 where nothing varies)."""
     frame = pd.DataFrame({"value": values, "label": labels, "client": clients})
     within = frame.value - frame.groupby("label").value.transform("mean")
     by_client = within.groupby(frame.client).transform("mean")
-    return float((by_client**2).sum() / (within**2).sum())
+    return float((by_client**2).sum() / ((within**2).sum() or 1))
 
 
 def share_of_next_tokens(x: np.ndarray, y: np.ndarray, clients: np.ndarray) -> float:
@@ -194,7 +195,7 @@ def share_of_next_tokens(x: np.ndarray, y: np.ndarray, clients: np.ndarray) -> f
         return float(n.sum() - (n**2 / n.groupby(list(given)).transform("sum")).sum())
 
     within = around("present")
-    return (within - around("present", "client")) / within
+    return (within - around("present", "client")) / (within or 1)
 
 
 def remarks(store: ClientStore, card: pd.DataFrame) -> list[str]:
