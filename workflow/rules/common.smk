@@ -32,8 +32,7 @@ for also in further:
     other, prefix = f"experiment {also.config.experiment}", f"{also.config.experiment}_"
 
     module:
-        name:
-            other
+        name: other
         snakefile:
             "../Snakefile"
         config:
