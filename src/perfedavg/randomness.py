@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # All that is drawn, in the order of an experiment. The texts key the bits: never change one.
 TEST_EXAMPLES = "test examples"  # of a client of the user's own table that came without a split
 VALIDATION_CLIENTS = "validation clients"  # which held-out clients everything is chosen on
-PERMUTED_WRITERS = "permuted writers"  # the data card: as if handwriting were shared by all writers
+PERMUTED_CLIENTS = "permuted writers"  # the data card: as if labels or style were shared by all
 INITIAL_PARAMETERS = "initial parameters"  # of a run's model, federated, centralized or local-only
 COHORT = "cohort"  # the training clients of a round
 LOCAL_TRAINING = "local training"  # a client's batches and dropout masks in a round

@@ -71,11 +71,17 @@ def test_data_card_figure_shows_the_store_and_is_reproducible(store, tmp_path):
         split = pd.DataFrame({"client_index": range(12), "client_group": "training"})
         values = {"store": tmp_path / "store", "data_block": {"dataset": "glyphs62"}}
         values["split"] = split
-        save(data_card, tmp_path / name / "data_card", **values)
+        save(data_card, tmp_path / name / "data_card", **values, show_examples=True)
+    save(data_card, tmp_path / "statistics/data_card", **values, show_examples=False)
     assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b")
     assert SYNTHETIC in (tmp_path / "a/data_card.svg").read_text()
     data = read_table(data_card.CONTRACT, tmp_path / "a/data_card.csv")
-    sizes, shares = (data[data.shown == shown] for shown in data.shown.unique())
+    sizes, shares, *divergences = (data[data.shown == shown] for shown in data.shown.unique())
     assert sizes["value"].tolist() == [len(store.client(i).train_y) for i in range(len(store))]
     assert shares["index"].tolist() == list(range(62))
     assert shares["value"].sum() == pytest.approx(1)
+    assert [len(rows) for rows in divergences] == [len(store)] * 2
+    assert "<image" in (tmp_path / "a/data_card.svg").read_text()
+    assert "<image" not in (tmp_path / "statistics/data_card.svg").read_text(), (
+        "no pixel of a client"
+    )

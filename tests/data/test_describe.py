@@ -1,6 +1,18 @@
-import numpy as np
+"""What a data card says, against numbers by hand."""
 
+import dataclasses
+import math
+import tempfile
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from perfedavg.data import describe
 from perfedavg.data.describe import ink_and_slant, share_explained
+from perfedavg.data.sets import data_set
+from perfedavg.data.store import ClientExamples, ClientStore, write_store
+from tests.conftest import make_client
 
 
 def test_share_explained_against_least_squares_on_dummies():
@@ -25,3 +37,120 @@ def test_ink_and_slant_of_bars():
     ink, slant = ink_and_slant(images)
     np.testing.assert_allclose(ink, 20 / 784)
     np.testing.assert_allclose(slant, [0, 1, -0.5], atol=0.01)
+
+
+def test_label_divergence_by_hand():
+    """Jensen-Shannon: half the relative entropies of client and pool to their mean."""
+    counts = [[8, 0, 0], [0, 3, 1], [0, 0, 0], [2, 2, 4]]
+    store = made_up([np.repeat(range(3), n) for n in counts])
+    own, permuted = describe.label_divergences(store)
+    pool = np.array([10, 5, 5]) / 20
+    expected = []
+    for n in (counts[0], counts[1], counts[3]):  # one has no labels
+        p = np.array(n) / sum(n)
+        m = (p + pool) / 2
+        relative = [
+            sum(a * math.log2(a / b) for a, b in zip(q, m, strict=True) if a) for q in (p, pool)
+        ]
+        expected.append(sum(relative) / 2)
+    np.testing.assert_allclose(own, expected)
+    assert permuted.shape == own.shape
+
+    alike = made_up([np.arange(600) % 3] * 20)
+    own, permuted = describe.label_divergences(alike)
+    assert own.max() < 1e-9 < permuted.mean() < 0.01, "chance alone, of so many labels"
+
+
+def test_share_of_next_tokens_is_that_of_the_variance_of_vectors_of_zeros_and_ones():
+    rng = np.random.default_rng(0)
+    x, clients = rng.integers(0, 4, (30, 6)), rng.integers(0, 5, 30)
+    y = (x + rng.integers(0, 2, x.shape) * clients[:, None]) % 4
+    y[rng.random(y.shape) < 0.3] = -1
+    known = y >= 0
+    vectors, present = np.eye(4)[y[known]], x[known]
+    of = np.broadcast_to(clients[:, None], x.shape)[known]
+
+    def squares(*given):
+        groups = {}
+        for key, vector in zip(zip(*given, strict=True), vectors, strict=True):
+            groups.setdefault(key, []).append(vector)
+        return sum(((np.array(g) - np.mean(g, 0)) ** 2).sum() for g in groups.values())
+
+    expected = 1 - squares(present, of) / squares(present)
+    np.testing.assert_allclose(describe.share_of_next_tokens(x, y, clients), expected)
+    one = np.zeros_like(clients)
+    assert describe.share_of_next_tokens(x, y, one) == pytest.approx(0, abs=1e-12)
+
+
+def test_test_examples_that_are_also_train_examples_are_counted():
+    clients = [make_client(n, n_train=6, n_test=5) for n in range(3)]
+    clients[0].test_x[:2] = clients[0].train_x[3]  # twice the same, of its own
+    clients[1].test_x[4] = clients[2].train_x[0]
+    clients[2].test_x[0] = clients[2].test_x[1]  # repeated, but not in train
+    store = written(clients, "glyphs62")
+    assert describe.repeated_tests(store) == (2, 3)
+    card = card_of(store)
+    assert card["test examples that are also train examples of the same client"] == 2
+    assert card["test examples that are also train examples of any client"] == 3
+
+
+@pytest.mark.parametrize(("dtype", "paper"), [(np.uint8, 255), (np.float32, 1.0)])
+def test_inverted_images_are_warned_of(dtype, paper):
+    images = np.full((9, 8, 8), paper, dtype)
+    images[:, 2:5, 3] = 0  # 3 of 64 pixels
+    for inverted in (False, True):
+        x = paper - images if inverted else images
+        client = ClientExamples("a", x, np.arange(9) % 3, x, np.arange(9) % 3)
+        store = written([client, dataclasses.replace(client, client_id="b")], "emnist62")
+        card = card_of(store)
+        assert card["mean ink"] == pytest.approx(61 / 64 if inverted else 3 / 64, abs=1e-6)
+        sentences = describe.remarks(store, card.rename_axis("quantity").reset_index(name="value"))
+        assert len(sentences) == inverted
+        if inverted:
+            assert "mean ink is 0.95 where emnist62 has about 0.17" in sentences[0]
+
+
+def test_what_was_assumed_is_said():
+    store = made_up([np.arange(3)])
+    card = card_of(store).rename_axis("quantity").reset_index(name="value")
+    assert describe.remarks(store, card) == []
+    for assumed in (["labels are ints", "ids are text."], '["labels are ints", "ids are text."]'):
+        store.metadata["assumed"] = assumed
+        assert describe.remarks(store, card) == ["Assumed: labels are ints; ids are text."]
+
+
+def test_a_card_of_text_counts_windows_and_labels():
+    data = data_set({"dataset": "dialogue", "roles": 30})
+    clients = list(data.clients())
+    card = card_of(written(clients, "dialogue", data.num_classes))
+    assert card["train windows"] == sum(len(c.train_y) for c in clients)
+    assert card["train labels"] == sum((c.train_y >= 0).sum() for c in clients)
+    assert card["test labels"] == sum((c.test_y >= 0).sum() for c in clients)
+    assert card["clients without test windows"] == sum(not len(c.test_y) for c in clients) > 0
+    explained = "next token: share explained by the {}"
+    assert card[explained.format("role")] > 2 * card[explained.format("permuted role")]
+    lines = describe.examples_shown(written(clients, "dialogue", data.num_classes))
+    assert len(lines) == 10
+    assert lines[0].startswith(data.text(clients[0].train_x[0]))
+    assert max(map(len, lines)) <= describe.LINE
+
+
+def made_up(labels):
+    """A store of blank images with these train labels, a client each."""
+    blank = [np.full((len(y), 28, 28), 255, np.uint8) for y in labels]
+    clients = [
+        ClientExamples(f"c{n:02d}", x, np.asarray(y, int), x[:0], np.empty(0, int))
+        for n, (x, y) in enumerate(zip(blank, labels, strict=True))
+    ]
+    return written(clients, "glyphs62", 3)
+
+
+def written(clients, dataset, num_classes=62):
+    folder = tempfile.mkdtemp()
+    write_store(folder, clients, num_classes, {"dataset": dataset})
+    return ClientStore(folder)
+
+
+def card_of(store):
+    groups = pd.DataFrame({"client_group": ["training"] * len(store)})
+    return describe.data_card(store, groups).set_index("quantity").value

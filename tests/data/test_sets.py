@@ -17,7 +17,14 @@ HEAVY = ("torch", "h5py", "matplotlib", "scipy", "PIL", "pandas")
 
 
 def test_every_set_has_its_file_s_name_and_says_what_it_holds():
-    assert list(DATA_SETS) == ["emnist62", "emnist_digits", "glyphs62", "shakespeare", "table"]
+    assert list(DATA_SETS) == [
+        "dialogue",
+        "emnist62",
+        "emnist_digits",
+        "glyphs62",
+        "shakespeare",
+        "table",
+    ]
     for name, found in DATA_SETS.items():
         if name == "table":  # what it holds is found in the user's file: test_table.py
             continue
@@ -25,7 +32,7 @@ def test_every_set_has_its_file_s_name_and_says_what_it_holds():
         assert type(data) is found
         assert data.store_name.startswith(f"{name}-")
         assert data.size.train > data.size.test > 0
-        assert data.kind == ("tokens" if name == "shakespeare" else "images")
+        assert data.kind == ("tokens" if name in ("dialogue", "shakespeare") else "images")
     assert [name for name, found in DATA_SETS.items() if found.is_the_papers] == ["emnist62"]
 
 
@@ -59,6 +66,7 @@ def test_examples_are_as_declared_and_a_card_describes_them(tmp_path, monkeypatc
     assert ("ink: share explained by the writer" in card) == (name == "glyphs62")
     shown = examples_shown(store, clients=3, examples=2)
     if name == "sequences":
-        assert shown == [" ".join(map(str, clients[i].train_x[0])) for i in (0, 2, 4)]
+        expected = [" | ".join(data.text(x) for x in clients[i].train_x[:2]) for i in (0, 2, 4)]
+        assert shown == expected
     else:
         np.testing.assert_allclose(shown[1, 0] * 255, clients[2].train_x[0], atol=1e-4)

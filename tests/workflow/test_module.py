@@ -38,8 +38,12 @@ def snakemake(folder, *arguments):
 
 def test_another_workflow_uses_this_one_with_its_own_config(tmp_path):
     config = yaml.safe_load((ROOT / "tests/workflow/tiny.yaml").read_text()) | {
-        "experiment": "theirs"
+        "experiment": "theirs",
+        "also": ["further.yaml"],
     }
+    (tmp_path / "further.yaml").write_text(
+        yaml.safe_dump(config | {"experiment": "further", "also": []})
+    )
     (tmp_path / "theirs.yaml").write_text(
         yaml.safe_dump({"title": "not ours", "personalization study": config})
     )
@@ -54,8 +58,11 @@ def test_another_workflow_uses_this_one_with_its_own_config(tmp_path):
         "table_algorithms",
         "figure_rounds",
         "write_report",
+        "further_train_fedavg",
+        "further_write_report",
     ):
         assert f"rule perfedavg_{rule}:" in everything
+    assert "further_build_store" not in everything, "they share a store"
     assert "report.html.j2" in everything, "found from another folder"
     snakemake(tmp_path, "perfedavg_plan")
     assert "train_fedavg" in (tmp_path / "results/theirs/plan.csv").read_text()

@@ -26,7 +26,7 @@ def test_a_plan_counts_jobs_and_bytes_and_makes_nothing_else(done, tmp_path):
 
 def test_of_what_is_done_nothing_is_planned(done):
     try:
-        assert "Nothing is left to do" in done.snakemake("plan", "--cores", "1").stdout
+        assert "tiny: nothing is left to do" in done.snakemake("plan", "--cores", "1").stdout
     finally:
         for path in [*done.results.glob("plan.*"), done.results / "logs/plan.log"]:
             path.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from perfedavg.analysis.products import all_products
-from perfedavg.config.load import load_config
+from perfedavg.config.load import load_config, load_further
 from perfedavg.data.archives import identified
 from perfedavg.models import module
 from perfedavg.planning.comparison_runs import compared_rounds, gradient_budget, interpolation
@@ -29,11 +29,43 @@ try:
     experiment = load_config(config)
     data = identified(experiment.data, Path(CHECKSUMS))
     experiment = experiment.model_copy(update={"data": data})
+    further = load_further(experiment)
 except PerfedavgError as error:
     raise WorkflowError(str(error))
 
+# Further experiments of the same call: this workflow once more for each, its rules with the
+# experiment's name before theirs. What two share, a client store, the first one makes.
 if workflow.is_main_process and experiment.chosen_network:
     logger.info(experiment.chosen_network)
+
+MADE = {experiment.data.store_name}
+for also in further:
+    store_name = identified(also.config.data, Path(CHECKSUMS)).store_name
+    other, prefix = f"experiment {also.config.experiment}", f"{also.config.experiment}_"
+
+    module:
+        name: other
+        snakefile:
+            "../Snakefile"
+        config:
+            also.raw
+
+    if store_name in MADE:
+
+        use rule * from other exclude download, build_store as prefix*
+
+    else:
+
+        use rule * from other as prefix*
+
+    MADE.add(store_name)
+
+
+def of_others(target):
+    """What a target of the further experiments asks for."""
+    names = [f"{also.config.experiment}_{target}" for also in further]
+    return [file for name in names for file in getattr(rules, name).input]
+
 
 RESULTS = results(experiment)
 STORE = f"results/data/{experiment.data.store_name}"

@@ -82,4 +82,5 @@ CLIENTS = {"store": rules.build_store.output, "split": rules.split_clients.outpu
 rule data:
     # The client store and the client split.
     input:
+        of_others("data"),
         **CLIENTS,

@@ -82,3 +82,4 @@ rule personalized:
         f"{RESULTS}/selection.json",
         [file for job in EVERY_RUN for file in job.all_paths(ALL_ROWS)],
         JOBS["personalize_strategies"].all_paths(STRATEGY_ROWS),
+        of_others("personalized"),

@@ -7,9 +7,7 @@ rule plan:
     conda:
         ENVIRONMENT
     params:
-        config=config,
+        configs=[config, *(also.raw for also in further)],
         snakefile=os.path.relpath(PROJECT / "workflow/Snakefile"),
-        store=STORE,
-        path=f"{RESULTS}/plan.md",
     script:
         "../scripts/plan.py"

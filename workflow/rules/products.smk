@@ -72,6 +72,7 @@ rule tables:
     # Every table, as CSV, Markdown and LaTeX.
     input:
         [file for product in PRODUCTS if product.kind == "table" for file in product.files(RESULTS)],
+        of_others("tables"),
 
 
 rule figures:
@@ -83,12 +84,14 @@ rule figures:
             if product.kind == "figure"
             for file in product.files(RESULTS)
         ],
+        of_others("figures"),
 
 
 rule algorithms:
     # The algorithm comparison and the theory experiment: their tables and figures.
     input:
         [file for p in PRODUCTS if p.name in COMPARISON for file in p.files(RESULTS)],
+        of_others("algorithms"),
 
 
 JOB = JOBS["provenance"]
@@ -125,7 +128,7 @@ rule provenance:
                 for module in code(script.name, *FOUND)
             }
         ),
-        config=experiment.model_dump(mode="json", exclude={"execution": {"workers"}}),
+        config=experiment.model_dump(mode="json", exclude={"also": True, "execution": {"workers"}}),
         network=experiment.chosen_network,
     script:
         "../scripts/provenance.py"
@@ -167,3 +170,4 @@ rule report:
     input:
         rules.write_report.output,
         rules.figures.input,
+        of_others("report"),

@@ -55,3 +55,4 @@ rule federated:
     # All federated runs, trained.
     input:
         [file for job in FEDERATED for file in job.all_paths(RUN_FILES[2])],
+        of_others("federated"),

@@ -12,7 +12,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from perfedavg.config.load import load_config
 from perfedavg.planning.estimate import PlannedJob, plan, write_plan
-from perfedavg.planning.jobs import Jobs
+from perfedavg.planning.jobs import Jobs, results
 from perfedavg.planning.workload import size_of_store
 from perfedavg.runtime.job import job
 from perfedavg.storage.files import write_json
@@ -67,13 +67,19 @@ def dry_run(config, snakefile, cores):
 
 
 with job(snakemake.log[0]):
-    params = snakemake.params
-    experiment = load_config(params.config)
-    planned, submitted = dry_run(params.config, params.snakefile, experiment.execution.workers)
-    if planned:
-        size = size_of_store(Path(params.store)) or experiment.data.size
-        jobs = Jobs(experiment, size)
-        table, chain = plan(planned, jobs)
-        print(write_plan(table, chain, submitted, jobs.workload, params.path))
-    else:
-        print("Nothing is left to do.")
+    params, stores = snakemake.params, set()
+    for config in params.configs:
+        config = {key: value for key, value in config.items() if key != "also"}
+        experiment = load_config(config)
+        planned, submitted = dry_run(config, params.snakefile, experiment.execution.workers)
+        store = Path("results/data") / experiment.data.store_name
+        if store in stores:  # an experiment before this one makes it
+            planned = [job for job in planned if job.rule not in ("download", "build_store")]
+        stores.add(store)
+        if planned:
+            jobs = Jobs(experiment, size_of_store(store) or experiment.data.size)
+            table, chain = plan(planned, jobs)
+            path = Path(results(experiment)) / "plan.md"
+            print(write_plan(table, chain, submitted, jobs.workload, path))
+        else:
+            print(f"{experiment.experiment}: nothing is left to do.")

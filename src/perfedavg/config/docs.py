@@ -14,7 +14,8 @@ _HEAD = """# Configuration
 
 | file | what it is |
 |---|---|
-| `config.yaml` | the default experiment, in small and on invented data |
+| `config.yaml` | the default experiment, in small and on invented images; with it `dialogue.yaml` |
+| `dialogue.yaml` | the same on invented text (`docs/dialogue.md`) |
 | `emnist62.yaml` | the paper's protocol on its data |
 | `emnist62-small.yaml` | the same with fewer clients, rounds and fine-tune epochs |
 | `emnist62-algorithms.yaml` | all algorithms side by side (`docs/algorithms.md`) |
@@ -23,7 +24,10 @@ _HEAD = """# Configuration
 
 Choose one with `--configfile FILE`. Change single values on the command line, on top of the file:
 `--config 'seeds=[0]'`, `--config 'training={rounds: 80}'`. Name a copy of the data, or a mirror:
-`--config 'data={archive: PATH_OR_URL}'` (docs/your-own-data.md). A wrong key, type or value stops
+`--config 'data={archive: PATH_OR_URL}'` (docs/your-own-data.md). Several experiments in
+one call: `also` names further config files, in a file as in `config.yaml` or on the command line,
+`--configfile config/emnist62-small.yaml --config 'also=[config/shakespeare-small.yaml]'`; other
+values on the command line are the first experiment's alone. A wrong key, type or value stops
 everything before the first job, with one sentence; for a key of an earlier version it names the new
 one.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from perfedavg.blocks import Block, Natural
 from perfedavg.config.evaluation import Evaluation
@@ -29,6 +29,11 @@ class Config(Block):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
         description="name of the experiment and its results folder",
     )
+    also: tuple[str, ...] = Field(
+        (),
+        description="config files of further experiments of the same call, relative to the working "
+        "folder; each has its own results folder",
+    )
     seeds: tuple[Natural, ...] = Field(
         min_length=1, description="seeds; one run of every setting for each"
     )
@@ -39,11 +44,17 @@ class Config(Block):
         description="null: a small one that fits the data, `mlp`, `cnn_any` or `lstm_any` for "
         "vectors, images or tokens of any size. `cnn_emnist`: 1,206,590 parameters (inferred); "
         "`cnn_emnist_bf16`: the same, training steps in bfloat16 (faster: docs/speed.md); "
-        "`cnn_small`: 36,862, for built-in data",
+        "`cnn_small`: 36,862, for built-in "
+        "images; `lstm_small`: 8,938, for built-in text",
     )
     training: Training = Field(description="the FedAvg runs")
     evaluation: Evaluation = Field(description="evaluated rounds, personalization")
     studies: Studies = Field(description="what is done with these runs, and beside them")
+    show_examples: StrictBool = Field(
+        True,
+        description="examples on the data card; false: statistics only, for pages of real data "
+        "that are published",
+    )
     execution: Execution = Field(Execution(), description="how it is computed")
 
     @model_validator(mode="after")
@@ -59,6 +70,7 @@ class Config(Block):
             )
         self._check_network()
         no_repeats(self.seeds, "seeds")
+        no_repeats(self.also, "also")
         strategies = (self.evaluation.fine_tuning, *self.studies.strategies)
         names = tuple(way.strategy for way in strategies)
         no_repeats(names, "studies.strategies (with `evaluation.fine_tuning`)")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import yaml
 from pydantic import ValidationError
@@ -33,6 +34,59 @@ def load_config(raw: dict[str, Any]) -> Config:
     said = {"too_short": outer, "missing": {meant(problem, Config) for problem in problems}}
     shown = [p for p in problems if p["loc"] not in said.get(p["type"], ())]
     raise PerfedavgError("\n".join(sentence(problem, Config) for problem in moved or shown))
+
+
+class Further(NamedTuple):
+    """A further experiment of the same call: what its config file holds, as it stands there and
+    validated."""
+
+    raw: dict[str, Any]
+    config: Config
+
+
+def load_further(config: Config) -> list[Further]:
+    """The experiments that ``config.also`` names.
+
+    Raises:
+        PerfedavgError: one sentence, or more for a wrong config, each with the name of the file.
+    """
+    further: list[Further] = []
+    files = {config.experiment: "the first config"}  # by name of the experiment
+    for file in config.also:
+        raw = _read(file)
+        if raw.get("also"):
+            raise PerfedavgError(
+                f"{file} is named by `also` and names others itself; list all in the first config."
+            )
+        try:
+            other = load_config(raw)
+        except PerfedavgError as error:
+            sentences = str(error).splitlines()
+            raise PerfedavgError("\n".join(f"{file}: {one}" for one in sentences)) from error
+        if other.experiment in files:
+            raise PerfedavgError(
+                f"{file} (named by `also`) and {files[other.experiment]} are both experiment "
+                f"`{other.experiment}`; give one of them another name."
+            )
+        files[other.experiment] = file
+        further.append(Further(raw, other))
+    return further
+
+
+def _read(file: str) -> dict[str, Any]:
+    try:
+        raw = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PerfedavgError(
+            f"The config file {file} (named by `also`) cannot be read: {error.strerror}; its path "
+            "is relative to the folder in which snakemake is started."
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise PerfedavgError(f"{file} (named by `also`) is not YAML: {reason}.") from error
+    if not isinstance(raw, dict):
+        raise PerfedavgError(f"{file} (named by `also`) holds no config: no keys are in it.")
+    return raw
 
 
 def _typed(value: Any) -> Any:

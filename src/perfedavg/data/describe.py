@@ -1,10 +1,17 @@
-"""What a data set is like: sizes, labels, and how much writers differ.
+"""What a data set is like: sizes, labels, and how much clients differ.
 
-How much the writers of images differ is the share of the within-class variance of two simple
-measures of an image, its ink and its slant, that the writer explains, against the same share for
-permuted writers. Real EMNIST-62: about 60 % against 0.9 %."""
+How much clients differ is measured in two ways, each beside the same of permuted clients, which is
+what chance alone gives. *Labels*: the Jensen-Shannon divergence between a client's labels and those
+of all. *Style*: the share of the variance within a class that the client explains, of two simple
+measures of an image, its ink and its slant (real EMNIST-62: about 60 % against 0.9 %), of the
+values of a vector, or of the next token given the present one."""
 
 from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from functools import partial
+from hashlib import blake2b
 
 import numpy as np
 import pandas as pd
@@ -12,12 +19,141 @@ import pandas as pd
 from perfedavg.data.sets import DATA_SETS
 from perfedavg.data.sources import DataSet
 from perfedavg.data.store import ClientStore
-from perfedavg.randomness import PERMUTED_WRITERS, StreamKey, stream
+from perfedavg.randomness import PERMUTED_CLIENTS, StreamKey, stream
 
-DATA_CARD = {"quantity": "str", "value": "float", "unit": "str", "caveat": "str"}
+logger = logging.getLogger("perfedavg")
 
-CARD_CLIENTS = 500  # clients measured at most, so that a card of a million clients stays cheap
+CARD_CLIENTS = 500
+"""Clients at most whose examples are measured, spread over the store."""
+LINE = 92
+"""Characters of a line of text that the card shows."""
 _QUANTILES = "smallest", "5 % quantile", "median", "95 % quantile", "largest"
+_INK = "mean ink"
+
+Rows = list[tuple[str, float, str]]
+
+
+def data_card(store: ClientStore, groups: pd.DataFrame) -> pd.DataFrame:
+    """Table ``data_card``: columns ``quantity, value, unit``. ``groups`` is the client split."""
+    train, test = (store.column(name).astype(np.int64) for name in ("num_train", "num_test"))
+    word, labels = client_word(store), store.label_counts()  # small integers, summed as large ones
+    rows: Rows = [("clients", len(store), f"{word}s")]
+    for name, n in groups.client_group.value_counts(sort=False).items():
+        rows.append((f"{name} clients", n, f"{word}s"))
+    examples = "windows" if store.label_shape else "examples"
+    for name, sizes in (("train", train), ("test", test)):
+        rows.append((f"{name} {examples}", sizes.sum(), examples))
+        rows.append((f"clients without {name} {examples}", (sizes == 0).sum(), f"{word}s"))
+        for what, q in zip(_QUANTILES, (0, 0.05, 0.5, 0.95, 1), strict=True):
+            size = float(np.quantile(sizes, q))
+            rows.append((f"{name} {examples} per client, {what}", size, examples))
+    if store.label_shape:
+        targets = labels.sum(1, dtype=np.int64)
+        tests = sum(int((store.client(i).test_y >= 0).sum()) for i in range(len(store)))
+        rows += [("train labels", targets.sum(), "labels"), ("test labels", tests, "labels")]
+        rows.append(("train labels per client, median", float(np.median(targets)), "labels"))
+    own, others = repeated_tests(store)
+    rows.append(
+        (f"test {examples} that are also train {examples} of the same client", own, examples)
+    )
+    rows.append((f"test {examples} that are also train {examples} of any client", others, examples))
+    rows.append(("classes", store.num_classes, "classes"))
+    held = float(np.median((labels > 0).sum(1)))
+    rows.append(("classes a client holds, median", held, "classes"))
+    largest = labels.sum(0).max() / labels.sum()
+    rows.append(("share of the most frequent class", largest, "share of train labels"))
+    for who, divergences in zip((word, f"permuted {word}"), label_divergences(store), strict=True):
+        what = f"label divergence of a {who}, mean"
+        rows.append((what, float(np.mean(divergences)), "bits, 0 to 1"))
+    rows += _style(store, word)
+    return pd.DataFrame(rows, columns=["quantity", "value", "unit"])
+
+
+def client_word(store: ClientStore) -> str:
+    """What a client of these data is."""
+    return _data_set(store).client_word
+
+
+def _data_set(store: ClientStore) -> type[DataSet]:
+    return DATA_SETS[store.metadata["dataset"]]
+
+
+def _kind(store: ClientStore) -> str:
+    return store.metadata.get("kind") or _data_set(store).kind
+
+
+def _measured(store: ClientStore) -> np.ndarray:
+    """Positions of the clients whose examples are measured."""
+    return np.unique(np.linspace(0, len(store) - 1, CARD_CLIENTS).astype(int))
+
+
+def repeated_tests(store: ClientStore) -> tuple[int, int]:
+    """How many test examples are also train examples, byte for byte: of the same client, and of any
+    client."""
+    train, test, own = [], [], 0
+    for index in range(len(store)):
+        client = store.client(index)
+        digests = [
+            np.array([_digest(example) for example in x], dtype=np.uint64)
+            for x in (client.train_x, client.test_x)
+        ]
+        own += int(np.isin(digests[1], digests[0]).sum())
+        train.append(np.unique(digests[0]))
+        test.append(digests[1])
+    return own, int(np.isin(np.concatenate(test), np.concatenate(train)).sum())
+
+
+def _digest(example: np.ndarray) -> int:
+    return int.from_bytes(blake2b(example.tobytes(), digest_size=8).digest(), "little")
+
+
+def label_divergences(store: ClientStore) -> tuple[np.ndarray, np.ndarray]:
+    """Jensen-Shannon divergence, in bits, between a client's train labels and those of all, one
+    value per measured client that has some; and the same if every client had as many labels, drawn
+    from those of all without replacement."""
+    counts = store.label_counts()[_measured(store)].astype(np.int64)
+    counts = counts[counts.sum(1) > 0]
+    pool, rng = counts.sum(0), stream(StreamKey(0, PERMUTED_CLIENTS, 1))
+    draws = [rng.multivariate_hypergeometric(pool, n, method="marginals") for n in counts.sum(1)]
+    return _divergence(counts, pool), _divergence(np.array(draws), pool)
+
+
+def _divergence(counts: np.ndarray, pool: np.ndarray) -> np.ndarray:
+    from scipy.spatial.distance import jensenshannon
+
+    return jensenshannon(counts, np.broadcast_to(pool, counts.shape), base=2, axis=1) ** 2
+
+
+def _style(store: ClientStore, word: str) -> Rows:
+    clients = [c for index in _measured(store) if len((c := store.client(int(index))).train_y)]
+    ids = np.repeat(np.arange(len(clients)), [len(c.train_y) for c in clients])
+    permuted = stream(StreamKey(0, PERMUTED_CLIENTS)).permutation(ids)
+    y, rows = np.concatenate([c.train_y for c in clients]), []
+    unit = "share of within-class variance"
+    if _kind(store) == "images":
+        measures = [ink_and_slant(c.train_x) for c in clients]
+        ink, slant = map(np.concatenate, zip(*measures, strict=True))
+        rows.append((_INK, float(ink.mean()), "0 paper, 1 black"))
+        values = {"ink": ink, "slant": slant}
+        shares = {name: partial(share_explained, v, y) for name, v in values.items()}
+    else:
+        x = np.concatenate([c.train_x for c in clients])
+        if store.label_shape:
+            unit = "share of variance given the present token"
+            shares = {"next token": partial(share_of_next_tokens, x, y)}
+        else:
+            shares = {"values": partial(_mean_share, x, y)}
+    for name, share in shares.items():
+        for who, of in ((word, ids), (f"permuted {word}", permuted)):
+            rows.append((f"{name}: share explained by the {who}", share(of), unit))
+    return rows
+
+
+def _mean_share(x: np.ndarray, labels: np.ndarray, clients: np.ndarray) -> float:
+    """:func:`share_explained` of every value of an example that varies, and their mean."""
+    varying = [values for values in x.reshape(len(x), -1).T if np.ptp(values)]
+    shares = [share_explained(values, labels, clients) for values in varying]
+    return float(np.mean(shares)) if shares else 0.0
 
 
 def ink_and_slant(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -31,68 +167,72 @@ def ink_and_slant(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return ink.mean((1, 2)), -(ink * dx * dy).sum((1, 2)) / ((ink * dy * dy).sum((1, 2)) + 1e-12)
 
 
-def share_explained(values: np.ndarray, labels: np.ndarray, writers: np.ndarray) -> float:
-    """Share of the variance of ``values`` around their class means that the writers' means explain
-    (between 0 and 1)."""
-    frame = pd.DataFrame({"value": values, "label": labels, "writer": writers})
+def share_explained(values: np.ndarray, labels: np.ndarray, clients: np.ndarray) -> float:
+    """Share of the variance of ``values`` around their class means that the clients' means explain
+    (between 0 and 1; 0 where nothing varies)."""
+    frame = pd.DataFrame({"value": values, "label": labels, "client": clients})
     within = frame.value - frame.groupby("label").value.transform("mean")
-    by_writer = within.groupby(frame.writer).transform("mean")
-    return float((by_writer**2).sum() / (within**2).sum())
+    by_client = within.groupby(frame.client).transform("mean")
+    return float((by_client**2).sum() / ((within**2).sum() or 1))
 
 
-def data_card(store: ClientStore, groups: pd.DataFrame) -> pd.DataFrame:
-    """Table ``data_card``: columns ``quantity, value, unit``. ``groups`` is the client split."""
-    train, test = (store.column(name).astype(np.int64) for name in ("num_train", "num_test"))
-    labels = store.label_counts()  # small integers, summed as large ones
-    rows: list[tuple[str, float, str]] = [("clients", len(store), "clients")]
-    for name, n in groups.client_group.value_counts(sort=False).items():
-        rows.append((f"{name} clients", n, "clients"))
-    rows += [("train examples", train.sum(), "examples"), ("test examples", test.sum(), "examples")]
-    for name, sizes in (("train", train), ("test", test)):
-        for what, q in zip(_QUANTILES, (0, 0.05, 0.5, 0.95, 1), strict=True):
-            size = float(np.quantile(sizes, q))
-            rows.append((f"{name} examples a client, {what}", size, "examples"))
-    rows.append(("classes", store.num_classes, "classes"))
-    held = float(np.median((labels > 0).sum(1)))
-    rows.append(("classes a client holds, median", held, "classes"))
-    largest = labels.sum(0).max() / labels.sum()
-    rows.append(("share of the most frequent class", largest, "share of train examples"))
-    if _kind(store) == "images":
-        rows += _explained_by_writers(store)
-    return pd.DataFrame(rows, columns=["quantity", "value", "unit"])
+def share_of_next_tokens(x: np.ndarray, y: np.ndarray, clients: np.ndarray) -> float:
+    """Share of the variance of the next token around its mean given the present one, that the mean
+    given present token and client explains (between 0 and 1; Goodman and Kruskal's tau).
+
+    Args:
+        x: tokens ``[n, length]``, and
+        y: the next ones; negative ones are masked. A token counts as a vector of zeros and a one.
+        clients: whose each of the ``n`` sequences is."""
+    known = y >= 0
+    rows = {"client": np.repeat(clients, known.sum(1)), "present": x[known], "next": y[known]}
+    counts = pd.DataFrame(rows).value_counts()
+
+    def around(*given: str) -> float:
+        """Sum of squares around the means given these."""
+        n = counts.groupby([*given, "next"]).sum()
+        return float(n.sum() - (n**2 / n.groupby(list(given)).transform("sum")).sum())
+
+    within = around("present")
+    return (within - around("present", "client")) / (within or 1)
 
 
-def _data_set(store: ClientStore) -> type[DataSet]:
-    return DATA_SETS[store.metadata["dataset"]]
-
-
-def _kind(store: ClientStore) -> str:
-    return store.metadata.get("kind") or _data_set(store).kind
-
-
-def _explained_by_writers(store: ClientStore) -> list[tuple[str, float, str]]:
-    rows, clients = [], [store.client(i) for i in range(min(len(store), CARD_CLIENTS))]
-    images, y = (np.concatenate([getattr(c, x) for c in clients]) for x in ("train_x", "train_y"))
-    writers = np.repeat(np.arange(len(clients)), [len(c.train_y) for c in clients])
-    permuted = stream(StreamKey(0, PERMUTED_WRITERS)).permutation(writers)
-    for name, values in zip(("ink", "slant"), ink_and_slant(images), strict=True):
-        for who, ids in (("writer", writers), ("permuted writer", permuted)):
-            share, unit = share_explained(values, y, ids), "share of within-class variance"
-            rows.append((f"{name}: share explained by the {who}", share, unit))
-    return rows
+def remarks(store: ClientStore, card: pd.DataFrame) -> list[str]:
+    """Sentences that belong to a data card: what was assumed in reading the data, and whether their
+    images look inverted."""
+    assumed = "; ".join(one.rstrip(".") for one in store.assumed)
+    sentences = [f"Assumed: {assumed}."] if assumed else []
+    ink, expected = card.value[card.quantity == _INK], _data_set(store).mean_ink
+    if len(ink) and expected and abs(ink.iloc[0] - expected) > abs(1 - ink.iloc[0] - expected):
+        sentences.append(
+            f"Warning: the mean ink is {ink.iloc[0]:.2f} where {store.metadata['dataset']} has "
+            f"about {expected:g} on white paper: the images look inverted, white on black."
+        )
+        logger.warning(sentences[-1])
+    return sentences
 
 
 def examples_shown(
-    store: ClientStore, clients: int = 12, examples: int = 24
-) -> np.ndarray | list[str]:
+    store: ClientStore, clients: int = 10, examples: int = 24
+) -> np.ndarray | Sequence[str]:
     """Train examples of clients spread over the store: the first ``examples`` images of each, in
     [0, 1], ``[clients, examples, h, w]``, white where a client has fewer; of others one line per
-    client, its first example."""
-    data, chosen = _data_set(store), np.linspace(0, len(store) - 1, clients).astype(int)
+    client, its first example, and the next ones as long as they fit."""
+    chosen = np.unique(np.linspace(0, len(store) - 1, clients).astype(int))
     shown = [store.client(int(index)).train_x[:examples] for index in chosen]
     if _kind(store) != "images":
-        return [data.text(x[0]) if len(x) else "" for x in shown]
-    sheet = np.ones((clients, examples, *store.example_shape), dtype=np.float32)
+        return [_line(map(_data_set(store).text, x)) for x in shown]
+    sheet = np.ones((len(shown), examples, *store.example_shape), dtype=np.float32)
     for row, x in zip(sheet, shown, strict=True):
         row[: len(x)] = x / 255 if x.dtype == np.uint8 else x
     return sheet
+
+
+def _line(texts: Iterable[str]) -> str:
+    line = ""
+    for text in texts:
+        longer = f"{line} | {text}" if line else text
+        if line and len(longer) > LINE:
+            break
+        line = longer
+    return line if len(line) <= LINE else f"{line[: LINE - 1]}…"

@@ -42,7 +42,10 @@ class DataSet(Block):
         num_values: stored integers are 0 .. num_values - 1.
         packages: whose versions the stored examples depend on.
         is_the_papers: numbers from these data may stand beside the paper's, if the clients are
-            (:meth:`are_the_papers`)."""
+            (:meth:`are_the_papers`).
+        client_word: what a client is.
+        labels_are: what labels stand for, for the data card.
+        mean_ink: of images about, where paper is 1 and ink dark; None: nothing is known."""
 
     dataset: str = Field(description="name of the data set")
 
@@ -53,6 +56,9 @@ class DataSet(Block):
     num_values: ClassVar[int] = 256
     packages: ClassVar[tuple[str, ...]] = ("numpy",)
     is_the_papers: ClassVar[bool] = False
+    client_word: ClassVar[str] = "client"
+    labels_are: ClassVar[str] = ""
+    mean_ink: ClassVar[float | None] = None
 
     def clients(self, archive: Path | None, scratch: Path) -> Iterator[ClientExamples]:
         """Every client, in the order of the store.
@@ -113,6 +119,11 @@ class DataSet(Block):
     def text(cls, example: np.ndarray) -> str:
         """An example of tokens, or a vector, as people read it."""
         return " ".join(f"{value:g}" for value in example)
+
+    @classmethod
+    def label_name(cls, label: int) -> str:
+        """A label as a short sign on an axis; asked for where labels are tokens."""
+        return str(label)
 
     @property
     def content(self) -> dict[str, Any]:

@@ -55,6 +55,14 @@ def windows(snippets: Iterable[bytes | str], length: int = LENGTH) -> tuple[np.n
     return np.concatenate(x), np.concatenate(y)
 
 
+def name(token: int) -> str:
+    """A token as a sign on an axis: ␣ is a space, ↵ a new line, ∎ the end of a snippet."""
+    shown = {BOS: "\N{WHITE SQUARE}", EOS: "\N{END OF PROOF}", PAD: "\N{EMPTY SET}"}
+    signs = {" ": "\N{OPEN BOX}", "\n": "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}"}
+    text = shown.get(token) or str(_SHOWN[token])
+    return signs.get(text, text if text.isprintable() else "\N{MIDDLE DOT}")
+
+
 def readable(ids: np.ndarray) -> str:
     """Ids as people read them: begin, end and padding are left out."""
     return "".join(_SHOWN[ids])

@@ -1,4 +1,5 @@
-"""Figure ``data_card``: a contact sheet (one row per writer), client sizes and the labels."""
+"""Figure ``data_card``: examples (one row per client), client sizes, labels, and how far clients'
+labels differ."""
 
 from __future__ import annotations
 
@@ -9,43 +10,52 @@ import numpy as np
 import pandas as pd
 
 from perfedavg.analysis.columns import CAVEAT
-from perfedavg.analysis.figures.style import add_footer, subplot_mosaic
+from perfedavg.analysis.figures.style import COLORS, add_footer, subplot_mosaic
 from perfedavg.data.caveat import caveat
-from perfedavg.data.describe import examples_shown
+from perfedavg.data.describe import client_word, examples_shown, label_divergences
+from perfedavg.data.sets import data_set
+from perfedavg.data.sources import DataSet
 from perfedavg.data.store import ClientStore
 from perfedavg.storage.tables import Column
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 TITLE = "data card"
 SECTION = "What are the data like?"
-CAPTION = "The data: a contact sheet with one writer per row, client sizes and labels."
-ALT = "Contact sheet, client sizes and labels"
+CAPTION = (
+    "The data: examples with one client per row, client sizes, labels, and how far the labels of "
+    "clients differ from those of all, beside what chance gives."
+)
+ALT = "Examples, client sizes, labels and label divergence of clients"
 IMAGE = "png"
 ROWS = (
-    "The bars of the figure; its contact sheet shows the first train images of 12 clients spread "
-    "over the store."
+    "The bars of the figure; it also shows the first train images of 10 clients spread over the "
+    "store, of text their first line."
 )
 SIZES, SHARES = "train examples of a client", "share of a label"
+DIVERGENCE, PERMUTED = "label divergence of a client", "label divergence, permuted clients"
 CONTRACT = {
-    "shown": Column("str", "-", f"`{SIZES}` or `{SHARES}`"),
+    "shown": Column("str", "-", f"`{SIZES}`, `{SHARES}`, `{DIVERGENCE}` or `{PERMUTED}`"),
     "index": Column("int 0..", "-", "the client's position in the store, or the label"),
-    "value": Column("float 0..", "examples, or share of train examples", "height"),
+    "value": Column("float 0..", "examples, share of train labels, or bits", "height"),
     "caveat": CAVEAT,
 }
 
 
 def settings(config: Any) -> dict[str, Any]:
-    """The data set."""
-    return {"data_block": config.data.content}
+    """The data set, and whether its examples are shown."""
+    return {"data_block": config.data.content, "show_examples": config.show_examples}
 
 
 def compute(store: Path, split: pd.DataFrame, data_block: dict[str, Any]) -> pd.DataFrame:
-    """Train examples of every client, and every class's share of them."""
+    """Train examples of every client, every class's share of their labels, and the divergences of
+    at most 500 clients."""
     clients = ClientStore(store)
     counts = clients.label_counts().sum(0)
     bars = {SIZES: clients.column("num_train"), SHARES: counts / counts.sum()}
+    bars |= dict(zip((DIVERGENCE, PERMUTED), label_divergences(clients), strict=True))
     parts = [
         pd.DataFrame({"shown": shown, "index": range(len(heights)), "value": heights})
         for shown, heights in bars.items()
@@ -54,38 +64,76 @@ def compute(store: Path, split: pd.DataFrame, data_block: dict[str, Any]) -> pd.
     return pd.concat(parts, ignore_index=True).assign(caveat=said)
 
 
-def draw(data: pd.DataFrame, store: Path, data_block: dict[str, Any]) -> Figure:
-    """The first train images of clients spread over the store, and the bars."""
+def draw(
+    data: pd.DataFrame, store: Path, data_block: dict[str, Any], show_examples: bool
+) -> Figure:
+    """The examples, where they are shown, and the bars."""
     from matplotlib.ticker import MaxNLocator
 
-    examples = examples_shown(ClientStore(store))
-    num_train, shares = (data[data.shown == shown].value for shown in (SIZES, SHARES))
-    figure, axes = subplot_mosaic("ii;sl", figsize=(7.2, 5.6), height_ratios=[2.2, 1])
-    axis, sizes, labels = (axes[panel] for panel in "isl")
-    clients, height, kind, meaning = len(examples), 1, "examples", ""
+    clients = ClientStore(store)
+    layout, ratios, height = "sld", None, 2.2
+    if show_examples:
+        layout, ratios = "iii;sld", [1 if clients.label_shape else 2.2, 1]
+        height = 2 + 1.6 * ratios[0]
+    figure, axes = subplot_mosaic(layout, figsize=(7.2, height), height_ratios=ratios)
+    if show_examples:
+        _draw_examples(axes["i"], clients, data_block["dataset"])
+    sizes, labels, divergence = (axes[panel] for panel in "sld")
+    values = {shown: rows.value.to_numpy() for shown, rows in data.groupby("shown")}
+    examples = "windows" if clients.label_shape else "examples"
+    num_train, word = values[SIZES], client_word(clients)
+    sizes.hist(num_train, bins=40, color="C0")
+    sizes.set_xlabel(f"train {examples} per {word}\n(median {np.median(num_train):g})", fontsize=8)
+    _draw_labels(labels, values[SHARES], clients, data_set(data_block))
+    bins = np.linspace(0, max(values[DIVERGENCE].max(), values[PERMUTED].max(), 0.01), 31)
+    divergence.hist(values[PERMUTED], bins=bins, color="0.75", label="permuted")
+    divergence.hist(
+        values[DIVERGENCE], bins=bins, histtype="step", color=COLORS["initial"], label=f"{word}s"
+    )
+    divergence.set_xlabel(f"label divergence from all {word}s\n(bits)", fontsize=8)
+    divergence.legend(fontsize=6, frameon=False)
+    for axis in (sizes, divergence):
+        axis.set_ylabel(f"{word}s", fontsize=8)
+        axis.yaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.tick_params(labelsize=7)
+    what = f"n = {len(num_train):,} {word}s, {num_train.sum():,.0f} train {examples}."
+    add_footer(figure, [what, data.caveat.iloc[0]])
+    return figure
+
+
+def _draw_examples(axis: Axes, store: ClientStore, dataset: str) -> None:
+    """The first train images of clients, or their first line, one client per row."""
+    examples, height, kind = examples_shown(store), 1, "first train examples"
     if isinstance(examples, list):
-        axis.set_ylim(clients, 0)
+        axis.set_ylim(len(examples), 0)
         for row, line in enumerate(examples):
-            axis.text(0.01, row + 0.5, line[:90], fontsize=6, family="monospace", va="center")
+            axis.text(0.01, row + 0.5, line, fontsize=7, family="monospace", va="center")
     else:
-        _, images, height, width = examples.shape
-        kind, meaning = "images", " (0-9 digits, 10-35 A-Z, 36-61 a-z)"
+        clients, images, height, width = examples.shape
+        kind = "train images"
         sheet = examples.transpose(0, 2, 1, 3).reshape(clients * height, images * width)
         axis.imshow(sheet, cmap="gray", vmin=0, vmax=1)
-    axis.set(xticks=[], yticks=[(i + 0.5) * height for i in range(clients)])
-    axis.set_yticklabels([f"writer {i + 1}" for i in range(clients)], fontsize=6)
+    axis.set(xticks=[], yticks=[(i + 0.5) * height for i in range(len(examples))])
+    word = client_word(store)
+    axis.set_yticklabels([f"{word} {i + 1}" for i in range(len(examples))], fontsize=6)
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
     axis.grid(False)
-    title = f"{data_block['dataset']}: train {kind} of {clients} clients, one per row"
+    title = f"{dataset}: {kind} of {len(examples)} {word}s, one per row"
     axis.set_title(title, fontsize=8)
-    sizes.hist(num_train, bins=40, color="C0")
-    sizes.set_xlabel(f"train examples per client (median {np.median(num_train):.0f})", fontsize=8)
-    sizes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    sizes.set_ylabel("clients", fontsize=8)
-    labels.bar(np.arange(len(shares)), shares, color="C0", width=0.9)
-    labels.set_xlabel(f"label{meaning}", fontsize=8)
-    labels.set_ylabel("share of examples", fontsize=8)
-    what = f"n = {len(num_train)} clients, {num_train.sum():,.0f} train examples."
-    add_footer(figure, [what, data.caveat.iloc[0]])
-    return figure
+
+
+def _draw_labels(axis: Axes, shares: np.ndarray, store: ClientStore, data: DataSet) -> None:
+    """Shares of labels; of tokens those that occur, the most frequent first, by name."""
+    shown, what = np.arange(len(shares)), "label"
+    axis.tick_params(labelsize=7)
+    if store.label_shape:
+        what = "next token, most frequent first"
+        shown = np.argsort(-shares, kind="stable")[: np.count_nonzero(shares)]
+        names = [data.label_name(token) for token in shown.tolist()]
+        axis.set_xticks(np.arange(len(shown)), names, fontsize=min(7, 160 / len(shown)))
+        axis.tick_params(axis="x", length=0, pad=2)
+        axis.grid(False, axis="x")
+    axis.bar(np.arange(len(shown)), shares[shown], color="C0", width=0.9)
+    axis.set_xlabel(f"{what}\n({data.labels_are})" if data.labels_are else what, fontsize=8)
+    axis.set_ylabel("share of train labels", fontsize=8)

@@ -143,7 +143,8 @@ def draw(data: pd.DataFrame, caveat: str, clients: int, models: int) -> Figure:
     rounds, seeds = ", ".join(map(str, sorted(done["round"].unique()))), done.seed.nunique()
     missing = f" of {models}, whose runs did not diverge before" if len(done) < models else ""
     what = (
-        f"n = {len(done)} checkpoints{missing} (rounds {rounds}; {seeds} seed{'s' * (seeds > 1)}), "
+        f"n = {len(done)} checkpoint{'s' * (len(done) != 1)}{missing} (rounds {rounds}; "
+        f"{seeds} seed{'s' * (seeds > 1)}), "
         f"each with {clients} training clients. Points: a checkpoint, mini-batches; lines: mean "
         "over checkpoints. Full-batch: a step uses all of a client's examples."
     )

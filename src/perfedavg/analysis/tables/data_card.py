@@ -9,13 +9,13 @@ import pandas as pd
 
 from perfedavg.analysis.columns import CAVEAT
 from perfedavg.data.caveat import caveat
-from perfedavg.data.describe import data_card
+from perfedavg.data.describe import data_card, remarks
 from perfedavg.data.store import ClientStore
 from perfedavg.storage.tables import Column
 
 TITLE = "data card"
 SECTION = "What are the data like?"
-CAPTION = "The data in numbers: clients, examples, labels, and how much writers differ."
+CAPTION = "The data in numbers: clients, examples, labels, and how much clients differ."
 FOLDED = True
 ROWS = "One row per quantity."
 CONTRACT = {
@@ -42,6 +42,12 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(value=table.value.map("{:g}".format)).drop(columns="caveat")
 
 
-def caption(table: pd.DataFrame, data_block: dict[str, Any]) -> str:
-    """What is described."""
-    return f"The data set {data_block['dataset']}."
+def caption(table: pd.DataFrame, store: Path, data_block: dict[str, Any]) -> str:
+    """What is described, and what a reader has to know of it."""
+    what = (
+        f"The data set {data_block['dataset']}. Label divergence: Jensen-Shannon divergence "
+        "between a client's train labels and those of all. Share explained: of the variance, by "
+        "the mean of each client. Permuted: the same if clients did not differ, which is what "
+        "chance gives."
+    )
+    return " ".join([what, *remarks(ClientStore(store), table)])

@@ -73,6 +73,8 @@ class Glyphs62(DataSet):
     kind = "images"
     num_classes = len(CLASSES)
     example_shape = (SIDE, SIDE)
+    client_word, labels_are = "writer", "0-9 digits, 10-35 A-Z, 36-61 a-z"
+    mean_ink = 0.08
     packages = ("matplotlib", "numpy", "pillow", "scipy")
 
     def clients(

@@ -18,7 +18,7 @@ from pydantic import Field
 from perfedavg.data.archives import Layout, clients_of
 from perfedavg.data.sources import Archive, DataSize
 from perfedavg.data.store import ClientExamples
-from perfedavg.data.text import LENGTH, NUM_TOKENS, readable, token_ids, windows
+from perfedavg.data.text import LENGTH, NUM_TOKENS, name, readable, token_ids, windows
 
 MEMBERS = "shakespeare_train.h5", "shakespeare_test.h5"
 ROLES = 715
@@ -61,6 +61,7 @@ class Shakespeare(Archive):
     kind = "tokens"
     num_classes = num_values = NUM_TOKENS
     example_shape = label_shape = (LENGTH,)
+    client_word, labels_are = "role", "␣ space, ↵ new line, ∎ end"
     packages = ("h5py", "ijson", "numpy", "protobuf")
     public_sha256 = "0285be9906cb5f268092eee4edeeacfc2af4574f2941f7cc2f08a321d7f5c707"
     urls = ("https://storage.googleapis.com/tff-datasets-public/shakespeare.tar.bz2",)
@@ -91,3 +92,9 @@ class Shakespeare(Archive):
     def text(cls, tokens: np.ndarray) -> str:
         """A window, as people read it."""
         return readable(tokens)
+
+    @classmethod
+    def label_name(cls, label: int) -> str:
+        """The character, or a sign for it."""
+        return name(label)
+
