@@ -7,7 +7,6 @@ from pathlib import Path
 
 from perfedavg.analysis.products import all_products
 from perfedavg.config.load import load_config
-from perfedavg.data.archives import identified
 from perfedavg.planning.comparison_runs import compared_rounds, gradient_budget, interpolation
 from perfedavg.planning.jobs import Jobs, results
 from perfedavg.planning.runs import reptile_kinds, strategies
@@ -21,13 +20,8 @@ if " " in sys.executable:
         f"({sys.executable}); move the project."
     )
 
-# Checksums of archives of the user's own, read again when a file's size, times or inode changed.
-CHECKSUMS = "results/data/.checksums.json"
-
 try:
     experiment = load_config(config)
-    data = identified(experiment.data, Path(CHECKSUMS))
-    experiment = experiment.model_copy(update={"data": data})
 except PerfedavgError as error:
     raise WorkflowError(str(error))
 
