@@ -70,8 +70,8 @@ def test_another_data_set_is_named(tmp_path):
     data = data_set({"dataset": "emnist_digits"})
     (client,) = data.clients(digits, tmp_path)
     assert client.train_y.tolist() == ten["a"][0][1].tolist()
-    assert data.caveat(["a"], 5, 2) == (
-        "Digits only (1 writers, 10 classes): not the paper's data; 5 training clients, 2 rounds."
+    assert data.caveat(["a", "b"], 5, 2) == (
+        "Digits only (2 writers, 10 classes): not the paper's data; 5 training clients, 2 rounds."
     )
 
 

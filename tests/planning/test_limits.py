@@ -132,7 +132,7 @@ def test_limits_follow_from_the_store_as_soon_as_it_is_there(tmp_path):
     """Of an archive; the built-in data are as declared."""
     archive = data_set({"dataset": "emnist62", "archive": "own.zip"})
     size = SizeAtHand(archive, tmp_path)
-    own = {"data": {"dataset": "emnist62", "archive": "own.zip"}}
+    own = {"data": {"dataset": "emnist62", "archive": "own.zip", "sha256": "a" * 64}}
     of = Jobs(load_config(TINY | own), size)["train_fedavg"].limits["mem_mb"]
     before = of(ONE, attempt=1)
     assert size() == archive.size

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from perfedavg.analysis.products import all_products
 from perfedavg.config.load import load_config, load_further
-from perfedavg.data.archives import identified
 from perfedavg.models import module
 from perfedavg.planning.comparison_runs import compared_rounds, gradient_budget, interpolation
 from perfedavg.planning.jobs import Jobs, results
@@ -22,25 +21,19 @@ if " " in sys.executable:
         f"({sys.executable}); move the project."
     )
 
-# Checksums of archives of the user's own, read again when a file's size, times or inode changed.
-CHECKSUMS = "results/data/.checksums.json"
-
 try:
     experiment = load_config(config)
-    data = identified(experiment.data, Path(CHECKSUMS))
-    experiment = experiment.model_copy(update={"data": data})
     further = load_further(experiment)
 except PerfedavgError as error:
     raise WorkflowError(str(error))
 
-# Further experiments of the same call: this workflow once more for each, its rules with the
-# experiment's name before theirs. What two share, a client store, the first one makes.
 if workflow.is_main_process and experiment.chosen_network:
     logger.info(experiment.chosen_network)
 
+# Further experiments of the same call: this workflow once more for each, its rules with the
+# experiment's name before theirs. What two share, a client store, the first one makes.
 MADE = {experiment.data.store_name}
 for also in further:
-    store_name = identified(also.config.data, Path(CHECKSUMS)).store_name
     other, prefix = f"experiment {also.config.experiment}", f"{also.config.experiment}_"
 
     module:
@@ -50,7 +43,7 @@ for also in further:
         config:
             also.raw
 
-    if store_name in MADE:
+    if also.config.data.store_name in MADE:
 
         use rule * from other exclude download, build_store as prefix*
 
@@ -58,7 +51,7 @@ for also in further:
 
         use rule * from other as prefix*
 
-    MADE.add(store_name)
+    MADE.add(also.config.data.store_name)
 
 
 def of_others(target):

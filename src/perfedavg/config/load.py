@@ -11,19 +11,23 @@ from pydantic import ValidationError
 
 from perfedavg.config.experiment import Config
 from perfedavg.config.messages import MOVED, meant, sentence
+from perfedavg.data.archives import identified
 from perfedavg.runtime.errors import PerfedavgError
 
 
 def load_config(raw: dict[str, Any]) -> Config:
-    """The experiment that a parsed config file describes.
+    """The experiment that a parsed config file describes; of an archive of the user's own, with the
+    checksum of what is there now.
 
     Raises:
         PerfedavgError: one sentence per problem, each with the path of its key and, for a typo,
-            the nearest valid name; for keys of earlier versions, their names now.
+            the nearest valid name; for keys of earlier versions, their names now. Or an archive of
+            the user's own cannot be read, or has another checksum than the config says.
     """
     values = {key: value if key == "experiment" else _typed(value) for key, value in raw.items()}
     try:
-        return Config.model_validate(values)
+        config = Config.model_validate(values)
+        return config.model_copy(update={"data": identified(config.data)})
     except ValidationError as error:
         problems = error.errors()
     unknown = [p for p in problems if p["type"] == "extra_forbidden"]

@@ -152,7 +152,10 @@ def _stem_of(layout: Layout) -> str:
     return layout.members[0].rpartition(".")[0].removesuffix("_train")
 
 
-def identified(data: DataSet, known: Path) -> DataSet:
+CHECKSUMS = Path("results/data/.checksums.json")
+
+
+def identified(data: DataSet, known: Path = CHECKSUMS) -> DataSet:
     """The data set with the checksum of what lies at its path, if it is read from one, so that
     other bytes there are another store.
 
