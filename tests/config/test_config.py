@@ -369,6 +369,8 @@ def test_a_split_file_takes_the_place_of_numbers(tmp_path):
     with pytest.raises(PerfedavgError, match="only 3") as error:
         load_config(raw() | {"split": {"file": str(copy)}})
     assert "moved.csv" in str(error.value)
+
+
 def other(tmp_path, name, text=None, **changes):
     """A further config file; its path."""
     path = tmp_path / name

@@ -97,4 +97,3 @@ class Shakespeare(Archive):
     def label_name(cls, label: int) -> str:
         """The character, or a sign for it."""
         return name(label)
-
