@@ -4,15 +4,13 @@ files are in sync."""
 import re
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import yaml
 
 from perfedavg.config.docs import config_readme
-from perfedavg.config.load import json_schema, load_config, load_further
+from perfedavg.config.load import json_schema, load_config
 from perfedavg.config.messages import MOVED
 from perfedavg.data.sets import DATA_SETS
-from perfedavg.models import num_parameters
 from perfedavg.runtime.errors import PerfedavgError
 
 ROOT = Path(__file__).parents[2]
@@ -299,117 +297,3 @@ def test_a_misspelled_required_key_is_one_sentence():
     with pytest.raises(PerfedavgError) as error:
         load_config(config)
     assert str(error.value) == "Config key `training.runds` is unknown; did you mean `rounds`?"
-
-
-OWN = {
-    "experiment": "mine",
-    "seeds": [0],
-    "data": {"dataset": "table", "path": "mine.parquet"},
-    "split": {"training_clients": 3, "validation_clients": 1},
-    "training": {"rounds": 2, "clients_per_round": [2], "local_epochs": [1]},
-    "evaluation": {"every": 1},
-    "studies": {"reference": {"clients_per_round": 2, "local_work": 1}},
-}
-FEATURES = {
-    "vectors": [[0.5] * 7] * 10,
-    "images": [[[1, 200, 3]] * 9] * 10,
-    "tokens": [[3, 1, 2]] * 10,
-}
-
-
-@pytest.mark.parametrize(
-    ("features", "network"),
-    [("vectors", "mlp@7,2"), ("images", "cnn_any@9x3,2"), ("tokens", "lstm_any@3,2,5")],
-)
-def test_without_a_model_a_small_one_that_fits_is_taken_and_said(
-    tmp_path, monkeypatch, features, network
-):
-    monkeypatch.chdir(tmp_path)
-    columns = {"client_id": [*"aabbccddee"], "label": [0, 1] * 5, "features": FEATURES[features]}
-    pd.DataFrame(columns).to_parquet("mine.parquet")
-    config = load_config(OWN)
-    assert (config.network, config.data.size.clients) == (network, 5)
-    assert f"{network.partition('@')[0]}, {num_parameters(network):,} parameters" in (
-        config.chosen_network
-    )
-    named = load_config(OWN | {"model": network.partition("@")[0]})
-    assert (named.network, named.chosen_network) == (network, "")
-    with pytest.raises(PerfedavgError, match=f"table holds {features}.* fit: {named.model}") as e:
-        load_config(OWN | {"model": "cnn_small"})
-    assert "`cnn_small` takes images" in str(e.value)
-    with pytest.raises(PerfedavgError, match="leave no evaluation client of table's 5"):
-        load_config(OWN | {"split": {"training_clients": 3, "validation_clients": 2}})
-
-
-def test_a_split_file_takes_the_place_of_numbers(tmp_path):
-    path = tmp_path / "groups.csv"
-    groups = ["training"] * 20 + ["validation"] + ["evaluation"] * 25
-    lines = [f"w{n:04d},{group}" for n, group in enumerate(groups)]
-    path.write_text("\n".join(["client_id,client_group", *lines]))
-    config = load_config(raw() | {"split": {"file": str(path)}})
-    assert (config.split.num_training, config.split.num_validation) == (20, 1)
-    assert config.split.name == "file"
-    copy = path.rename(tmp_path / "moved.csv")
-    moved = load_config(raw() | {"split": {"file": str(copy)}}).split
-    assert moved.content == config.split.content, "its place is no content"
-    copy.write_text(copy.read_text().replace("w0045", "w0099"))
-    other = load_config(raw() | {"split": {"file": str(copy)}}).split
-    assert other.content != moved.content
-    both = {"file": str(copy), "training_clients": 5}
-    for split, sentence in (
-        (both, "leave training_clients and validation_clients out"),
-        ({}, "give training_clients and validation_clients, or file"),
-        ({"file": str(path)}, "cannot be read"),
-        ({"training_clients": 5, "validation_clients": 5, "seed": 2**32}, "less than or equal to"),
-    ):
-        with pytest.raises(PerfedavgError, match=sentence) as error:
-            load_config(raw() | {"split": split})
-        assert str(error.value).count("\n") == 0
-    copy.write_text(copy.read_text().replace("training", "evaluation", 17))
-    with pytest.raises(PerfedavgError, match="only 3") as error:
-        load_config(raw() | {"split": {"file": str(copy)}})
-    assert "moved.csv" in str(error.value)
-
-
-def other(tmp_path, name, text=None, **changes):
-    """A further config file; its path."""
-    path = tmp_path / name
-    path.write_text(yaml.safe_dump(raw() | changes) if text is None else text)
-    return str(path)
-
-
-def test_further_experiments_are_read_with_their_own_values(tmp_path):
-    files = [other(tmp_path, f"{n}.yaml", experiment=n, also=[]) for n in ("one", "two")]
-    further = load_further(load_config(change("also", files)))
-    assert [experiment.config.experiment for experiment in further] == ["one", "two"]
-    assert further[0].raw["data"] == raw()["data"]
-    assert load_further(load_config(change("also", []))) == []
-
-
-@pytest.mark.parametrize(
-    ("name", "values", "sentence"),
-    [
-        ("same", {"also": []}, "same (named by `also`) and the first config are both experiment"),
-        ("nests", {"experiment": "x"}, "nests is named by `also` and names others itself; list"),
-        ("wrong", {"seeds": [], "also": [], "experiment": "x"}, "wrong: Config key `seeds` is []"),
-        ("text", {"text": "some words"}, "text (named by `also`) holds no config"),
-        ("broken", {"text": "a: [1"}, "broken (named by `also`) is not YAML: while parsing"),
-    ],
-)
-def test_errors_of_further_configs_name_the_file_in_one_sentence(tmp_path, name, values, sentence):
-    with pytest.raises(PerfedavgError) as error:
-        load_further(load_config(change("also", [other(tmp_path, name, **values)])))
-    assert str(error.value).startswith(f"{tmp_path}/{sentence}")
-    assert "\n" not in str(error.value)
-
-
-def test_a_further_config_that_is_missing_or_named_twice(tmp_path):
-    with pytest.raises(
-        PerfedavgError, match=r"config file nope.yaml \(named by `also`\) cannot be"
-    ):
-        load_further(load_config(change("also", ["nope.yaml"])))
-    with pytest.raises(PerfedavgError, match=r"also: b.yaml is given twice"):
-        load_config(change("also", ["b.yaml", "b.yaml"]))
-    twice = [other(tmp_path, f"{n}.yaml", experiment="x", also=[]) for n in "ab"]
-    with pytest.raises(PerfedavgError, match=r"b.yaml .* and .*/a.yaml are both experiment `x`"):
-        load_further(load_config(change("also", twice)))

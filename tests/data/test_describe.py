@@ -114,9 +114,8 @@ def test_what_was_assumed_is_said():
     store = made_up([np.arange(3)])
     card = card_of(store).rename_axis("quantity").reset_index(name="value")
     assert describe.remarks(store, card) == []
-    for assumed in (["labels are ints", "ids are text."], '["labels are ints", "ids are text."]'):
-        store.metadata["assumed"] = assumed
-        assert describe.remarks(store, card) == ["Assumed: labels are ints; ids are text."]
+    store.assumed = ["labels are ints", "ids are text."]
+    assert describe.remarks(store, card) == ["Assumed: labels are ints; ids are text."]
 
 
 def test_a_card_of_text_counts_windows_and_labels():
