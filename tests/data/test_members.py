@@ -75,6 +75,11 @@ def test_another_data_set_is_named(tmp_path):
     )
 
 
+def test_a_file_is_not_passed_over_for_those_beside_it(tmp_path):
+    folder = as_folder(tmp_path, h5_files(WRITERS) | {"mine.h5": h5_bytes(WRITERS, 0)})
+    assert "it holds mine.h5 (HDF5), fed_emnist_test.h5" in said(folder / "mine.h5", tmp_path / "s")
+
+
 def test_files_of_several_data_sets_do_not_mix(tmp_path):
     files = h5_files(WRITERS, "fed_emnist_digitsonly") | h5_files(WRITERS)
     folder = as_folder(tmp_path / "data", files)

@@ -1,5 +1,6 @@
 """Work is counted as by hand, limits follow from it, and every rule declares them."""
 
+import math
 import re
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from perfedavg.planning.limits import LIMIT, SHORTEST_MINUTES
 from perfedavg.planning.workload import EVALUATE, Activity, SizeAtHand
 from perfedavg.runtime.errors import PerfedavgError
 from tests.conftest import make_client
+from tests.data.published import as_folder, as_tar, h5_files, make_writers
 
 ROOT = Path(__file__).parents[2]
 TINY = yaml.safe_load((ROOT / "tests/workflow/tiny.yaml").read_text())
@@ -143,6 +145,24 @@ def test_limits_follow_from_the_store_as_soon_as_it_is_there(tmp_path):
     assert size() == DataSize(20, 5, 2), "it is read once"
     built_in = load_config(TINY).data
     assert SizeAtHand(built_in, tmp_path)() == built_in.size
+
+
+def test_an_archive_of_one_s_own_asks_for_what_its_bytes_allow(tmp_path):
+    """A fifth of a byte a pixel; never more than the public archive."""
+    writers = make_writers({f"f{i}": (180, 20) for i in range(10)})
+    files = h5_files(writers)
+    for path in (as_folder(tmp_path / "data", files), as_tar(tmp_path / "a.tar.bz2", files)):
+        parts = list(path.iterdir()) if path.is_dir() else [path]
+        data = data_set({"dataset": "emnist62", "archive": str(path)})
+        size = SizeAtHand(data, tmp_path / "store")()
+        assert size.clients == math.ceil(
+            5 * sum(p.stat().st_size for p in parts) / 784 / (size.train + size.test)
+        )
+        assert size.clients >= 10
+        assert size.train == data.size.train
+    with open(tmp_path / "a.tar.bz2", "ab") as file:
+        file.truncate(10**9)  # sparse
+    assert SizeAtHand(data, tmp_path / "store")().clients == data.size.clients
 
 
 def test_every_rule_declares_what_it_needs():

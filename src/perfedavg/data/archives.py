@@ -97,6 +97,8 @@ def chosen(found: Found, layout: Layout) -> Chosen:
             train = test = members
         else:
             train, test = ([m for m in members if m.split == s] for s in ("train", "test"))
+        if found.named and found.named not in train + test:
+            continue
         if not (train and test):
             continue
         if kind == HDF5:
@@ -119,8 +121,8 @@ def _pair(
     found: Found, train: list[Member], test: list[Member], layout: Layout
 ) -> tuple[list[Member], list[Member]]:
     """The one train file and the one test file that belong together."""
-    if found.path.is_file() and found.members[0].path == found.path:  # it was named itself
-        named = found.members[0]
+    named = found.named
+    if named:
         train, test = (
             [named] if named in split else [m for m in split if _stem(m) == _stem(named)] or split
             for split in (train, test)

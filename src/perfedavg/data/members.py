@@ -92,6 +92,11 @@ class Found:
         else:
             self.others.append(name)
 
+    @property
+    def named(self) -> Member | None:
+        """The data file that the user named; None where a folder or an archive was."""
+        return next((m for m in self.members if m.path == self.path), None)
+
     def inside(self) -> str:
         """The first few names and their kinds, for a message."""
         names = [f"{m.name} ({m.kind})" for m in self.members] + self.others

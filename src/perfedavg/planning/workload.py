@@ -6,6 +6,7 @@ example of each activity costs on a machine is another matter (``calibration``).
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 
 from perfedavg.algorithms.spec import Phase, RunSpec
 from perfedavg.config.experiment import Config
+from perfedavg.data.members import JSON, SQLITE, found_in_place
 from perfedavg.data.sources import Archive, DataSet, DataSize
 from perfedavg.personalization.schedule import num_clients, visits
 from perfedavg.personalization.settings import FineTuning, Personalization
@@ -234,14 +236,17 @@ def size_of_store(folder: Path) -> DataSize | None:
 
 
 class SizeAtHand:
-    """The size of data that are there, else the declared one; asked again at every call, since
-    Snakemake asks for a job's limits when it is about to start.
+    """The size of data that are there, else the declared one, of an archive of the user's own what
+    its bytes allow; asked again at every call, since Snakemake asks for a job's limits when it is
+    about to start.
 
     Of data that no archive is behind, the declared size is the size."""
 
     def __init__(self, data: DataSet, store: Path) -> None:
         self._declared = data.size
         self._store = store if isinstance(data, Archive) else None
+        if self._store is not None and data.is_local and Path(data.archive).exists():
+            self._declared = _at_most(data)
 
     def __call__(self) -> DataSize:
         """As far as it is known now."""
@@ -250,3 +255,14 @@ class SizeAtHand:
                 if found := size_of_store(self._store):
                     self._declared, self._store = found, None
         return self._declared
+
+
+def _at_most(data: Archive) -> DataSize:
+    """About the most that an archive of the user's own holds. Of what is packed, as TFF's HDF5 is
+    in itself, a value takes a fifth of a byte or more (of TFF's images 0.45); else a byte."""
+    declared, found = data.size, found_in_place(Path(data.archive))
+    files = [(m.path, m.kind) for m in found.members] if found else [(Path(data.archive), "")]
+    values = sum(p.stat().st_size * (1 if kind in (SQLITE, JSON) else 5) for p, kind in files)
+    examples = values / math.prod(data.example_shape)
+    clients = math.ceil(examples / (declared.train + declared.test))
+    return declared._replace(clients=min(declared.clients, clients))
