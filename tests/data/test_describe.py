@@ -104,7 +104,7 @@ def test_inverted_images_are_warned_of(dtype, paper):
         store = written([client, dataclasses.replace(client, client_id="b")], "emnist62")
         card = card_of(store)
         assert card["mean ink"] == pytest.approx(61 / 64 if inverted else 3 / 64, abs=1e-6)
-        sentences = describe.remarks(store, card.rename_axis("quantity").reset_index(name="value"))
+        sentences = describe.remarks(store)
         assert len(sentences) == inverted
         if inverted:
             assert "mean ink is 0.95 where emnist62 has about 0.17" in sentences[0]
@@ -112,10 +112,9 @@ def test_inverted_images_are_warned_of(dtype, paper):
 
 def test_what_was_assumed_is_said():
     store = made_up([np.arange(3)])
-    card = card_of(store).rename_axis("quantity").reset_index(name="value")
-    assert describe.remarks(store, card) == []
+    assert describe.remarks(store) == []
     store.assumed = ["labels are ints", "ids are text."]
-    assert describe.remarks(store, card) == ["Assumed: labels are ints; ids are text."]
+    assert describe.remarks(store) == ["Assumed: labels are ints; ids are text."]
 
 
 def test_a_card_of_text_counts_windows_and_labels():

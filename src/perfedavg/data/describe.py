@@ -197,18 +197,21 @@ def share_of_next_tokens(x: np.ndarray, y: np.ndarray, clients: np.ndarray) -> f
     return (within - around("present", "client")) / (within or 1)
 
 
-def remarks(store: ClientStore, card: pd.DataFrame) -> list[str]:
+def remarks(store: ClientStore) -> list[str]:
     """Sentences that belong to a data card: what was assumed in reading the data, and whether their
     images look inverted."""
     assumed = "; ".join(one.rstrip(".") for one in store.assumed)
     sentences = [f"Assumed: {assumed}."] if assumed else []
-    ink, expected = card.value[card.quantity == _INK], _data_set(store).mean_ink
-    if len(ink) and expected and abs(ink.iloc[0] - expected) > abs(1 - ink.iloc[0] - expected):
-        sentences.append(
-            f"Warning: the mean ink is {ink.iloc[0]:.2f} where {store.metadata['dataset']} has "
-            f"about {expected:g} on white paper: the images look inverted, white on black."
-        )
-        logger.warning(sentences[-1])
+    expected = _data_set(store).mean_ink
+    if _kind(store) == "images" and expected:
+        images = (store.client(int(index)).train_x for index in _measured(store))
+        ink = float(np.concatenate([ink_and_slant(x)[0] for x in images]).mean())
+        if abs(ink - expected) > abs(1 - ink - expected):
+            sentences.append(
+                f"Warning: the mean ink is {ink:.2f} where {store.metadata['dataset']} has about "
+                f"{expected:g} on white paper: the images look inverted, white on black."
+            )
+            logger.warning(sentences[-1])
     return sentences
 
 

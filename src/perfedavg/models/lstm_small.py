@@ -23,5 +23,6 @@ MODEL = Model(
     recurrent.logits,
     recurrent.gradient,
     partial(recurrent.initialize, SHAPES),
-    recurrent.predict,
+    predict=recurrent.predict,
+    rows=recurrent.ROWS,
 )

@@ -12,7 +12,7 @@ import pandas as pd
 from perfedavg.analysis.columns import CAVEAT
 from perfedavg.analysis.figures.style import COLORS, add_footer, subplot_mosaic
 from perfedavg.data.caveat import caveat
-from perfedavg.data.describe import client_word, examples_shown, label_divergences
+from perfedavg.data.describe import client_word, examples_shown, label_divergences, remarks
 from perfedavg.data.sets import data_set
 from perfedavg.data.sources import DataSet
 from perfedavg.data.store import ClientStore
@@ -97,7 +97,7 @@ def draw(
         axis.yaxis.set_major_locator(MaxNLocator(integer=True))
         axis.tick_params(labelsize=7)
     what = f"n = {len(num_train):,} {word}s, {num_train.sum():,.0f} train {examples}."
-    add_footer(figure, [what, data.caveat.iloc[0]])
+    add_footer(figure, [what, *remarks(clients), data.caveat.iloc[0]])
     return figure
 
 

@@ -50,4 +50,4 @@ def caption(table: pd.DataFrame, store: Path, data_block: dict[str, Any]) -> str
         "the mean of each client. Permuted: the same if clients did not differ, which is what "
         "chance gives."
     )
-    return " ".join([what, *remarks(ClientStore(store), table)])
+    return " ".join([what, *remarks(ClientStore(store))])
