@@ -74,11 +74,13 @@ def test_functions_get_what_their_arguments_name():
 def test_what_a_config_asks_for():
     block = SimpleNamespace(interpolation=())
     studies = SimpleNamespace(stage2=None, comparison=block, theory=None, strategies=())
-    config = SimpleNamespace(studies=studies)
+    data = SimpleNamespace(kind="images")
+    config = SimpleNamespace(studies=studies, data=data)
     names = {name for name, product in PRODUCTS.items() if product.asked(config)}
     assert set(PRODUCTS) - names >= {
         *(f"{kind}/{name}" for kind in ("tables", "figures") for name in ("stage2", "theory")),
         *(f"{kind}/strategies" for kind in ("tables", "figures")),
+        *(f"{kind}/ngrams" for kind in ("tables", "figures")),
         "figures/interpolation",
     }
     assert names >= {"tables/table1", "tables/algorithms", "figures/algorithms"}

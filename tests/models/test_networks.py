@@ -152,7 +152,6 @@ def test_names_and_sizes_take_no_torch():
         "cnn_emnist_bf16": (1_206_590, "images"),
         "cnn_small": (36_862, "images"),
         "lstm_shakespeare": (820_522, "tokens"),
-        "lstm_small": (8_938, "tokens"),
     }
     assert run.stdout.strip() == f"{expected} False"
     assert MODELS.get("steps") is None, "a file that is no network"

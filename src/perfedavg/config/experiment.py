@@ -45,7 +45,7 @@ class Config(Block):
         "vectors, images or tokens of any size. `cnn_emnist`: 1,206,590 parameters (inferred); "
         "`cnn_emnist_bf16`: the same, training steps in bfloat16 (faster: docs/speed.md); "
         "`cnn_small`: 36,862, for built-in "
-        "images; `lstm_small`: 8,938, for built-in text",
+        "images; `lstm_shakespeare`: 820,522, the field's standard",
     )
     training: Training = Field(description="the FedAvg runs")
     evaluation: Evaluation = Field(description="evaluated rounds, personalization")

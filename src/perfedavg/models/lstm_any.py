@@ -62,4 +62,4 @@ def model(shapes: dict[str, tuple[int, ...]], sizes: Sizes) -> Model:
         functions = (recurrent.logits, recurrent.gradient, start, recurrent.predict)
     else:
         functions = (logits, gradient, start, predict)
-    return Model(shapes, recurrent.features, *functions)
+    return Model(shapes, recurrent.features, *functions, rows=recurrent.ROWS)
