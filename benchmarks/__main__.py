@@ -108,8 +108,8 @@ def _parser() -> argparse.ArgumentParser:
         "1.2-million-parameter CNN), the personalization "
         "of 100 clients over 10 epochs, and one round of the 0.8-million-parameter LSTM "
         "(10 clients x 52 windows of text), by this project, by peers and by the bare "
-        "kernels, in turns; then populations of up to a million clients. Writes bench.json, bench.md "
-        "and bench.png. Let nothing else run meanwhile.",
+        "kernels, in turns; then populations of up to a million clients. Writes bench.json, "
+        "bench.md and bench.png. Let nothing else run meanwhile.",
     )
     parser.add_argument(
         "--out",

@@ -26,11 +26,11 @@ def draw(result: dict, base: Path) -> None:
     for axis, (comparison, title, floor) in zip(axes, panels, strict=True):
         _panel(axis, comparison["round"], floor, height)
         axis.set_title(title, loc="left")
-    machine = result["machine"]
+    machines = [part["machine"] for part in (result, result.get("lstm")) if part]
     lines = [
         "Bars: medians; points: alternations; dashed: the sum of a training step's "
         "kernels, each alone in its fastest layout.",
-        f"{machine['processor']}, {machine['cores']} cores; {machine['date']}.",
+        *dict.fromkeys(f"{m['processor']}, {m['cores']} cores; {m['date']}." for m in machines),
     ]
     add_footer(figure, lines)
     save_figure(figure, base)

@@ -45,10 +45,10 @@ def summarize(measured: Measured, entries: Sequence[Entry], work: Work, machine:
     """What ``bench.json`` says of one network: personalization only where it is measured."""
     tasks = ("round", "personalize") if work.personalized else ("round",)
     floors = {task: floor_rates(measured, work, task) for task in tasks}
-    comparisons = {task: _comparison(measured, entries, task, floors[task]) for task in tasks}
+    rounds, *personalization = (_comparison(measured, entries, *item) for item in floors.items())
     return {
-        **comparisons.pop("round"),
-        **{"personalization": comparison for comparison in comparisons.values()},
+        **rounds,
+        **({"personalization": personalization[0]} if personalization else {}),
         "floor": _floor(measured, floors),
         "machine": machine
         | {"others": round(max((turn["others"] for turn in measured.turns), default=0.0), 3)},
@@ -187,7 +187,7 @@ def _circumstances(machine: dict) -> str:
 
 def _lstm(result: dict) -> list[str]:
     work, floor = result["work"], result["floor"]
-    lines = [
+    return [
         "",
         f"## One FedAvg round of the LSTM: {work['clients']} clients × {work['examples']} windows "
         f"of text, batch {work['batch']}, one local epoch",
@@ -197,7 +197,6 @@ def _lstm(result: dict) -> list[str]:
         *_table(result, floor.get("examples_per_second")),
         *_kernel_table(floor, work),
     ]
-    return lines
 
 
 def _kernel_table(floor: dict, work: dict) -> list[str]:

@@ -42,7 +42,9 @@ def our_delta(run, work, round_number):
 
 
 # What the plain loop loses as it rounds weights: the CNN's are near 0.1, the LSTM's near 0.3.
-@pytest.mark.parametrize("work, rounding", [(QUICK, 1e-7), (replace(QUICK_LSTM, examples=6), 1e-6)])
+@pytest.mark.parametrize(
+    ("work", "rounding"), [(QUICK, 1e-7), (replace(QUICK_LSTM, examples=6), 1e-6)]
+)
 def test_plain_loop_and_our_round_do_the_same_work(work, rounding):
     run = FederatedRun(run_spec(work))
     gradient = run.model.gradient
@@ -286,5 +288,5 @@ def test_quick_bench(tmp_path, capsys):
 def test_what_cannot_be_measured_is_refused(tmp_path):
     with pytest.raises(SystemExit, match="plain torch loop"):
         main(["--only", "nobody"])
-    with pytest.raises(SystemExit, match="no .*bench.json"):
+    with pytest.raises(SystemExit, match=r"no .*bench\.json"):
         main(["--out", str(tmp_path), "--parts", "lstm"])
