@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
     cores = len(os.sched_getaffinity(0))
     chosen = entries(options.peers_python, cores)
-    if options.only:
+    if options.only is not None:
         wanted = {OURS, OURS_BF16, FLOOR, *options.only}
         if unknown := wanted - {entry.name for entry in chosen}:
             raise SystemExit(
