@@ -217,7 +217,11 @@ def _kernel_table(floor: dict, work: dict) -> list[str]:
         *rows[False],
         f"| **all** | | {floor['step_milliseconds'] * 1e3:,.0f} |",
     ]
-    return lines + (["| *within them:* | | |", *rows[True]] if rows[True] else [])
+    if not rows[True]:
+        return lines
+    within = sum(row["microseconds"] for row in floor["kernels"] if row["kind"] == "within")
+    share = within * 1e-3 / floor["step_milliseconds"]
+    return [*lines, *rows[True], f"| **products, part of all** | | {within:,.0f} ({share:.0%}) |"]
 
 
 def _plain_table(rows: list[dict]) -> list[str]:

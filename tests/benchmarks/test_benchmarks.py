@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch.utils.data import DataLoader
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import floor, report
 from benchmarks.__main__ import Bench, entries, lstm_entries, main
@@ -133,6 +134,17 @@ def test_lstm_kernels_are_torchs_layer():
     torch.testing.assert_close(forward["oneDNN"]()[0], expected)
     expected = torch.autograd.grad(expected, [x, *module.parameters()], grad)
     torch.testing.assert_close(list(backward["oneDNN"]()[:5]), list(expected))
+
+
+def test_products_within_the_lstm_are_all_there_are():
+    products = [ways["torch"] for _, kind, ways in floor.kernels(LSTM) if kind == "within"]
+    with FlopCounterMode(display=False) as counted:
+        for product in products:
+            product()
+    # Each weight of both layers once forward, and once for either gradient, a multiplication and
+    # an addition at 80 positions of 4 windows.
+    weights = 1024 * (8 + 256) + 1024 * (256 + 256)
+    assert counted.get_total_flops() == 3 * 2 * 80 * 4 * weights
 
 
 @pytest.mark.parametrize("work", [QUICK, QUICK_LSTM])
