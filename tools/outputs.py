@@ -27,8 +27,8 @@ ROUNDS_COLUMNS = {
     "gradient_evaluations": ("mini-batch gradients", "computed by the cohort"),
     "hessian_vector_products": ("mini-batch products", "computed by the cohort (MAML)"),
     "train_loss": (
-        "nats per example",
-        "mean over all examples processed, at the parameters that met them",
+        "nats per label",
+        "mean over the labels of all examples processed, at the parameters that met them",
     ),
     "update_norm": ("-", "L2 norm of the averaged delta"),
     "bytes_up": ("bytes", "sent by the cohort: a float32 delta per client"),
@@ -62,13 +62,13 @@ PERSONALIZATION_COLUMNS = {
     "fine_tune_lr": ("-", "learning rate of fine-tuning"),
     "epoch": ("epochs", "fine-tune epochs done; 0 is the initial model"),
     "accuracy": ("share of the test examples", "classified correctly"),
-    "loss": ("nats per example", "mean cross-entropy on the test split"),
+    "loss": ("nats per label", "mean cross-entropy on the test split"),
 }
 PASSES_COLUMNS = {
     "run_id": ("-", "`centralized-s<seed>`"),
     "pass": ("passes", "1 is the first"),
     "lr": ("-", "learning rate of this pass"),
-    "train_loss": ("nats per example", "mean over the pass, at the parameters that met each batch"),
+    "train_loss": ("nats per label", "mean over the pass, at the parameters that met each batch"),
     "validation_accuracy": ("accuracy", "after the pass: mean over validation clients"),
 }
 PLAN_COLUMNS = {

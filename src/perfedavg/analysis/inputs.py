@@ -52,7 +52,7 @@ INPUTS: dict[str, Callable[[Files], Any]] = {
     "strategy_rows": rows_of,
     "theory_rows": rows_of,
     "paper": lambda files: read_table(PAPER, files[0]) if files else None,
-    "split": lambda files: pd.read_csv(files[0], usecols=["client_group"]),
+    "split": lambda files: pd.read_csv(files[0], usecols=["client_index", "client_group"]),
     "store": lambda files: Path(files[0]).parent,
 }
 """``evaluation`` holds all runs of grid, stage 2 and baselines, ``grid_evaluation`` the grid's;

@@ -28,5 +28,11 @@ def initialize(generator: torch.Generator) -> Parameters:
 
 
 MODEL = Model(
-    SHAPES, recurrent.features, recurrent.logits, recurrent.gradient, initialize, recurrent.predict
+    SHAPES,
+    recurrent.features,
+    recurrent.logits,
+    recurrent.gradient,
+    initialize,
+    predict=recurrent.predict,
+    rows=recurrent.ROWS,
 )

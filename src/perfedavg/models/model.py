@@ -70,7 +70,9 @@ class Model:
         initialize: fresh float32 parameters; None: weights uniform in ±sqrt(6 / (fan_in + fan_out))
             (Glorot), biases zero.
         predict: (parameters, features) to what ``logits`` gives with dropout off, up to rounding,
-            in less time; None: there is only ``logits``."""
+            in less time; None: there is only ``logits``.
+        rows: how many examples are differentiated at once, at most; the gradient of a larger batch
+            is summed over parts of it, so that memory is bounded. None: all."""
 
     shapes: dict[str, tuple[int, ...]]
     features: Callable[[np.ndarray], Tensor]
@@ -83,6 +85,7 @@ class Model:
     ) = None
     initialize: Callable[[torch.Generator], Parameters] | None = None
     predict: Callable[[Sequence[Tensor], Tensor], Tensor] | None = None
+    rows: int | None = None
 
     def init(self, generator: torch.Generator) -> Parameters:
         """Fresh float32 parameters."""

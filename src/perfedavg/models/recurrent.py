@@ -17,6 +17,9 @@ from torch.nn import functional as F
 from perfedavg.models.dropout import Dropout
 from perfedavg.models.model import Parameters
 
+ROWS = 64
+"""Sequences differentiated at once: of 80 tokens they take up to half a gigabyte."""
+
 
 def features(x: np.ndarray) -> Tensor:
     """Token ids, int64 ``[n, length]``."""

@@ -5,7 +5,7 @@ batch (section 2)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -33,6 +33,13 @@ def batch_gradient(
 
     By hand where the model knows how and all parameters are trained, by autograd otherwise.
     """
+    if parts := _parts(model, examples, batch):
+        each = [
+            (share, *batch_gradient(model, parameters, examples, part, dropout))
+            for share, part in parts
+        ]
+        gradient = _sum([(share, gradient) for share, gradient, _ in each])
+        return gradient, sum(share * loss for share, _, loss in each)
     if model.gradient and all(p.requires_grad for p in parameters):
         with torch.no_grad():
             return model.gradient(parameters, *_picked(examples, batch), dropout)
@@ -53,9 +60,35 @@ def hessian_vector_product(
 
     By differentiating the gradient once more, so H itself, parameters squared, never exists.
     """
+    if parts := _parts(model, examples, batch):
+        return _sum(
+            (share, hessian_vector_product(model, parameters, examples, part, vector, dropout))
+            for share, part in parts
+        )
     loss = _batch_loss(model, parameters, examples, batch, dropout)
     gradient = torch.autograd.grad(loss, parameters, create_graph=True)
     return list(torch.autograd.grad(gradient, parameters, grad_outputs=vector))
+
+
+def _parts(
+    model: Model, examples: Examples, batch: np.ndarray
+) -> list[tuple[float, np.ndarray]] | None:
+    """The parts of a batch that is too large to be differentiated at once, each with its share of
+    the labels; None where it is not."""
+    if model.rows is None or len(batch) <= model.rows:
+        return None
+    parts = np.array_split(batch, -(-len(batch) // model.rows))
+    labels = np.array([examples.labels_of_each[part].sum() for part in parts])
+    return list(zip((labels / max(labels.sum(), 1)).tolist(), parts, strict=True))
+
+
+def _sum(weighted: Iterable[tuple[float, list[Tensor]]]) -> list[Tensor]:
+    total: list[Tensor] = []
+    for share, tensors in weighted:
+        if not total:
+            total = [torch.zeros_like(tensor) for tensor in tensors]
+        torch._foreach_add_(total, tensors, alpha=share)
+    return total
 
 
 def _batch_loss(

@@ -31,6 +31,14 @@ _MILLISECONDS = {
         "centralized": 0.9,
         "theory": 600,
     },
+    "lstm_shakespeare": {
+        "train": 6,
+        "maml": 60,
+        "fine-tune": 8,
+        "evaluate": 2,
+        "centralized": 6,
+        "theory": 5000,
+    },
 }
 # Other networks, bfloat16's among them, which takes less where the processor has it.
 _OTHERS = _MILLISECONDS["cnn_emnist"]

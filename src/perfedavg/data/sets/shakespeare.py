@@ -46,7 +46,7 @@ class Shakespeare(Archive):
     @property
     def size(self) -> DataSize:
         """Of the public archive, in windows."""
-        return DataSize(ROLES, 38_000 / ROLES, 5_500 / ROLES)
+        return DataSize(ROLES, 37_662 / ROLES, 5_471 / ROLES)
 
     def caveat(
         self,

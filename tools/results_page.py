@@ -1,0 +1,79 @@
+"""Fill a page of ``docs/results/`` from the results that it reports:
+``python -m tools.results_page docs/results/NAME.md results/EXPERIMENT``.
+
+Between ``<!-- table NAME -->`` and ``<!-- end -->`` goes that table, under its caption; for
+``<!-- provenance -->`` the commit, machine and packages, for ``<!-- cost -->`` the hours. Figures
+that the page shows as ``NAME/<figure>.png`` are copied beside it. With ``--check`` nothing is
+written, and the exit code says whether the page is what the results say."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from perfedavg.analysis.provenance import job_times
+from perfedavg.storage.files import read_json, write_text
+
+_BLOCK = re.compile(r"<!-- (table (\w+)|provenance|cost) -->\n.*?<!-- end -->", re.DOTALL)
+
+
+def filled(page: str, results: Path) -> str:
+    """The page with every block as the results say."""
+
+    def block(match: re.Match[str]) -> str:
+        kind = match[1].split()[0]
+        text = {"table": _table, "provenance": _provenance, "cost": _cost}[kind](results, match[2])
+        return f"<!-- {match[1]} -->\n{text.strip()}\n<!-- end -->"
+
+    return _BLOCK.sub(block, page)
+
+
+def _table(results: Path, name: str) -> str:
+    return (results / f"tables/{name}.md").read_text(encoding="utf-8")
+
+
+def _provenance(results: Path, _: str) -> str:
+    facts = read_json(results / "provenance.json")
+    machine, packages = facts["machine"], facts["packages"]
+    shown = ", ".join(f"{name} {packages[name]}" for name in ("torch", "numpy") if name in packages)
+    return (
+        f"Made at commit `{facts['git_commit']}` with {shown} on {machine['processor']}, "
+        f"{machine['cores']} cores; data sha256 `{facts['data_sha256'][:16]}…`; seeds "
+        f"{', '.join(map(str, facts['config']['seeds']))}."
+    )
+
+
+def _cost(results: Path, _: str) -> str:
+    times = job_times(results / "logs")
+    work = times.work_seconds.sum() / 3600
+    largest = ", ".join(
+        f"`{row.rule}` {row.work_seconds / 3600:.2f} h" for row in times.head(4).itertuples()
+    )
+    return f"{times.jobs.sum()} jobs, {work:.1f} hours of work in all; the most by {largest}."
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.results_page", description=__doc__.split("\n\n")[0]
+    )
+    parser.add_argument("page", type=Path, help="the page, docs/results/NAME.md")
+    parser.add_argument("results", type=Path, help="the results, results/EXPERIMENT")
+    parser.add_argument("--check", action="store_true", help="only say whether it is up to date")
+    options = parser.parse_args()
+    before = options.page.read_text(encoding="utf-8")
+    after = filled(before, options.results)
+    if options.check:
+        sys.exit(0 if after == before else f"{options.page} is not what {options.results} says.")
+    write_text(options.page, after)
+    folder = options.page.with_suffix("")
+    folder.mkdir(exist_ok=True)
+    for name in re.findall(rf"\({folder.name}/(\w+)\.png\)", after):
+        shutil.copyfile(options.results / f"figures/{name}.png", folder / f"{name}.png")
+
+
+if __name__ == "__main__":
+    main()
