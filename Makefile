@@ -15,7 +15,7 @@ reproduce: .venv/.complete  ## run the default experiment: results/demo/ (CORES=
 test: .venv/.complete  ## run all tests
 	$(BIN)/pytest -n auto --dist loadgroup
 
-bench: .venv/.complete .venv-bench/.complete  ## measure speed and memory against peers: results/bench/ (a quarter of an hour)
+bench: .venv/.complete .venv-bench/.complete  ## measure speed and memory against peers: results/bench/ (about twenty minutes)
 	$(BIN)/python -m benchmarks
 
 lint: .venv/.complete  ## check style of code and workflow

@@ -14,24 +14,23 @@ from perfedavg.analysis.figures.style import SERIES, add_footer, save_figure, us
 def draw(result: dict, base: Path) -> None:
     """Write ``base`` as PNG, PDF and SVG."""
     use_style()
-    figure, axes = plt.subplots(1, 2, figsize=(8.4, 2.9))
-    panels = (
-        (result, "One FedAvg round", result["floor"].get("examples_per_second")),
-        (
-            result["personalization"],
-            "Personalization",
-            result["floor"].get("personalization_examples_per_second"),
-        ),
-    )
+    floors = [result["floor"].get(f"{of}examples_per_second") for of in ("", "personalization_")]
+    panels = [
+        (result, "CNN: a FedAvg round", floors[0]),
+        (result["personalization"], "CNN: personalization", floors[1]),
+    ]
+    if lstm := result.get("lstm"):
+        panels.append((lstm, "LSTM: a FedAvg round", lstm["floor"].get("examples_per_second")))
+    figure, axes = plt.subplots(1, len(panels), figsize=(4.2 * len(panels), 2.9))
     height = max(len(comparison["round"]) for comparison, _, _ in panels)
     for axis, (comparison, title, floor) in zip(axes, panels, strict=True):
         _panel(axis, comparison["round"], floor, height)
         axis.set_title(title, loc="left")
-    machine = result["machine"]
+    machines = [part["machine"] for part in (result, result.get("lstm")) if part]
     lines = [
         "Bars: medians; points: alternations; dashed: the sum of a training step's "
         "kernels, each alone in its fastest layout.",
-        f"{machine['processor']}, {machine['cores']} cores; {machine['date']}.",
+        *dict.fromkeys(f"{m['processor']}, {m['cores']} cores; {m['date']}." for m in machines),
     ]
     add_footer(figure, lines)
     save_figure(figure, base)

@@ -39,7 +39,12 @@ from perfedavg.runtime.job import keep_freed_memory
 from perfedavg.runtime.pool import Pool
 from perfedavg.storage.checkpoints import save_tensors
 
-MODELS_BY_DTYPE = {"float32": "cnn_emnist", "bfloat16": "cnn_emnist_bf16"}
+MODEL = {
+    ("cnn", "float32"): "cnn_emnist",
+    ("cnn", "bfloat16"): "cnn_emnist_bf16",
+    ("lstm", "float32"): "lstm_shakespeare",
+}
+"""The network's name here, by the work's and the type."""
 
 
 def run_spec(work: Work, dtype: str = "float32") -> RunSpec:
@@ -57,15 +62,14 @@ def run_spec(work: Work, dtype: str = "float32") -> RunSpec:
         seed=work.seed,
         rounds=1_000_000,
         evaluated_rounds=(1_000_000,),
-        model=MODELS_BY_DTYPE[dtype],
+        model=MODEL[work.network, dtype],
     )
 
 
 def cohort_client(work: Work, client: int) -> CohortClient:
     """A round's client, which a worker finds in the store by its position."""
-    return CohortClient(
-        str(client), lambda: to_examples(MODELS["cnn_emnist"], *train_data(work, client)), client
-    )
+    model = MODELS[MODEL[work.network, "float32"]]
+    return CohortClient(str(client), lambda: to_examples(model, *train_data(work, client)), client)
 
 
 def _store(work: Work, folder: Path) -> ClientStore:
@@ -77,7 +81,7 @@ def _store(work: Work, folder: Path) -> ClientStore:
             train, test = personal_data(work, i)
             yield ClientExamples(f"p{i}", *train, *test)
 
-    write_store(folder, clients(), CLASSES)
+    write_store(folder, clients(), CLASSES[work.network])
     return ClientStore(folder)
 
 

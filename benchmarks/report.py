@@ -42,11 +42,13 @@ class Measured:
 
 
 def summarize(measured: Measured, entries: Sequence[Entry], work: Work, machine: dict) -> dict:
-    """The content of ``bench.json``, without ``scale``."""
-    floors = {task: floor_rates(measured, work, task) for task in ("round", "personalize")}
+    """What ``bench.json`` says of one network: personalization only where it is measured."""
+    tasks = ("round", "personalize") if work.personalized else ("round",)
+    floors = {task: floor_rates(measured, work, task) for task in tasks}
+    rounds, *personalization = (_comparison(measured, entries, *item) for item in floors.items())
     return {
-        **_comparison(measured, entries, "round", floors["round"]),
-        "personalization": _comparison(measured, entries, "personalize", floors["personalize"]),
+        **rounds,
+        **({"personalization": personalization[0]} if personalization else {}),
         "floor": _floor(measured, floors),
         "machine": machine
         | {"others": round(max((turn["others"] for turn in measured.turns), default=0.0), 3)},
@@ -123,9 +125,12 @@ def _floor(measured: Measured, floors: dict[str, dict[int, float]]) -> dict:
     for same in zip(*(turn["kernels"] for turn in turns), strict=True):
         typical = sorted(same, key=lambda row: row["microseconds"])[len(same) // 2]
         kernels.append(typical | {"microseconds": round(typical["microseconds"], 1)})
+    names = {"round": "", "personalize": "personalization_"}
     return {
-        "examples_per_second": round(median(floors["round"].values()), 1),
-        "personalization_examples_per_second": round(median(floors["personalize"].values()), 1),
+        **{
+            f"{names[task]}examples_per_second": round(median(rates.values()), 1)
+            for task, rates in floors.items()
+        },
         "step_milliseconds": round(median(turn["step_seconds"] for turn in turns) * 1e3, 3),
         "kernels": kernels,
     }
@@ -147,10 +152,7 @@ def as_markdown(result: dict) -> str:
     lines = [
         "# Speed and memory",
         "",
-        f"{machine['processor']}, {machine['cores']} cores, Python {machine['python']}, "
-        f"{machine['date']}, commit "
-        f"{machine['commit'][:12]}. Other programs took up to {machine['others']:.0%} of "
-        f"the machine. Rates: train "
+        f"{_circumstances(machine)} Rates: train "
         "examples per second, medians over alternations, the range in brackets. Peak "
         "memory: of all of a contestant's processes, "
         "what they share counted once.",
@@ -167,23 +169,59 @@ def as_markdown(result: dict) -> str:
             result["personalization"], result["floor"].get("personalization_examples_per_second")
         ),
     ]
-    if "kernels" in result["floor"]:
-        lines += [
-            "",
-            f"## The floor: kernels of a training step of {work['batch']} examples, each "
-            f"alone, on all cores at once",
-            "",
-            "| kernel | fastest | µs |",
-            "|---|---|---:|",
-            *(
-                f"| {row['kernel']} | {row['layout']} | {row['microseconds']:,.0f} |"
-                for row in result["floor"]["kernels"]
-            ),
-            f"| **all** | | {result['floor']['step_milliseconds'] * 1e3:,.0f} |",
-        ]
+    lines += _kernel_table(result["floor"], work)
+    if "lstm" in result:
+        lines += _lstm(result["lstm"])
     if result["scale"]:
         lines += ["", "## Scale", "", *_plain_table(result["scale"])]
     return "\n".join(lines) + "\n"
+
+
+def _circumstances(machine: dict) -> str:
+    return (
+        f"{machine['processor']}, {machine['cores']} cores, Python {machine['python']}, "
+        f"{machine['date']}, commit {machine['commit'][:12]}. Other programs took up to "
+        f"{machine['others']:.0%} of the machine."
+    )
+
+
+def _lstm(result: dict) -> list[str]:
+    work, floor = result["work"], result["floor"]
+    return [
+        "",
+        f"## One FedAvg round of the LSTM: {work['clients']} clients × {work['examples']} windows "
+        f"of text, batch {work['batch']}, one local epoch",
+        "",
+        f"{_circumstances(result['machine'])} Rates: windows per second.",
+        "",
+        *_table(result, floor.get("examples_per_second")),
+        *_kernel_table(floor, work),
+    ]
+
+
+def _kernel_table(floor: dict, work: dict) -> list[str]:
+    """The kernels whose sum is the floor, then those that are parts of others."""
+    if "kernels" not in floor:
+        return []
+    rows = {True: [], False: []}
+    for row in floor["kernels"]:
+        line = f"| {row['kernel']} | {row['layout']} | {row['microseconds']:,.0f} |"
+        rows[row["kind"] == "within"].append(line)
+    lines = [
+        "",
+        f"## The floor: kernels of a training step of {work['batch']} examples, each "
+        f"alone, on all cores at once",
+        "",
+        "| kernel | fastest | µs |",
+        "|---|---|---:|",
+        *rows[False],
+        f"| **all** | | {floor['step_milliseconds'] * 1e3:,.0f} |",
+    ]
+    if not rows[True]:
+        return lines
+    within = sum(row["microseconds"] for row in floor["kernels"] if row["kind"] == "within")
+    share = within * 1e-3 / floor["step_milliseconds"]
+    return [*lines, *rows[True], f"| **products, part of all** | | {within:,.0f} ({share:.0%}) |"]
 
 
 def _plain_table(rows: list[dict]) -> list[str]:

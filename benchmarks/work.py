@@ -3,30 +3,37 @@ environment imports it."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from time import perf_counter
 
 import numpy as np
 
-CLASSES = 62
-SHAPES = (
-    (32, 1, 3, 3),
-    (32,),
-    (64, 32, 3, 3),
-    (64,),
-    (128, 9216),
-    (128,),
-    (CLASSES, 128),
-    (CLASSES,),
-)
-"""The weights and biases of the 1,206,590-parameter CNN, layer by layer, in torch's order of
-dimensions."""
+CLASSES = {"cnn": 62, "lstm": 90}
+WINDOW = 80
+"""Tokens of an example of the LSTM's."""
+FULL = 0.58
+"""The share of Shakespeare's windows without padding; the others are about equally often of every
+length."""
+MASKED = -100
+"""The label behind a window's end, which torch's losses leave out; the token there is 0."""
+SHAPES = {
+    "cnn": ((32, 1, 3, 3), (32,), (64, 32, 3, 3), (64,), (128, 9216), (128,), (62, 128), (62,)),
+    "lstm": (
+        (90, 8),
+        *((1024, 8), (1024, 256), (1024,)),
+        *((1024, 256), (1024, 256), (1024,)),
+        *((90, 256), (90,)),
+    ),
+}
+"""The weights and biases, layer by layer, in torch's order of dimensions, of the
+1,206,590-parameter CNN, and of the 820,522-parameter LSTM: embedding, two layers of input weights,
+hidden weights and bias each, dense layer."""
 
 
 @dataclass(frozen=True)
 class Work:
     """How much there is to do. A round is one local epoch of ``clients`` clients with ``examples``
-    train examples each.
+    train examples each: images for the CNN, windows of text for the LSTM.
 
     Personalization takes ``personalized`` clients of 80 to 180 train examples, and a fifth as many
     test examples, through ``epochs`` epochs, with an evaluation before the first and after each
@@ -40,6 +47,7 @@ class Work:
     epochs: int = 10
     parts: int = 5
     seed: int = 0
+    network: str = "cnn"
 
     def to_json(self) -> dict[str, float]:
         """As JSON-able values."""
@@ -52,16 +60,23 @@ class Work:
         return range(start, start + size)
 
 
-QUICK = Work(clients=2, examples=40, personalized=4, epochs=2, parts=2)
+CNN = Work()
+LSTM = Work(10, examples=52, batch=4, lr=1.0, personalized=0, epochs=0, parts=1, network="lstm")
+"""Clients of as many windows as Shakespeare's have on average, at the standard's rate; rounds
+alone."""
+QUICK = replace(CNN, clients=2, examples=40, personalized=4, epochs=2, parts=2)
+QUICK_LSTM = replace(LSTM, clients=2, examples=4)
 """As little as shows that everything works: for tests, not for numbers."""
 
 Data = tuple[np.ndarray, np.ndarray]
-"""Grey levels uint8 ``[n, 28, 28]``, labels int64 ``[n]``."""
+"""Grey levels uint8 ``[n, 28, 28]``, labels int64 ``[n]``; or token ids int16 ``[n, WINDOW]``,
+labels int64 ``[n, WINDOW]``."""
 
 
 def train_data(work: Work, client: int) -> Data:
     """Train examples of a round's client."""
-    return _random(np.random.default_rng([work.seed, 0, client]), work.examples)
+    rng = np.random.default_rng([work.seed, 0, client])
+    return (_windows if work.network == "lstm" else _random)(rng, work.examples)
 
 
 def personal_data(work: Work, client: int) -> tuple[Data, Data]:
@@ -79,7 +94,19 @@ def part_sizes(work: Work, part: int) -> tuple[int, int]:
 
 
 def _random(rng: np.random.Generator, n: int) -> Data:
-    return rng.integers(0, 256, (n, 28, 28), dtype=np.uint8), rng.integers(0, CLASSES, n)
+    return rng.integers(0, 256, (n, 28, 28), dtype=np.uint8), rng.integers(0, CLASSES["cnn"], n)
+
+
+def _windows(rng: np.random.Generator, n: int) -> Data:
+    """Random tokens, each one's label the next. All clients have windows of the same lengths, so
+    that averages by windows and by labels are equal."""
+    full = round(FULL * n)
+    lengths = np.append(np.full(full, WINDOW), np.linspace(1, WINDOW - 1, n - full).round())
+    inside = np.arange(WINDOW) < rng.permutation(lengths)[:, None]
+    tokens = rng.integers(1, CLASSES["lstm"], (n, WINDOW + 1))
+    return np.where(inside, tokens[:, :-1], 0).astype(np.int16), np.where(
+        inside, tokens[:, 1:], MASKED
+    )
 
 
 def features(images: np.ndarray) -> np.ndarray:
@@ -88,10 +115,10 @@ def features(images: np.ndarray) -> np.ndarray:
 
 
 def initial_weights(work: Work) -> list[np.ndarray]:
-    """Glorot-uniform weights and zero biases in the order of ``SHAPES``."""
+    """Glorot-uniform weights and zero biases in the order of the network's ``SHAPES``."""
     rng = np.random.default_rng([work.seed, 2])
     weights = []
-    for shape in SHAPES:
+    for shape in SHAPES[work.network]:
         fan = sum(shape[:2]) * int(np.prod(shape[2:])) if len(shape) > 1 else 1
         weights.append(
             (rng.uniform(-1, 1, shape) * (6 / fan) ** 0.5 * (len(shape) > 1)).astype(np.float32)

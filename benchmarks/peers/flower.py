@@ -22,8 +22,8 @@ from flwr.simulation import run_simulation
 from torch import nn
 from torch.utils.data import DataLoader
 
-from benchmarks.peers.plain import PlainLoop, make_cnn, personalize, train_epoch
-from benchmarks.work import Work, initial_weights, personalization_result, round_result
+from benchmarks.peers.plain import PlainLoop, make_model, personalize, train_epoch
+from benchmarks.work import Work, personalization_result, round_result
 
 
 @lru_cache
@@ -74,7 +74,7 @@ def _client_app(work: Work, threads: int) -> ClientApp:
 
 def start(work: Work, threads: int, serve: Callable) -> None:
     """Serve rounds and personalization."""
-    if work.personalized != work.clients * work.parts:
+    if work.personalized not in (0, work.clients * work.parts):
         raise ValueError("a node stands for one client of a round and one of each part")
     logging.getLogger("flwr").setLevel(logging.ERROR)
     server = ServerApp()
@@ -87,7 +87,7 @@ def start(work: Work, threads: int, serve: Callable) -> None:
             min_evaluate_nodes=work.clients,
             min_available_nodes=work.clients,
         )
-        arrays, rounds = ArrayRecord(make_cnn(initial_weights(work)).state_dict()), 0
+        arrays, rounds = ArrayRecord(make_model(work).state_dict()), 0
 
         def one_round() -> dict[str, float]:
             nonlocal arrays, rounds
@@ -105,7 +105,7 @@ def start(work: Work, threads: int, serve: Callable) -> None:
             }
 
         def personalize_part(part: int) -> dict[str, float]:
-            initial = ArrayRecord(make_cnn(initial_weights(work)).state_dict())
+            initial = ArrayRecord(make_model(work).state_dict())
             began = perf_counter()
             replies = grid.send_and_receive(
                 strategy.configure_evaluate(1, initial, ConfigRecord({"part": part}), grid)

@@ -22,27 +22,20 @@ from pfl.metrics import Metrics, Weighted
 from pfl.model.pytorch import PyTorchModel
 from torch import Tensor, nn
 
-from benchmarks.peers.plain import make_cnn, to_tensors
-from benchmarks.work import (
-    Work,
-    initial_weights,
-    personal_data,
-    personalization_result,
-    round_result,
-    train_data,
-)
+from benchmarks.peers.plain import make_model, mean_loss, to_tensors
+from benchmarks.work import Work, personal_data, personalization_result, round_result, train_data
 
 
-class _Cnn(nn.Module):
+class _Module(nn.Module):
     """What pfl asks of a model: a loss and metrics."""
 
     def __init__(self, work: Work) -> None:
         super().__init__()
-        self.layers = make_cnn(initial_weights(work))
+        self.layers = make_model(work)
 
-    def loss(self, images: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, inputs: Tensor, labels: Tensor) -> Tensor:
         self.train()
-        return nn.functional.cross_entropy(self.layers(images), labels)
+        return mean_loss(self.layers(inputs), labels)
 
     @torch.no_grad()
     def metrics(self, images: Tensor, labels: Tensor) -> dict[str, Weighted]:
@@ -98,7 +91,7 @@ class Pfl:
             self.tests[str(i)] = PyTorchTensorDataset(held_out, user_id=str(i))
 
     def _model(self) -> PyTorchModel:
-        module = _Cnn(self.work)
+        module = _Module(self.work)
         return PyTorchModel(module, torch.optim.SGD, torch.optim.SGD(module.parameters(), lr=1.0))
 
     @staticmethod

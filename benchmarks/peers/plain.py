@@ -28,9 +28,19 @@ from benchmarks.work import (
 )
 
 
-def make_cnn(weights: list[np.ndarray], dropout: bool = True) -> nn.Sequential:
+def make_model(work: Work, dropout: bool = True) -> nn.Module:
+    """The work's network with its initial weights."""
+    model = Lstm() if work.network == "lstm" else _cnn(dropout)
+    trained = (parameter for parameter in model.parameters() if parameter.requires_grad)
+    with torch.no_grad():
+        for parameter, weight in zip(trained, initial_weights(work), strict=True):
+            parameter.copy_(torch.from_numpy(weight))
+    return model
+
+
+def _cnn(dropout: bool) -> nn.Sequential:
     """The 1,206,590-parameter CNN."""
-    model = nn.Sequential(
+    return nn.Sequential(
         nn.Conv2d(1, 32, 3),
         nn.ReLU(),
         nn.Conv2d(32, 64, 3),
@@ -41,28 +51,47 @@ def make_cnn(weights: list[np.ndarray], dropout: bool = True) -> nn.Sequential:
         nn.Linear(9216, 128),
         nn.ReLU(),
         nn.Dropout(0.5 if dropout else 0),
-        nn.Linear(128, CLASSES),
+        nn.Linear(128, CLASSES["cnn"]),
     )
-    with torch.no_grad():
-        for parameter, weight in zip(model.parameters(), weights, strict=True):
-            parameter.copy_(torch.from_numpy(weight))
-    return model
+
+
+class Lstm(nn.Module):
+    """The 820,522-parameter LSTM: token ids ``[n, length]`` to ``[n, length, classes]``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(CLASSES["lstm"], 8)
+        self.lstm = nn.LSTM(8, 256, num_layers=2, batch_first=True)
+        self.dense = nn.Linear(256, CLASSES["lstm"])
+        # Both biases of a torch layer would move, and their sum twice as far as one bias.
+        for second_bias in (self.lstm.bias_hh_l0, self.lstm.bias_hh_l1):
+            nn.init.zeros_(second_bias).requires_grad_(False)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Logits of the next token at every position."""
+        return self.dense(self.lstm(self.embedding(ids))[0])
 
 
 def to_tensors(data: Data) -> tuple[Tensor, Tensor]:
-    """Images ``[n, 1, 28, 28]`` in [0, 1] and labels ``[n]``."""
-    return torch.from_numpy(features(data[0]))[:, None], torch.from_numpy(data[1])
+    """Images ``[n, 1, 28, 28]`` in [0, 1] or token ids int64 ``[n, length]``, and their labels."""
+    x, labels = data
+    inputs = features(x)[:, None] if x.dtype == np.uint8 else x.astype(np.int64)
+    return torch.from_numpy(inputs), torch.from_numpy(labels)
+
+
+def mean_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy, one label an example or a position; masked ones left out."""
+    return nn.functional.cross_entropy(logits.flatten(0, -2), labels.flatten())
 
 
 def train_epoch(
     model: nn.Module, optimizer: torch.optim.Optimizer, batches: Iterable[list[Tensor]]
 ) -> None:
     """One local epoch."""
-    loss_function = nn.CrossEntropyLoss()
     model.train()
-    for images, labels in batches:
+    for inputs, labels in batches:
         optimizer.zero_grad()
-        loss_function(model(images), labels).backward()
+        mean_loss(model(inputs), labels).backward()
         optimizer.step()
 
 
@@ -93,7 +122,7 @@ class PlainLoop:
 
     def __init__(self, work: Work, dropout: bool = True) -> None:
         self.work = work
-        self.model = make_cnn(initial_weights(work), dropout)
+        self.model = make_model(work, dropout)
         self.train = [TensorDataset(*to_tensors(train_data(work, i))) for i in range(work.clients)]
         self.personal = [
             tuple(map(to_tensors, personal_data(work, i))) for i in range(work.personalized)
@@ -132,7 +161,7 @@ class PlainLoop:
 
     def personalize(self, part: int) -> dict[str, float]:
         """Personalize one part of the clients, timed, from the initial weights."""
-        initial = make_cnn(initial_weights(self.work))
+        initial = make_model(self.work)
         began = perf_counter()
         curves = [
             personalize(copy.deepcopy(initial), *self.personal[i], self.work)
