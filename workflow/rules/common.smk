@@ -3,14 +3,12 @@
 import os
 import sys
 from importlib.metadata import version
-from pathlib import Path
 
 from perfedavg.analysis.products import all_products
 from perfedavg.config.load import load_config
 from perfedavg.planning.comparison_runs import compared_rounds, gradient_budget, interpolation
 from perfedavg.planning.jobs import Jobs, results
 from perfedavg.planning.runs import reptile_kinds, strategies
-from perfedavg.runtime import source
 from perfedavg.runtime.errors import PerfedavgError
 
 if " " in sys.executable:
@@ -31,9 +29,7 @@ STUDIES = experiment.studies
 # By rule: log, benchmark, limits, and the runs of a job, whose wildcards stand in its pattern.
 JOBS = Jobs(experiment, experiment.data.size)
 
-# Where this workflow lies, seen from the working folder: another workflow that uses it as a module
-# has its own.
-PROJECT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
+# Seen from the working folder.
 SCRIPTS = os.path.relpath(PROJECT / "workflow/scripts")
 
 # One shared environment for every rule.
@@ -47,7 +43,8 @@ wildcard_constraints:
 def code(script, *modules):
     """For `params`: the code that a script's results come from, one value per module, so that
     editing one reruns what depends on it and nothing else. Modules found by name are given."""
-    return source.code(f"{SCRIPTS}/{script}", *modules)
+    path = f"{SCRIPTS}/{script}"
+    return [f"{script} {source.code_hash(path)[:8]}", *source.code(path, *modules)]
 
 
 def packages(*names):

@@ -122,7 +122,7 @@ rule provenance:
                 module
                 for script in Path(SCRIPTS).glob("*.py")
                 if script.name != PLANS
-                for module in code(script.name, *FOUND)
+                for module in source.code(script, *FOUND)
             }
         ),
         config=experiment.model_dump(mode="json", exclude={"execution": {"workers"}}),

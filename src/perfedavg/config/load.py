@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -33,6 +34,35 @@ def load_config(raw: dict[str, Any]) -> Config:
     said = {"too_short": outer, "missing": {meant(problem, Config) for problem in problems}}
     shown = [p for p in problems if p["loc"] not in said.get(p["type"], ())]
     raise PerfedavgError("\n".join(sentence(problem, Config) for problem in moved or shown))
+
+
+def check_keys(path: str | Path) -> None:
+    """Refuse a config file in which a key stands twice: YAML would take the last one.
+
+    Raises:
+        PerfedavgError: names the key and both lines.
+    """
+    try:
+        root = yaml.compose(Path(path).read_text(encoding="utf-8-sig"), yaml.SafeLoader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return  # whoever reads it says so
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+        if not isinstance(node, yaml.MappingNode):
+            continue
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            waiting.append(value)
+            line = key.start_mark.line + 1
+            if key.value in lines and isinstance(key.value, str):
+                raise PerfedavgError(
+                    f"Config key `{key.value}` stands twice in {path}, in lines "
+                    f"{lines[key.value]} and {line}; keep one."
+                )
+            lines[str(key.value)] = line
 
 
 def _typed(value: Any) -> Any:

@@ -3,8 +3,10 @@ can read."""
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import logging
+import os
 import signal
 import sys
 import time
@@ -16,6 +18,7 @@ from typing import NoReturn
 
 import psutil
 
+from perfedavg.runtime import owners
 from perfedavg.runtime.errors import PerfedavgError
 
 logger = logging.getLogger("perfedavg")
@@ -31,11 +34,13 @@ def job(log: str | Path) -> Iterator[None]:
     log is its timing.
 
     A :class:`PerfedavgError` ends the process with exit code 1 and its message, without a
-    traceback; SIGTERM ends it as Ctrl-C does, so that training saves its state first."""
+    traceback; SIGTERM ends it as Ctrl-C does, so that training saves its state first, and so does
+    the end of the run that started it: the next start must not meet it at work."""
     began = time.time()
     startup = began - psutil.Process().create_time()
     keep_freed_memory()
     signal.signal(signal.SIGTERM, _stop)
+    _belong_to_the_run()
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     handlers = [logging.StreamHandler(), logging.FileHandler(log, mode="w", encoding="utf-8")]
     logger.setLevel(logging.INFO)
@@ -50,6 +55,15 @@ def job(log: str | Path) -> Iterator[None]:
         raise SystemExit(1) from None
     logger.removeHandler(handlers[0])  # the timing is for the log alone
     logger.info(TIMING_LINE.format(startup=startup, work=time.time() - began))
+
+
+def _belong_to_the_run() -> None:
+    if not (name := os.environ.get(owners.OWNER)):
+        return
+    run = Path(name)
+    if own := owners.register(run.parent, "job"):
+        atexit.register(own.unlink, missing_ok=True)
+    owners.when_it_ends(run, lambda: os.kill(os.getpid(), signal.SIGTERM))
 
 
 def _stop(signum: int, frame: object) -> NoReturn:
