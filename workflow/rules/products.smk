@@ -94,7 +94,7 @@ rule algorithms:
 JOB = JOBS["provenance"]
 FOUND = {NETWORK, DATA_SET, *(module for job in FEDERATED for module in job.found_modules)}
 FOUND |= {module for product in PRODUCTS for module in product.source}
-PLANS = "plan.py"
+NO_RESULTS = ("plan.py", "verify.py")
 
 
 rule provenance:
@@ -121,7 +121,7 @@ rule provenance:
             {
                 module
                 for script in Path(SCRIPTS).glob("*.py")
-                if script.name != PLANS
+                if script.name not in NO_RESULTS
                 for module in source.code(script, *FOUND)
             }
         ),

@@ -89,3 +89,7 @@ elif IS_RUN and (own := owners.register(OWNERS, "run")):
                 "remove the lock with `snakemake --unlock`.",
                 file=sys.stderr,
             )
+    if not owners.others(OWNERS, own):  # what killed jobs have left
+        for pattern in ("**/.*.tmp", "data/.unpacked-*", "data/downloads/tmp*"):
+            for path in Path("results").glob(pattern):
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

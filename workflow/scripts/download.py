@@ -7,7 +7,7 @@ from perfedavg.data.download import copy, fetch
 from perfedavg.data.sets import data_set
 from perfedavg.runtime.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0], snakemake):
     data = data_set(snakemake.config["data"])
     if data.is_local:
         copy(data.archive, data.sha256, snakemake.output[0])

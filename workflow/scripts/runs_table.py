@@ -7,7 +7,7 @@ from perfedavg.data.sets import data_set
 from perfedavg.data.store import ClientStore
 from perfedavg.runtime.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0], snakemake):
     store = ClientStore(Path(snakemake.input.store[0]).parent)
     params = snakemake.params
     clients = store.column("client_id")

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import StringIO
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import psutil
 
-from perfedavg.runtime import owners
+from perfedavg.runtime import owners, records
 from perfedavg.runtime.errors import PerfedavgError
 
 logger = logging.getLogger("perfedavg")
@@ -29,9 +29,10 @@ TIMING_LINE = "start-up {startup:.2f} s, work {work:.2f} s"
 
 
 @contextmanager
-def job(log: str | Path) -> Iterator[None]:
+def job(log: str | Path, step: Any = None) -> Iterator[None]:
     """Run the body as one step: messages go to the terminal and to ``log``; the last line of the
-    log is its timing.
+    log is its timing. What it reads, the ``input`` of ``step``, is compared with what earlier steps
+    wrote; of its ``output`` the checksums are written down.
 
     A :class:`PerfedavgError` ends the process with exit code 1 and its message, without a
     traceback; SIGTERM ends it as Ctrl-C does, so that training saves its state first, and so does
@@ -46,7 +47,11 @@ def job(log: str | Path) -> Iterator[None]:
     logger.setLevel(logging.INFO)
     logger.handlers = handlers  # this package's messages alone: libraries have their own chatter
     try:
+        if step:
+            records.check(step.input)
         yield
+        if step:
+            records.record(step.output)
     except PerfedavgError as error:
         logger.error("Error: %s", error)
         raise SystemExit(1) from None
