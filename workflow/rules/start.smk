@@ -36,6 +36,7 @@ if os.path.isdir(SOURCES) and not source.PACKAGE.parent.samefile(SOURCES):
     )
 
 IS_RUN = workflow.exec_mode.name == "DEFAULT"  # otherwise this is one job of a run
+FIRST = type(workflow).__name__ != "ContentDecides"  # these rules can be read once more in one call
 IS_OWN = Path(workflow.main_snakefile).resolve().is_relative_to(PROJECT.resolve())
 
 
@@ -63,9 +64,10 @@ class ContentDecides(type(workflow)):
             settings.force_incomplete = True
 
 
-workflow.__class__ = ContentDecides
+if FIRST:
+    workflow.__class__ = ContentDecides
 
-if IS_RUN:
+if IS_RUN and FIRST:
     try:
         for file in workflow.configfiles:
             check_keys(file)
@@ -76,7 +78,7 @@ if IS_RUN:
 OWNERS, LOCKS = Path(".snakemake/owners"), Path(".snakemake/locks")
 if "--unlock" in sys.argv:
     shutil.rmtree(OWNERS, ignore_errors=True)
-elif IS_RUN and (own := owners.register(OWNERS, "run")):
+elif IS_RUN and FIRST and (own := owners.register(OWNERS, "run")):
     os.environ[owners.OWNER] = str(own.absolute())
     atexit.register(own.unlink, missing_ok=True)
     if LOCKS.is_dir() and any(LOCKS.iterdir()):
