@@ -219,9 +219,7 @@ def test_parts_of_another_model_or_cohort_are_measured_anew(trained, store, monk
 def test_a_run_that_diverged_gives_no_rows_where_its_models_are_missing(trained, store, caplog):
     checkpoints = trained / "runs/fedavg-m2-e1-s0/checkpoints"
     (checkpoints / "round_3.safetensors").unlink()
-    with pytest.raises(
-        PerfedavgError, match="round_3.safetensors is missing, although its run has"
-    ):
+    with pytest.raises(PerfedavgError, match=r"round_3\.safetensors is missing, although"):
         measure(trained, store)
     facts = read_json(checkpoints.parent / "run.json")
     write_json(checkpoints.parent / "run.json", facts | {"status": "diverged at round 3"})

@@ -74,6 +74,13 @@ if IS_RUN and FIRST:
     except PerfedavgError as error:
         raise WorkflowError(str(error))
 
+# On the command line `experiment=007` is a name and no number: what was typed counts.
+if FIRST and IS_OWN:
+    for entry in workflow.config_settings.config_args or ():
+        key, _, text = entry.partition("=")
+        if key == "experiment":
+            config[key] = text.strip("'\"")
+
 # A lock of Snakemake's whose owner was killed is taken away.
 OWNERS, LOCKS = Path(".snakemake/owners"), Path(".snakemake/locks")
 if "--unlock" in sys.argv:
