@@ -9,6 +9,7 @@ import time
 from contextlib import nullcontext
 
 import pytest
+import torch
 
 from perfedavg.config.load import check_keys
 from perfedavg.runtime import owners
@@ -66,6 +67,22 @@ def test_after_a_kill_the_same_command_goes_on(tmp_path):
     checkout.snakemake(*again, "--config", *config)
     assert not (checkout.folder / ".snakemake/locks").exists()
     assert not list((checkout.folder / ".snakemake/owners").iterdir()), "no orphan is at work"
+
+
+def test_another_configuration_and_a_missing_gpu_are_refused_before_the_first_job(done, tmp_path):
+    copy = done.copy(tmp_path / "copy")
+    before = copy.products()
+    arguments = ("--cores", "1", "federated", "--config", "training={client: {lr: 0.04}}")
+    run = copy.snakemake(*arguments, check=False)
+    assert run.returncode
+    assert "client.lr: 0.05 there, 0.04 now" in run.stderr
+    if torch.cuda.is_available():
+        return
+    cuda = "execution={backend: {kind: batched, device: cuda}, overwrite: true}"
+    run = copy.snakemake(*arguments, cuda, check=False)
+    assert run.returncode
+    assert "torch finds no GPU" in run.stderr
+    assert copy.products() == before
 
 
 def test_a_path_that_snakemake_cannot_take_is_refused(tmp_path):

@@ -125,7 +125,7 @@ rule provenance:
                 for module in source.code(script, *FOUND)
             }
         ),
-        config=experiment.model_dump(mode="json", exclude={"execution": {"workers"}}),
+        config=experiment.model_dump(mode="json", exclude={"execution": {"workers", "overwrite"}}),
     script:
         "../scripts/provenance.py"
 
