@@ -10,6 +10,7 @@ from perfedavg.planning.comparison_runs import compared_rounds, gradient_budget,
 from perfedavg.planning.jobs import Jobs, results
 from perfedavg.planning.runs import reptile_kinds, strategies
 from perfedavg.runtime.errors import PerfedavgError
+from perfedavg.runtime.secrets import masked
 
 if " " in sys.executable:
     raise WorkflowError(
@@ -20,7 +21,7 @@ if " " in sys.executable:
 try:
     experiment = load_config(config)
 except PerfedavgError as error:
-    raise WorkflowError(str(error))
+    raise WorkflowError(masked(str(error)))
 
 RESULTS = results(experiment)
 STORE = f"results/data/{experiment.data.store_name}"

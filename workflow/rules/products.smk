@@ -125,7 +125,9 @@ rule provenance:
                 for module in source.code(script, *FOUND)
             }
         ),
-        config=experiment.model_dump(mode="json", exclude={"execution": {"workers", "overwrite"}}),
+        config=masked(
+            experiment.model_dump(mode="json", exclude={"execution": {"workers", "overwrite"}})
+        ),
     script:
         "../scripts/provenance.py"
 

@@ -21,6 +21,7 @@ import psutil
 
 from perfedavg.runtime import owners, records
 from perfedavg.runtime.errors import PerfedavgError
+from perfedavg.runtime.secrets import masked
 
 logger = logging.getLogger("perfedavg")
 
@@ -64,7 +65,7 @@ def job(log: str | Path, step: Any = None) -> Iterator[None]:
         if step:
             records.record(step.output)
     except PerfedavgError as error:
-        logger.error("Error: %s", error)
+        logger.error("Error: %s", masked(str(error)))
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         logger.error("Error: stopped by Ctrl-C; the same command goes on where it was.")
@@ -95,7 +96,7 @@ def _in_one_sentence(error: Exception, log: str | Path) -> str:
             f"{where}{os.strerror(error.errno)}; {_OF_THE_MACHINE[error.errno]} and give the same "
             "command again."
         )
-    reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    reason = " ".join(f"{type(error).__name__}: {masked(str(error))}".split())[:300]
     return f"unexpected {reason}; please report it with the log {log}."
 
 
