@@ -79,7 +79,7 @@ def rows():
         "epoch",
         "accuracy",
     ]
-    return pd.DataFrame(out, columns=columns)
+    return pd.DataFrame(out, columns=columns).assign(loss=1.0)
 
 
 def asked(some=None, runs=RUNS, ways=WAYS):
