@@ -22,8 +22,8 @@ for character in ("{", "}", os.pathsep):
 SOURCES = str(PROJECT / "src")
 if os.path.isdir(SOURCES) and sys.path[0] != SOURCES:
     sys.path.insert(0, SOURCES)
-    searched = [SOURCES, *filter(None, [os.environ.get("PYTHONPATH")])]
-    os.environ["PYTHONPATH"] = os.pathsep.join(searched)
+    searched = [SOURCES, *filter(None, [os.getenv("PYTHONPATH")])]
+    os.environ.update(PYTHONPATH=os.pathsep.join(searched))
 
 from perfedavg.config.load import check_keys
 from perfedavg.runtime import owners, source
@@ -86,7 +86,7 @@ OWNERS, LOCKS = Path(".snakemake/owners"), Path(".snakemake/locks")
 if "--unlock" in sys.argv:
     shutil.rmtree(OWNERS, ignore_errors=True)
 elif IS_RUN and FIRST and (own := owners.register(OWNERS, "run")):
-    os.environ[owners.OWNER] = str(own.absolute())
+    os.environ.update({owners.OWNER: str(own.absolute())})
     atexit.register(own.unlink, missing_ok=True)
     if LOCKS.is_dir() and any(LOCKS.iterdir()):
         if owners.is_abandoned(OWNERS, own):
