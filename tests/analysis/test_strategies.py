@@ -80,7 +80,7 @@ def rows():
         "accuracy",
     ]
     frame = pd.DataFrame(out, columns=columns)
-    return frame.assign(num_test_labels=frame.num_test)
+    return frame.assign(num_test_labels=frame.num_test, loss=1.0)
 
 
 def asked(some=None, runs=RUNS, ways=WAYS):

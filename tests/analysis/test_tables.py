@@ -61,6 +61,19 @@ def test_selection_refuses_evaluation_clients():
         select(rows("evaluation"), RUNS, {})
 
 
+def test_clients_whose_fine_tuning_blows_up_are_counted():
+    """Both clients of seed 0 at the last round after the selected epoch, one of seed 1; what others
+    do after other epochs, in other rounds or before fine-tuning is none of it."""
+    frame = rows()
+    frame.loc[(frame.run_id == "fedavg-m5-e2-s0") & (frame.epoch >= 1), "loss"] = np.nan
+    one = (frame.run_id == "fedavg-m5-e2-s1") & (frame.client_id == "A") & (frame["round"] == 20)
+    frame.loc[one, "loss"] = np.inf
+    frame.loc[(frame.run_id == "fedavg-m5-e10-s0") & (frame.epoch == 1), "loss"] = np.nan
+    blown = table1.compute(frame, RUNS, SELECTION, None, 0.6, [2])
+    assert blown.num_diverged_clients.tolist() == [3, 0]
+    assert table1.shown(blown).diverged.tolist() == ["0, and 3 clients", 1]
+
+
 def test_table1_by_hand(table):
     e2, e10 = table.iloc[0], table.iloc[1]
     assert e2[

@@ -2,6 +2,7 @@
 files are in sync."""
 
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,17 @@ def test_shipped_configs_are_valid(path):
             float("inf"),
             "`training.client.lr` is Infinity, but input should be a finite number",
         ),
+        (
+            "training.client.lr",
+            1e308,
+            "`training.client.lr` is 1e+308, but input should be less than",
+        ),
+        ("training.client.lr", float("nan"), "is NaN, but input should be a finite number"),
+        ("training.rounds", 10**18, "but input should be less than or equal to 1000000"),
+        ("seeds", [2**63], "`seeds[0]` is 9223372036854775808, but input should be less than"),
+        ("experiment", 300 * "a", "but string should have at most 100 characters"),
+        ("experiment", 7, "`experiment` is 7, but it should be text; write it in quotes, as in"),
+        ("experiment", date(2024, 1, 1), '`experiment` is "2024-01-01", but it should be text'),
         ("training", 3, "Config key `training` is 3, but it should be a block of keys"),
         ("seeds", 3, "Config key `seeds` is 3, but it should be a list"),
         (

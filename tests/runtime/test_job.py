@@ -18,6 +18,12 @@ with job(sys.argv[1]):
         os.kill(os.getpid(), signal.SIGTERM)
         print("saved")
 """
+FAILED = """
+import sys
+from perfedavg.runtime.job import job
+with job(sys.argv[1]):
+    exec(sys.argv[2])
+"""
 PAGE_FAULTS = """
 import resource, sys
 from perfedavg.runtime.job import keep_freed_memory
@@ -53,3 +59,28 @@ def test_a_step_that_is_told_to_stop_twice_saves_and_goes(tmp_path):
         check=False,
     )
     assert (run.stdout, run.returncode) == ("saved\n", 128 + signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        ("open('/dev/full', 'w').write('a' * 10**6)", "No space left on device; make room"),
+        ("raise MemoryError", "has no memory left for this step; lower `execution.workers`"),
+        ("raise KeyboardInterrupt", "stopped by Ctrl-C; the same command goes on"),
+        ("{}['key']", "unexpected KeyError: 'key'; please report it with the log"),
+        ("raise ValueError('two\\nlines')", "unexpected ValueError: two lines; please report it"),
+    ],
+)
+def test_any_failure_is_one_sentence_and_its_traceback_in_the_log_alone(tmp_path, failure, said):
+    run = subprocess.run(
+        [sys.executable, "-c", FAILED, str(tmp_path / "log"), failure],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode
+    assert run.stderr.startswith("Error: ")
+    assert said in run.stderr
+    assert run.stderr.count("\n") == 1
+    log = (tmp_path / "log").read_text()
+    assert ("Traceback (most recent" in log) == ("Keyboard" not in failure)

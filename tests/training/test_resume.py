@@ -50,6 +50,34 @@ def test_anything_stale_goes(tmp_path, monkeypatch, caplog, change):
     assert list((tmp_path / "run-s0").iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["state.safetensors", "checkpoints/round_1.safetensors"])
+def test_one_wrong_bit_starts_anew(tmp_path, caplog, name):
+    """Anywhere in the state: of the tensors, of the progress, of the checksum itself."""
+    saved(tmp_path)
+    whole = (tmp_path / "run-s0" / name).read_bytes()
+    for position in range(0, len(whole), 1 + len(whole) // 40):
+        saved(tmp_path / "once")
+        path = tmp_path / "once/run-s0" / name
+        content = bytearray(path.read_bytes())
+        content[position] ^= 1
+        path.write_bytes(content)
+        with caplog.at_level("INFO", logger="perfedavg"):
+            assert make(tmp_path / "once").load() is None
+        assert "run-s0 starts anew: its saved state" in caplog.text
+        caplog.clear()
+
+
+def test_what_was_written_after_the_state_goes(tmp_path):
+    saved(tmp_path)
+    for name in ("round_2.safetensors", ".round_2.safetensors.12.tmp"):
+        (tmp_path / "run-s0/checkpoints" / name).write_text("later")
+    resume = make(tmp_path)
+    assert resume.load()
+    resume.copy_checkpoints(tmp_path / "results")
+    copied = (tmp_path / "results/checkpoints").iterdir()
+    assert [path.name for path in copied] == ["round_1.safetensors"]
+
+
 def test_a_stop_while_saving_leaves_the_state_before(tmp_path, monkeypatch):
     saved(tmp_path)
 

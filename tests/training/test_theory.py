@@ -10,7 +10,9 @@ from torch.nn import functional as F
 from perfedavg.data.store import ClientStore, write_store
 from perfedavg.models import MODELS
 from perfedavg.randomness import StreamKey, stream, torch_stream
+from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.storage.checkpoints import load_tensors
+from perfedavg.storage.files import read_json, write_json
 from perfedavg.training import theory
 from perfedavg.training.federated import train_runs
 from perfedavg.training.resume import Resume
@@ -217,6 +219,10 @@ def test_parts_of_another_model_or_cohort_are_measured_anew(trained, store, monk
 def test_a_run_that_diverged_gives_no_rows_where_its_models_are_missing(trained, store, caplog):
     checkpoints = trained / "runs/fedavg-m2-e1-s0/checkpoints"
     (checkpoints / "round_3.safetensors").unlink()
+    with pytest.raises(PerfedavgError, match=r"round_3\.safetensors is missing, although"):
+        measure(trained, store)
+    facts = read_json(checkpoints.parent / "run.json")
+    write_json(checkpoints.parent / "run.json", facts | {"status": "diverged at round 3"})
     with caplog.at_level("WARNING", logger="perfedavg"):
         assert set(measure(trained, store)["round"]) == {2}
     assert "no model of round 3" in caplog.text

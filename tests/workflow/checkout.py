@@ -27,24 +27,29 @@ class Checkout:
 
     def snakemake(self, *arguments, configfile="tiny.yaml", check=True):
         """Standard output and error of one call."""
-        command, env = self._command(arguments, configfile)
-        run = subprocess.run(
-            command, cwd=self.folder, env=env, capture_output=True, text=True, check=False
-        )
+        command = self._command(arguments, configfile)
+        run = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
         assert not check or run.returncode == 0, run.stdout + run.stderr
         return run
 
-    def start(self, *arguments):
+    def copy(self, folder):
+        """All of it, results too, in another folder."""
+        shutil.copytree(self.folder, folder)
+        copy = object.__new__(Checkout)
+        copy.folder, copy.results = folder, folder / "results/tiny"
+        return copy
+
+    def start(self, *arguments, **options):
         """The same, not waited for; what it says goes to `snakemake.log`."""
-        command, env = self._command(arguments, "tiny.yaml")
+        command = self._command(arguments, "tiny.yaml")
         with open(self.folder / "snakemake.log", "w") as log:
-            return subprocess.Popen(command, cwd=self.folder, env=env, stdout=log, stderr=log)
+            return subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, **options)
 
     def _command(self, arguments, configfile):
         command = [sys.executable, "-m", "snakemake", *arguments]
         if configfile:
             command += ["--configfile", configfile]
-        return command, os.environ | {"PYTHONPATH": str(self.folder / "src")}
+        return command
 
     def planned(self, *arguments):
         """{rule: number of jobs} that a dry run plans; {} for nothing to be done."""

@@ -216,11 +216,13 @@ def test_a_config_error_is_one_sentence_before_any_job(done):
 def test_a_failing_step_says_why_and_leaves_nothing_half_written(done, tmp_path):
     checkout = Checkout(tmp_path)
     checkout.snakemake("--cores", "1", "data")
-    store = next((tmp_path / "results/data").iterdir())
-    (store / "examples.arrow").write_bytes(b"not arrow")
+    store = next((tmp_path / "results/data").glob("glyphs62-*"))
+    damaged = bytearray((store / "examples.arrow").read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    (store / "examples.arrow").write_bytes(damaged)
     run = checkout.snakemake("--cores", "1", "federated", check=False)
     assert run.returncode != 0
-    assert "holds no readable client store" in run.stderr
+    assert "examples.arrow is not what its step wrote" in run.stderr
     assert "Traceback" not in run.stderr.split("Error: ")[0]
     assert not list((tmp_path / "results/tiny").glob("runs/*/*.parquet"))
 

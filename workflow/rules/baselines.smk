@@ -31,7 +31,7 @@ if STUDIES.centralized:
         input:
             **CLIENTS,
             passes=JOB.per_seed(PASSES, f"{RESULTS}/runs/{{run}}/passes.parquet"),
-            checkpoints=JOB.per_seed(PASSES, CHECKPOINTS),
+            checkpoints=ancient(JOB.per_seed(PASSES, CHECKPOINTS)),
             reference=JOB.per_seed(JOBS.references, VALIDATION_ROWS),
         # In the order of the runs: one way to stop after the other, each with every seed of the job.
         output:
@@ -64,7 +64,8 @@ if STUDIES.theory:
     rule measure_theory:
         input:
             **CLIENTS,
-            checkpoints=JOB.paths(CHECKPOINTS),
+            checkpoints=ancient(JOB.paths(CHECKPOINTS)),
+            models=JOB.paths(RUN_FILES[3]),
         output:
             JOB.paths(f"{RESULTS}/theory/{{run}}.parquet"),
         log:

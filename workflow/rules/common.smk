@@ -3,7 +3,6 @@
 import os
 import sys
 from importlib.metadata import version
-from pathlib import Path
 
 from perfedavg.analysis.products import all_products
 from perfedavg.config.load import load_config, load_further
@@ -12,8 +11,8 @@ from perfedavg.planning.comparison_runs import compared_rounds, gradient_budget,
 from perfedavg.planning.jobs import Jobs, results
 from perfedavg.planning.runs import reptile_kinds, strategies
 from perfedavg.planning.workload import SizeAtHand
-from perfedavg.runtime import source
 from perfedavg.runtime.errors import PerfedavgError
+from perfedavg.runtime.secrets import masked
 
 if " " in sys.executable:
     raise WorkflowError(
@@ -25,7 +24,7 @@ try:
     experiment = load_config(config)
     further = load_further(experiment)
 except PerfedavgError as error:
-    raise WorkflowError(str(error))
+    raise WorkflowError(masked(str(error)))
 
 if workflow.is_main_process and experiment.chosen_network:
     logger.info(experiment.chosen_network)
@@ -67,9 +66,7 @@ STUDIES = experiment.studies
 # By rule: log, benchmark, limits, and the runs of a job, whose wildcards stand in its pattern.
 JOBS = Jobs(experiment, SizeAtHand(experiment.data, Path(STORE)))
 
-# Where this workflow lies, seen from the working folder: another workflow that uses it as a module
-# has its own.
-PROJECT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
+# Seen from the working folder.
 SCRIPTS = os.path.relpath(PROJECT / "workflow/scripts")
 
 # One shared environment for every rule.
@@ -83,7 +80,8 @@ wildcard_constraints:
 def code(script, *modules):
     """For `params`: the code that a script's results come from, one value per module, so that
     editing one reruns what depends on it and nothing else. Modules found by name are given."""
-    return source.code(f"{SCRIPTS}/{script}", *modules)
+    path = f"{SCRIPTS}/{script}"
+    return [f"{script} {source.code_hash(path)[:8]}", *source.code(path, *modules)]
 
 
 def packages(*names):

@@ -9,7 +9,9 @@ ALONE = [STUDIES.local_only.as_fine_tuning().model_dump(mode="json")] if STUDIES
 # By rule: what it reads of each run and what it writes, the ways to fine-tune, its priority.
 # Validation clients have a file of their own: nothing that chooses may read of evaluation clients.
 # Of comparison runs whose server rate was not chosen there are rows of validation clients alone.
-MODELS, BOTH = {"checkpoints": CHECKPOINTS}, {"validation": VALIDATION_ROWS, "all": ALL_ROWS}
+# A folder has no checksum, so its time stamp is nothing: the model is the last of a run's files.
+MODELS = {"checkpoints": CHECKPOINTS, "models": RUN_FILES[3]}
+BOTH = {"validation": VALIDATION_ROWS, "all": ALL_ROWS}
 PERSONALIZE = {
     "personalize": (MODELS, BOTH, [ORDINARY], 20),
     "personalize_stage2": (MODELS, BOTH, [ORDINARY], 20),
@@ -43,7 +45,10 @@ for rule_name, (reads, writes, ways, priority) in PERSONALIZE.items():
             JOB.rule
         input:
             **CLIENTS,
-            **{name: JOB.paths(template) for name, template in reads.items()},
+            **{
+                name: ancient(JOB.paths(path)) if path == CHECKPOINTS else JOB.paths(path)
+                for name, path in reads.items()
+            },
             rates=[RATES] if JOB.rule == "evaluate_comparison" else [],
         output:
             **{name: JOB.paths(template) for name, template in writes.items()},

@@ -97,7 +97,7 @@ rule algorithms:
 JOB = JOBS["provenance"]
 FOUND = {NETWORK, DATA_SET, *(module for job in FEDERATED for module in job.found_modules)}
 FOUND |= {module for product in PRODUCTS for module in product.source}
-PLANS = "plan.py"
+NO_RESULTS = ("plan.py", "verify.py")
 
 
 rule provenance:
@@ -124,11 +124,15 @@ rule provenance:
             {
                 module
                 for script in Path(SCRIPTS).glob("*.py")
-                if script.name != PLANS
-                for module in code(script.name, *FOUND)
+                if script.name not in NO_RESULTS
+                for module in source.code(script, *FOUND)
             }
         ),
-        config=experiment.model_dump(mode="json", exclude={"also": True, "execution": {"workers"}}),
+        config=masked(
+            experiment.model_dump(
+                mode="json", exclude={"also": True, "execution": {"workers", "overwrite"}}
+            )
+        ),
         network=experiment.chosen_network,
     script:
         "../scripts/provenance.py"

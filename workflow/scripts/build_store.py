@@ -11,7 +11,7 @@ from perfedavg.data.store import write_store
 from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.runtime.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0], snakemake):
     block, archive = snakemake.params.data, snakemake.input.archive
     folder, data = Path(snakemake.output.examples).parent, data_set(block)
     if not isinstance(archive, str):  # files of the user's own, or none

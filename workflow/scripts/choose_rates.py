@@ -5,7 +5,7 @@ import pandas as pd
 from perfedavg.analysis.server_rates import choose_rates, costs
 from perfedavg.runtime.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0], snakemake):
     params = snakemake.params
     validation, rounds = (
         pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)

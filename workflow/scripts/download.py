@@ -7,7 +7,7 @@ from perfedavg.data.download import fetch, write_note
 from perfedavg.data.sets import data_set
 from perfedavg.runtime.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0], snakemake):
     data = data_set(snakemake.config["data"])
     if data.is_local:
         write_note(snakemake.output[0])

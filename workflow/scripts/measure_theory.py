@@ -10,7 +10,7 @@ from perfedavg.runtime.job import job
 from perfedavg.storage.tables import TRAINING
 from perfedavg.training.theory import measure_theory
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0], snakemake):
     store = ClientStore(Path(snakemake.input.store[0]).parent)
     clients = read_group(snakemake.input.split[0], TRAINING)
     for run, checkpoints, output in zip(

@@ -20,7 +20,7 @@ from perfedavg.runtime.job import job
 from perfedavg.runtime.pool import Pool
 from perfedavg.storage.files import read_json, write_json
 
-with job(snakemake.log[0]), Pool(snakemake.threads) as pool:
+with job(snakemake.log[0], snakemake), Pool(snakemake.threads) as pool:
     params, inputs, output = snakemake.params, snakemake.input, snakemake.output
     runs, chosen = params.runs, {run["setting"] for run in params.runs}
     if inputs.get("rates"):

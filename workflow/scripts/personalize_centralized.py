@@ -22,7 +22,7 @@ from perfedavg.storage.files import write_json
 from perfedavg.training.settings import BEST
 from perfedavg.training.stopping import settle
 
-with job(snakemake.log[0]), Pool(snakemake.threads) as pool:
+with job(snakemake.log[0], snakemake), Pool(snakemake.threads) as pool:
     params, inputs, output = snakemake.params, snakemake.input, snakemake.output
     runs, schedules, folders = [], [], []
     seeds = cycle(zip(inputs.passes, inputs.checkpoints, inputs.reference, strict=True))

@@ -9,7 +9,7 @@ from perfedavg.data.caveat import caveat
 from perfedavg.data.store import ClientStore
 from perfedavg.runtime.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0], snakemake):
     store = ClientStore(Path(snakemake.input.store[0]).parent)
     params = snakemake.params
     split = pd.read_csv(snakemake.input.split[0], usecols=["client_index", "client_group"])

@@ -6,7 +6,7 @@ from perfedavg.analysis.selection import select
 from perfedavg.runtime.job import job
 from perfedavg.storage.files import read_json
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0], snakemake):
     validation = pd.concat(
         [pd.read_parquet(file) for file in snakemake.input.validation], ignore_index=True
     )

@@ -6,7 +6,7 @@ from perfedavg.data.splits import leave_out_empty, named_clients, split_clients,
 from perfedavg.data.store import ClientStore
 from perfedavg.runtime.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0], snakemake):
     store, rule = ClientStore(Path(snakemake.input.store[0]).parent), snakemake.params.split
     refuse = rule["empty_clients"] == "refuse"
     if snakemake.input.file:

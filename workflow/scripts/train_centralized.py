@@ -9,7 +9,7 @@ from perfedavg.storage.tables import TRAINING, VALIDATION
 from perfedavg.training.centralized import CentralizedRun
 from perfedavg.training.settings import Centralized
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0], snakemake):
     folder = Path(snakemake.output.passes).parent
     run = CentralizedRun(
         folder.name,

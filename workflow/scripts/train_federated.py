@@ -11,7 +11,7 @@ from perfedavg.runtime.pool import Pool
 from perfedavg.storage.tables import TRAINING, VALIDATION
 from perfedavg.training.federated import train_runs
 
-with job(snakemake.log[0]), Pool(snakemake.threads) as pool:
+with job(snakemake.log[0], snakemake), Pool(snakemake.threads) as pool:
     runs = Path(snakemake.output.files[0]).parents[1]
     specs = [RunSpec(**run) for run in snakemake.params.runs]
     store = ClientStore(Path(snakemake.input.store[0]).parent)

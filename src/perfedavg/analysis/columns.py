@@ -22,6 +22,11 @@ COUNTS = {
     "num_seeds": Column("int 1..", "runs", "runs, diverged ones included"),
     "num_diverged": Column("int 0..", "runs", "runs that diverged; left out of the means"),
     "num_clients": Column("int 0..", "clients", "evaluation clients at the last round"),
+    "num_diverged_clients": Column(
+        "int 0..",
+        "(client, seed) pairs",
+        "personalized models that are not finite; their accuracy counts in the means",
+    ),
 }
 ACCURACIES = {
     "initial_mean": Column("float? 0..1", "accuracy", "mean over seeds of the mean over clients"),

@@ -60,3 +60,9 @@ def number_in_words(value: float, form: str = ".4f") -> str:
 def share_in_words(value: float) -> str:
     """A share in whole percent, or nothing where there is none."""
     return "" if pd.isna(value) else f"{100 * value:.0f} %"
+
+
+def diverged_in_words(row: pd.Series) -> int | str:
+    """How many runs diverged; where some did, how many clients while they were fine-tuned."""
+    runs, clients = row.num_diverged, row.num_diverged_clients
+    return f"{runs}, and {clients} clients" if clients else runs

@@ -24,8 +24,13 @@ from perfedavg.analysis.columns import (
     SELECTED_EPOCH,
     SETTING,
 )
-from perfedavg.analysis.formats import accuracy_in_words, number_in_words, share_in_words
-from perfedavg.analysis.summary import INITIAL, PERSONALIZED
+from perfedavg.analysis.formats import (
+    accuracy_in_words,
+    diverged_in_words,
+    number_in_words,
+    share_in_words,
+)
+from perfedavg.analysis.summary import INITIAL, PERSONALIZED, diverged_clients
 from perfedavg.storage.tables import Column
 
 PAIRED = {
@@ -152,6 +157,9 @@ def paired_table(
             "num_seeds": len(of_setting),
             "num_diverged": int(of_setting.status.str.startswith("diverged").sum()),
             "num_clients": int(clients_of_model.client_id.nunique()),
+            "num_diverged_clients": diverged_clients(
+                evaluation, of_setting, selection.epochs[setting]
+            ),
         }
         for model in (INITIAL, PERSONALIZED):
             row |= {f"{model}_mean": seeds[model].mean(), f"{model}_std": seeds[model].std(ddof=1)}
@@ -197,7 +205,7 @@ def paired_shown(table: pd.DataFrame) -> pd.DataFrame:
     columns["clients hurt"] = table.hurt_share.map(share_in_words)
     for model in (INITIAL, PERSONALIZED):
         columns[f"pooled, {model}"] = table[f"{model}_pooled_mean"].map(number_in_words)
-    columns |= {"seeds": table.num_seeds, "diverged": table.num_diverged}
+    columns |= {"seeds": table.num_seeds, "diverged": table.apply(diverged_in_words, axis=1)}
     return pd.DataFrame(columns)
 
 

@@ -3,6 +3,7 @@ share."""
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from perfedavg.analysis.choices import Selection
@@ -35,6 +36,15 @@ def initial_and_personalized(
     after = means[(means.epoch > 0) & (means.epoch == means.selected_epoch)]
     both = pd.concat([initial, after.assign(model=PERSONALIZED)])
     return both.sort_values(["run_id", "round", "model"], ignore_index=True)
+
+
+def diverged_clients(evaluation: pd.DataFrame, runs: pd.DataFrame, epoch: int | None) -> int:
+    """How many clients of these runs, at their last round, have a model after ``epoch`` epochs of
+    fine-tuning whose loss is not finite. Clients without a test are left out."""
+    rows = evaluation[evaluation.run_id.isin(runs.run_id) & evaluation.accuracy.notna()]
+    last = rows.run_id.map(runs.set_index("run_id")["rounds"])
+    rows = rows[(rows["round"] == last) & (rows.epoch == (epoch or -1))]
+    return int((~np.isfinite(rows.loss.astype(float))).sum())
 
 
 def rounds_to_target(curve: pd.DataFrame, target: float) -> float:

@@ -10,10 +10,10 @@ from perfedavg.algorithms.family import NAMED
 from perfedavg.algorithms.servers import Server
 from perfedavg.algorithms.servers.sgd import ServerSGD
 from perfedavg.algorithms.spec import ClientTraining, LocalTraining
-from perfedavg.blocks import Block, Count, Rate
+from perfedavg.blocks import Block, Count, Rate, Rounds
 from perfedavg.config.messages import no_repeats
 
-EntryName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+EntryName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=60)]
 Lambda = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 
 
@@ -25,7 +25,7 @@ class EntryPhase(LocalTraining):
         description="server optimizer; null: the comparison's `server`, its rate times "
         "`local_steps` / Σ_j |w_j|",
     )
-    rounds: Count | None = Field(
+    rounds: Rounds | None = Field(
         None, description="rounds of this phase; of an entry's last phase null: what is left"
     )
 
@@ -35,7 +35,7 @@ class Comparison(Block):
     server rate chosen on validation clients; and weights w between FedSGD's and FedAvg's."""
 
     clients_per_round: Count = Field(description="M")
-    rounds: Count = Field(
+    rounds: Rounds = Field(
         description="rounds of the comparison at equal rounds; where gradients are cheaper, an "
         "entry is trained for more"
     )

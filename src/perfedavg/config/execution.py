@@ -23,3 +23,8 @@ class Execution(Block):
         description="runs share jobs, and so start-up: one job trains all runs of a seed and kind, "
         "one evaluates all seeds; set false where a run takes longer than some minutes",
     )
+    overwrite: StrictBool = Field(
+        False,
+        description="finished models of another configuration with the same experiment name may be "
+        "overwritten; otherwise the run stops before its first job",
+    )

@@ -27,6 +27,7 @@ class Config(Block):
 
     experiment: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        max_length=100,
         description="name of the experiment and its results folder",
     )
     also: tuple[str, ...] = Field(

@@ -78,6 +78,7 @@ def load_further(config: Config) -> list[Further]:
 
 
 def _read(file: str) -> dict[str, Any]:
+    check_keys(file)
     try:
         raw = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
     except OSError as error:
@@ -91,6 +92,35 @@ def _read(file: str) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise PerfedavgError(f"{file} (named by `also`) holds no config: no keys are in it.")
     return raw
+
+
+def check_keys(path: str | Path) -> None:
+    """Refuse a config file in which a key stands twice: YAML would take the last one.
+
+    Raises:
+        PerfedavgError: names the key and both lines.
+    """
+    try:
+        root = yaml.compose(Path(path).read_text(encoding="utf-8-sig"), yaml.SafeLoader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return  # whoever reads it says so
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+        if not isinstance(node, yaml.MappingNode):
+            continue
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            waiting.append(value)
+            line = key.start_mark.line + 1
+            if key.value in lines and isinstance(key.value, str):
+                raise PerfedavgError(
+                    f"Config key `{key.value}` stands twice in {path}, in lines "
+                    f"{lines[key.value]} and {line}; keep one."
+                )
+            lines[str(key.value)] = line
 
 
 def _typed(value: Any) -> Any:

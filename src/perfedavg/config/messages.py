@@ -76,6 +76,7 @@ def _nearest(key: str | int, valid: list[str]) -> str | None:
 
 
 _IN_PLAIN_WORDS = {
+    "string_type": 'it should be text; write it in quotes, as in `key: "007"`',
     "tuple_type": "it should be a list",
     "model_type": "it should be a block of keys",
     "model_attributes_type": "it should be a block of keys",

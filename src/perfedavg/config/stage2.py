@@ -6,14 +6,14 @@ from pydantic import Field, StrictBool, model_validator
 
 from perfedavg.algorithms.servers import Server
 from perfedavg.algorithms.servers.adam import ServerAdam
-from perfedavg.blocks import Block, Count, Rate
+from perfedavg.blocks import Block, Count, Rate, Rounds
 from perfedavg.config.messages import no_repeats
 
 
 class Stage2(Block):
     """Stage 2 of Personalized FedAvg: Reptile from the reference runs' last model, and controls."""
 
-    rounds: Count = Field(description="rounds of stage 2, counted on from stage 1's")
+    rounds: Rounds = Field(description="rounds of stage 2, counted on from stage 1's")
     every: Count | None = Field(
         None, description="rounds between two evaluations; null: as in stage 1"
     )

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from perfedavg.algorithms.servers import Server
 from perfedavg.algorithms.servers.sgd import ServerSGD
 from perfedavg.algorithms.spec import ClientTraining
-from perfedavg.blocks import Block, Count
+from perfedavg.blocks import Block, Count, Rounds
 from perfedavg.config.messages import no_repeats
 
 
@@ -17,7 +17,7 @@ class Training(Block):
     Its setting with one M and one E (or K) is what studies refer to.
     """
 
-    rounds: Count = Field(description="communication rounds")
+    rounds: Rounds = Field(description="communication rounds")
     clients_per_round: tuple[Count, ...] = Field(
         min_length=1, description="values of M, clients per round"
     )

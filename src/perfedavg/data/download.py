@@ -10,20 +10,29 @@ import logging
 import shutil
 import time
 from collections.abc import Sequence
+from http.client import HTTPException
 from pathlib import Path
 
 import pooch
 import requests
+from urllib3.exceptions import HTTPError
 
 from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.runtime.job import Progress
+from perfedavg.runtime.secrets import masked
 from perfedavg.storage.files import sha256_of, write_text
 
 logger = logging.getLogger("perfedavg")
 
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 60  # without a byte
+SLOWEST_BYTES, SLOWEST_SECONDS = 1 << 16, 300  # a server that sends less in this time is given up
+MOST_BYTES = 1 << 36  # 64 GiB, where the server does not say how long the file is
 CHUNK_BYTES = 1 << 20
 ATTEMPTS, WAIT_SECONDS = 3, 5
+
+
+class _OtherRange(requests.ConnectionError):
+    """The server sends another part of the file than was asked for."""
 
 
 class ResumingDownloader:
@@ -32,53 +41,88 @@ class ResumingDownloader:
 
     def __init__(self, part: Path) -> None:
         self.part = part
+        self.resumed = False  # whether a part of an earlier request was used
 
     def __call__(self, url: str, output_file: str, _pooch: object) -> None:
         """Complete ``part`` and copy it to ``output_file``.
 
         Raises:
-            requests.RequestException: the server cannot be reached, refuses, or stops before the
-            end."""
+            requests.RequestException: the server cannot be reached, refuses, answers oddly, is too
+            slow, or stops before the end."""
         done = self.part.stat().st_size if self.part.exists() else 0
-        headers = {"Range": f"bytes={done}-"} if done else {}
-        with requests.get(url, stream=True, timeout=TIMEOUT_SECONDS, headers=headers) as response:
-            if done and response.status_code == requests.codes.requested_range_not_satisfiable:
-                pass  # all of it is here; the checksum decides
-            else:
-                response.raise_for_status()
-                resumed = response.status_code == requests.codes.partial_content
-                self._append(response, done if resumed else 0)
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
+        try:
+            with requests.get(
+                url, stream=True, timeout=TIMEOUT_SECONDS, headers=headers
+            ) as response:
+                if done and response.status_code == requests.codes.requested_range_not_satisfiable:
+                    self.resumed = True  # all of it is here; the checksum decides
+                else:
+                    response.raise_for_status()
+                    self._append(response, done if _continues(response, done) else 0)
+        except _OtherRange:
+            self.part.unlink()  # the next attempt asks for the whole file
+            raise
+        except (HTTPError, HTTPException, ValueError) as error:  # ... of an odd answer or address
+            if isinstance(error, requests.RequestException):
+                raise
+            raise requests.ConnectionError(str(error) or type(error).__name__) from error
         shutil.copyfile(self.part, output_file)
 
     def _append(self, response: requests.Response, done: int) -> None:
-        length = response.headers.get("Content-Length")
+        self.resumed = done > 0
+        header = response.headers.get("Content-Length", "")
+        length = int(header) if header.isascii() and header.isdigit() else None
         if done:
             logger.info("%s resumes after %d MB", self.part.stem, done >> 20)
-        total = (done + int(length)) >> 20 if length else None
+        total = (done + length) >> 20 if length else None
         progress = Progress(f"download {self.part.stem}", total, "MB", done=done >> 20)
-        received = 0
-        with open(self.part, "ab" if done else "wb") as file:
-            for chunk in response.iter_content(CHUNK_BYTES):
+        received = in_time = 0
+        began = time.monotonic()
+        with open(self.part, "ab" if done else "wb", buffering=0) as file:  # to the last byte
+            while chunk := response.raw.read1(CHUNK_BYTES):
                 file.write(chunk)
-                received += len(chunk)
+                received, in_time = received + len(chunk), in_time + len(chunk)
+                if received > (length or MOST_BYTES):
+                    raise requests.ConnectionError(
+                        f"it sends more than {length or MOST_BYTES} bytes"
+                    )
+                if in_time >= SLOWEST_BYTES:
+                    in_time, began = 0, time.monotonic()
+                elif time.monotonic() - began > SLOWEST_SECONDS:
+                    raise requests.ConnectionError(
+                        f"it sends less than {SLOWEST_BYTES} bytes in {SLOWEST_SECONDS} s"
+                    )
                 progress.advance((done + received) >> 20)
         progress.close()
-        if length and received < int(length):
+        if length and received < length:
             raise requests.ConnectionError(
                 f"the connection ended after {received} of {length} bytes"
             )
 
 
+def _continues(response: requests.Response, done: int) -> bool:
+    """Whether the answer is what is missing behind ``done`` bytes, and not the whole file."""
+    if response.status_code != requests.codes.partial_content:
+        return False
+    place = response.headers.get("Content-Range", f"bytes {done}-")
+    if not place.strip().startswith(f"bytes {done}-"):
+        raise _OtherRange(f"asked for bytes from {done} on, it sends {place[:60]!r}")
+    return True
+
+
 def fetch(urls: Sequence[str], sha256: str, path: str | Path) -> None:
     """Download the first of ``urls`` that serves the file with this checksum to ``path``.
 
-    A download whose connection breaks is resumed a few times.
+    A download whose connection breaks is resumed a few times; where a part of an earlier start
+    proves to be of another file, it starts afresh once.
 
     Raises:
         PerfedavgError: none does; says of each what went wrong.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    pooch.get_logger().setLevel("ERROR")  # it would show the address, with its password
     part = path.with_name(path.name + ".part")
     problems = []
     for url in urls:
@@ -86,7 +130,7 @@ def fetch(urls: Sequence[str], sha256: str, path: str | Path) -> None:
         if not problem:
             part.unlink(missing_ok=True)
             return
-        problems.append(f"{url}: {problem}")
+        problems.append(f"{masked(url)}: {masked(problem)}")
     raise PerfedavgError(
         f"{path.name} could not be downloaded ({'; '.join(problems)}). Try again later, or name a "
         "copy: --config 'data={archive: PATH_OR_URL, sha256: HASH}'."
@@ -95,13 +139,14 @@ def fetch(urls: Sequence[str], sha256: str, path: str | Path) -> None:
 
 def _fetch_one(url: str, sha256: str, path: Path, part: Path) -> str:
     """What went wrong; empty if nothing did."""
-    for attempt in range(ATTEMPTS):
-        if attempt:
-            time.sleep(WAIT_SECONDS * attempt)
+    attempts, afresh = 0, False
+    while attempts < ATTEMPTS:
+        if attempts:
+            time.sleep(WAIT_SECONDS * attempts)
+        attempts += 1
+        downloader = ResumingDownloader(part)
         try:
-            pooch.retrieve(
-                url, f"sha256:{sha256}", path.name, path.parent, downloader=ResumingDownloader(part)
-            )
+            pooch.retrieve(url, f"sha256:{sha256}", path.name, path.parent, downloader=downloader)
         except requests.RequestException as error:  # what came so far stays, for the next attempt
             problem = _reason(error)
             if error.response is not None and error.response.status_code < 500:
@@ -109,7 +154,9 @@ def _fetch_one(url: str, sha256: str, path: Path, part: Path) -> str:
         except ValueError:
             problem = f"what it serves has sha256 {sha256_of(part)}, not {sha256}"
             part.unlink()
-            break
+            if afresh or not downloader.resumed:
+                break
+            attempts, afresh = 0, True
         else:
             return ""
     return problem
@@ -132,4 +179,6 @@ def is_note(path: str | Path) -> bool:
 def _reason(error: requests.RequestException) -> str:
     if error.response is not None:
         return f"the server answers {error.response.status_code} {error.response.reason}"
-    return "the server cannot be reached" if "Max retries" in str(error) else str(error)
+    if "Max retries" in str(error):
+        return "the server cannot be reached"
+    return " ".join(str(error).split()) or type(error).__name__

@@ -23,7 +23,7 @@ from perfedavg.personalization.schedule import Visit, intermediate_subset
 from perfedavg.personalization.settings import Personalization, Run
 from perfedavg.randomness import FINE_TUNING, INITIAL_PARAMETERS, StreamKey, torch_stream
 from perfedavg.runtime.job import Progress
-from perfedavg.storage.checkpoints import load_tensors
+from perfedavg.storage.checkpoints import load_tensors, models_of
 from perfedavg.storage.tables import EVALUATION, VALIDATION, write_table
 
 PERSONALIZATION = {
@@ -138,12 +138,17 @@ def personalize_run(
             training).
         visits: without fine-tuning they give epoch 0 alone.
         fine_tune_clients: the back end that computes the clients.
+
+    Raises:
+        PerfedavgError: a model of a run that has finished is missing.
     """
     use_one_thread()
+    rounds = {visit.round_number for visit in visits}
+    models = rounds if checkpoints is None else models_of(checkpoints, rounds)
     tasks = [
         Task(visit, int(position))
         for visit in visits
-        if checkpoints is None or _checkpoint(checkpoints, visit.round_number).exists()
+        if visit.round_number in models
         for position in clients[visit.group, visit.clients]
     ]
     progress = Progress(f"{run.run_id}, {settings.strategy}", len(tasks), "client")
@@ -217,7 +222,8 @@ class Personalizer:
     def _read_parameters(self, round_number: int) -> Parameters:
         if self.checkpoints is None:
             return self.model.init(torch_stream(StreamKey(self.run.seed, INITIAL_PARAMETERS)))
-        return self.model.unnamed(load_tensors(_checkpoint(self.checkpoints, round_number))[0])
+        path = models_of(self.checkpoints, [round_number])[round_number]
+        return self.model.unnamed(load_tensors(path)[0])
 
     def _read_client(self, position: int) -> tuple[str, Examples, Examples]:
         client = self.store.client(position)
@@ -229,7 +235,3 @@ def _reopened(
     run: Run, checkpoints: str | Path | None, folder: Path, settings: Personalization
 ) -> Personalizer:
     return Personalizer(run, checkpoints, ClientStore(folder), settings)
-
-
-def _checkpoint(folder: str | Path, round_number: int) -> Path:
-    return Path(folder) / f"round_{round_number}.safetensors"

@@ -3,8 +3,11 @@ can read."""
 
 from __future__ import annotations
 
+import atexit
 import ctypes
+import errno
 import logging
+import os
 import signal
 import sys
 import time
@@ -12,44 +15,98 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import StringIO
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import psutil
 
+from perfedavg.runtime import owners, records
 from perfedavg.runtime.errors import PerfedavgError
+from perfedavg.runtime.secrets import masked
 
 logger = logging.getLogger("perfedavg")
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
+_OF_THE_MACHINE = {
+    errno.ENOSPC: "make room on the disk",
+    errno.EDQUOT: "make room in your quota",
+    errno.EROFS: "take a folder that can be written to",
+    errno.EACCES: "allow the access",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.EIO: "look after the disk",
+}
+
 TIMING_LINE = "start-up {startup:.2f} s, work {work:.2f} s"
 
 
 @contextmanager
-def job(log: str | Path) -> Iterator[None]:
+def job(log: str | Path, step: Any = None) -> Iterator[None]:
     """Run the body as one step: messages go to the terminal and to ``log``; the last line of the
-    log is its timing.
+    log is its timing. What it reads, the ``input`` of ``step``, is compared with what earlier steps
+    wrote; of its ``output`` the checksums are written down.
 
-    A :class:`PerfedavgError` ends the process with exit code 1 and its message, without a
-    traceback; SIGTERM ends it as Ctrl-C does, so that training saves its state first."""
+    A :class:`PerfedavgError` ends the process with exit code 1 and its message, any other error
+    with one sentence, its traceback in the log alone. SIGTERM ends it as Ctrl-C does, so that
+    training saves its state first, and so does the end of the run that started it: the next start
+    must not meet it at work."""
     began = time.time()
     startup = began - psutil.Process().create_time()
     keep_freed_memory()
     signal.signal(signal.SIGTERM, _stop)
+    _belong_to_the_run()
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     handlers = [logging.StreamHandler(), logging.FileHandler(log, mode="w", encoding="utf-8")]
     logger.setLevel(logging.INFO)
     logger.handlers = handlers  # this package's messages alone: libraries have their own chatter
     try:
+        if step:
+            records.check(step.input)
         yield
+        if step:
+            records.record(step.output)
     except PerfedavgError as error:
-        logger.error("Error: %s", error)
+        logger.error("Error: %s", masked(str(error)))
         raise SystemExit(1) from None
-    except Exception:
-        logger.exception("Unexpected error, please report it with this log")
+    except KeyboardInterrupt:
+        logger.error("Error: stopped by Ctrl-C; the same command goes on where it was.")
+        raise SystemExit(128 + signal.SIGINT) from None
+    except Exception as error:
+        handlers[1].handle(_trace_of(error))  # for the log alone
+        logger.error("Error: %s", _in_one_sentence(error, log))
         raise SystemExit(1) from None
     logger.removeHandler(handlers[0])  # the timing is for the log alone
     logger.info(TIMING_LINE.format(startup=startup, work=time.time() - began))
+
+
+def _trace_of(error: Exception) -> logging.LogRecord:
+    trace = (type(error), error, error.__traceback__)
+    return logging.LogRecord(logger.name, logging.ERROR, "", 0, "Traceback of", (), trace)
+
+
+def _in_one_sentence(error: Exception, log: str | Path) -> str:
+    """What nobody foresaw: what the machine lacks, or a mistake of ours."""
+    if isinstance(error, MemoryError):
+        return (
+            "the machine has no memory left for this step; lower `execution.workers` or --cores, "
+            "or take a machine with more."
+        )
+    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+        where = f"{error.filename}: " if error.filename else ""
+        return (
+            f"{where}{os.strerror(error.errno)}; {_OF_THE_MACHINE[error.errno]} and give the same "
+            "command again."
+        )
+    reason = " ".join(f"{type(error).__name__}: {masked(str(error))}".split())[:300]
+    return f"unexpected {reason}; please report it with the log {log}."
+
+
+def _belong_to_the_run() -> None:
+    if not (name := os.environ.get(owners.OWNER)):
+        return
+    run = Path(name)
+    if own := owners.register(run.parent, "job"):
+        atexit.register(own.unlink, missing_ok=True)
+    owners.when_it_ends(run, lambda: os.kill(os.getpid(), signal.SIGTERM))
 
 
 def _stop(signum: int, frame: object) -> NoReturn:

@@ -19,21 +19,35 @@ PACKAGES = (
     "snakemake",
     "torch",
 )
+_PROJECT = Path(__file__).parents[3]
 
 
 def git_commit() -> str:
     """The commit of the source, with ``-modified`` behind it where tracked files differ;
-    ``unknown`` outside a checkout."""
+    ``unknown`` outside a checkout of this project, also where the sources lie in somebody else's
+    repository."""
+    describe = ["describe", "--always", "--abbrev=40", "--match=", "--dirty=-modified"]
     try:
-        return subprocess.run(
-            ["git", "describe", "--always", "--abbrev=40", "--match=", "--dirty=-modified"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        if Path(_git("rev-parse", "--show-toplevel")).samefile(_PROJECT):
+            return _git(*describe)
+    except (OSError, subprocess.SubprocessError):
+        pass
+    return "unknown"
+
+
+def _git(*arguments: str) -> str:
+    """What git says of the project's folder, whatever repository the environment names."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    run = subprocess.run(
+        ["git", *arguments],
+        cwd=_PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return run.stdout.strip()
 
 
 def package_versions() -> dict[str, str]:

@@ -29,7 +29,7 @@ def code(path: str | Path, *modules: str) -> list[str]:
     """``dotted.module hash`` of every module that a script depends on, sorted.
 
     Args:
-        path: the script, whose own text does not count: the workflow engine watches it.
+        path: the script, which does not count itself.
         modules: dotted names of what no import statement tells, since it is found by name.
 
     Raises:

@@ -6,6 +6,7 @@ order that differs from process to process, and equal runs must give equal bytes
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -13,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from perfedavg.runtime.errors import PerfedavgError
-from perfedavg.storage.files import atomic
+from perfedavg.storage.files import atomic, read_json
 
 _KEY = "perfedavg"
 
@@ -41,5 +42,26 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             return tensors, json.loads(file.metadata()[_KEY])
     except (OSError, SafetensorError, KeyError, TypeError) as error:
         raise PerfedavgError(
-            f"Checkpoint {path} cannot be read ({error}); delete it and run the pipeline again."
+            f"Checkpoint {path} cannot be read ({' '.join(str(error).split())}); delete it and "
+            "give the same command again."
         ) from error
+
+
+def models_of(folder: str | Path, rounds: Iterable[int]) -> dict[int, Path]:
+    """The checkpoints of a run, ``folder``/round_<n>.safetensors, after those of ``rounds`` that it
+    has: a run that diverged lacks the later ones.
+
+    Raises:
+        PerfedavgError: ``run.json`` beside the folder says that it has finished, and one is
+            missing.
+    """
+    folder = Path(folder)
+    files = {n: folder / f"round_{n}.safetensors" for n in rounds}
+    missing = [file for file in files.values() if not file.exists()]
+    facts = folder.parent / "run.json"
+    if missing and facts.exists() and read_json(facts).get("status") == "finished":
+        raise PerfedavgError(
+            f"{missing[0]} is missing, although its run has finished; delete the folder {folder} "
+            "and give the same command again."
+        )
+    return {n: file for n, file in files.items() if file not in missing}

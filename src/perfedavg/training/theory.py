@@ -45,7 +45,7 @@ from perfedavg.randomness import (
 )
 from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.runtime.job import Progress
-from perfedavg.storage.checkpoints import load_tensors
+from perfedavg.storage.checkpoints import load_tensors, models_of
 from perfedavg.storage.files import sha256_of
 from perfedavg.storage.tables import write_table
 from perfedavg.training.resume import Resume
@@ -107,13 +107,13 @@ def measure_theory(
             ``rounds``.
 
     Raises:
-        PerfedavgError: a training client has no train example."""
+        PerfedavgError: a training client has no train example, or a model of a finished run is
+            missing."""
     use_one_thread()
-    files = {n: Path(checkpoints) / f"round_{n}.safetensors" for n in sorted(rounds)}
-    for missing in (n for n, file in files.items() if not file.exists()):
+    files = models_of(checkpoints, sorted(rounds))
+    for missing in sorted(set(rounds) - set(files)):
         text = "%s has no model of round %d (it diverged before): no rows"
         logger.warning(text, spec.run_id, missing)
-    files = {n: file for n, file in files.items() if file.exists()}
     parts = [(n, batches) for n in files for batches in (FULL_BATCH, MINI_BATCH)]
     facts = [
         spec.model_dump(mode="json"),

@@ -17,7 +17,12 @@ from perfedavg.analysis.columns import (
     POOLED_MEANS,
     SELECTED_EPOCH,
 )
-from perfedavg.analysis.formats import accuracy_in_words, number_in_words, share_in_words
+from perfedavg.analysis.formats import (
+    accuracy_in_words,
+    diverged_in_words,
+    number_in_words,
+    share_in_words,
+)
 from perfedavg.analysis.paired import paired_table
 from perfedavg.analysis.strategies import Ways, ways_as_settings
 from perfedavg.analysis.summary import INITIAL, PERSONALIZED
@@ -99,7 +104,7 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
         "clients hurt": table.hurt_share.map(share_in_words),
         "pooled, personalized": table.personalized_pooled_mean.map(number_in_words),
         "seeds": table.num_seeds,
-        "diverged": table.num_diverged,
+        "diverged": table.apply(diverged_in_words, axis=1),
     }
     return pd.DataFrame(columns)
 

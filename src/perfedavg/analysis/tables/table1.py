@@ -21,11 +21,12 @@ from perfedavg.analysis.columns import (
     POOLED_MEANS,
     SELECTED_EPOCH,
 )
-from perfedavg.analysis.formats import number_in_words
+from perfedavg.analysis.formats import diverged_in_words, number_in_words
 from perfedavg.analysis.runs import local_work, stage1
 from perfedavg.analysis.summary import (
     INITIAL,
     PERSONALIZED,
+    diverged_clients,
     initial_and_personalized,
     mean_over_clients,
     rounds_to_target,
@@ -107,6 +108,9 @@ def compute(
             "num_seeds": len(group),
             "num_diverged": int(group.status.str.startswith("diverged").sum()),
             "num_clients": int(final.num_clients.max()) if len(final) else 0,
+            "num_diverged_clients": diverged_clients(
+                grid_evaluation, group, selection.epochs[group.setting.iloc[0]]
+            ),
         }
         for model in (INITIAL, PERSONALIZED):
             accuracy = final.loc[final.model == model, "accuracy"]
@@ -186,7 +190,7 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
         "pooled, initial": table.initial_pooled_mean.map(number_in_words),
         "pooled, personalized": table.personalized_pooled_mean.map(number_in_words),
         "seeds": table.num_seeds,
-        "diverged": table.num_diverged,
+        "diverged": table.apply(diverged_in_words, axis=1),
     }
     if "paper_target" in table.columns:
         for model in (INITIAL, PERSONALIZED):
