@@ -163,13 +163,20 @@ def test_shipped_configs_are_valid(path):
         (
             "studies.reference.local_work",
             3,
-            "studies.reference: its clients_per_round and local_work must be values of the grid",
+            "studies.reference.local_work: 3 is not in the grid, training.local_epochs: [",
         ),
-        ("studies.reference", None, "Config key `studies.reference` is missing; add it."),
+        ("classes", 62, "Config key `classes` is unknown; it belongs in `data`."),
+        ("split.tokens", 90, "Config key `split.tokens` is unknown; it belongs in `data`."),
+        (
+            "seed",
+            1,
+            "Config key `seed` is unknown; did you mean `seeds`, or does it belong in `data` or "
+            "`split`?",
+        ),
         (
             "studies.stage2.control_work",
             10,
-            "stage2.control_work (10) must be below reference.local_work (10)",
+            "studies.stage2.control_work (10) must be below studies.reference.local_work (10)",
         ),
         (
             "studies.stage2.every",

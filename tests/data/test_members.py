@@ -50,7 +50,7 @@ def test_what_was_found_and_what_is_wanted(tmp_path):
     (tmp_path / "empty").mkdir()
     assert "it holds no file" in said(tmp_path / "empty", scratch)
     alone = as_folder(tmp_path / "one", {"fed_emnist_train.h5": h5_bytes(WRITERS, 0)})
-    assert "it holds fed_emnist_train.h5 (HDF5), but" in said(
+    assert "it holds fed_emnist_train.h5 (HDF5), but fed_emnist_test.h5 is missing" in said(
         alone / "fed_emnist_train.h5", scratch
     )
     assert "No such file" in said(tmp_path / "nowhere", scratch)
@@ -64,7 +64,9 @@ def test_what_was_found_and_what_is_wanted(tmp_path):
 def test_another_data_set_is_named(tmp_path):
     digits = as_folder(tmp_path / "data", h5_files(WRITERS, "fed_emnist_digitsonly"))
     message = said(digits, tmp_path / "scratch")
-    assert "the data set emnist_digits; set data.dataset: emnist_digits" in message
+    assert "this is data set emnist_digits; set data.dataset: emnist_digits" in message
+    alone = as_folder(tmp_path / "alone", {"fed_emnist_digitsonly_test.h5": h5_bytes(WRITERS, 0)})
+    assert "_digitsonly_test.h5: this is data set emnist_digits" in said(alone, tmp_path / "s")
     ten = make_writers({"a": (5, 2)}, classes=10)
     digits = as_folder(tmp_path / "ten", h5_files(ten, "fed_emnist_digitsonly"))
     data = data_set({"dataset": "emnist_digits"})
@@ -103,6 +105,19 @@ def test_a_cut_archive_is_one_sentence(tmp_path, mode, keep):
 def test_no_archive_is_one_sentence(tmp_path, content):
     (tmp_path / "a").write_bytes(content)
     said(tmp_path / "a", tmp_path / "scratch")
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"client_id,label\r\nJos\xc3\xa9,1\n" * 99, "it is text;"),
+        (b"PAR1\x15\x04\0", "first bytes are those of Parquet, which data.dataset: table reads"),
+        (b"\0text", "or it is damaged or cut off ("),
+    ],
+)
+def test_a_file_of_another_kind_is_told_by_its_first_bytes(tmp_path, content, what):
+    (tmp_path / "a").write_bytes(content)
+    assert what in said(tmp_path / "a", tmp_path / "scratch")
 
 
 def test_damaged_hdf5_is_read_or_one_sentence(tmp_path):

@@ -148,11 +148,11 @@ def test_a_file_names_the_clients_of_every_group(tmp_path):
         (ROWS + "w3,evaluation\n", r"line 6: client 'w3' stands there twice"),
         (ROWS + "w4,eval\n", r"line 6: the group of client 'w4' is 'eval'; it must be training,"),
         (ROWS + "w4\n", r"line 6 has 1 values, not 2"),
-        (ROWS + "w99,training\n", r"names 1 clients that the data do not hold, the first 'w99'"),
+        (ROWS + "w99,training\n", "names the client 'w99', which the data do not hold"),
         (ROWS.replace("validation", "training"), r"names no validation client"),
         ("id,group\nw3,training\n", r"has the columns id, group; a CSV with the columns client_id"),
         ("", r"a CSV with the columns client_id,client_group is wanted"),
-        (None, r"cannot be read"),
+        (None, r"is no file: nothing is there"),
     ],
 )
 def test_a_file_that_cannot_be_meant(tmp_path, text, sentence):

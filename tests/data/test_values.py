@@ -99,7 +99,7 @@ REFUSED = {
     "infinite": ("pixels", lambda p: put(p, np.inf), "inf in example"),
     "complex": ("pixels", lambda p: p + 0j, "complex numbers in `pixels`"),
     "truth values": ("pixels", lambda p: p > 0.5, "pixels of type bool"),
-    "text": ("pixels", lambda p: p.astype("S4"), r"pixels of type \|S4"),
+    "text": ("pixels", lambda p: p.astype("S4"), "pixels that are text"),
     "rank": ("pixels", lambda p: p[:, :, :, None, None], r"pixels of shape \[4, 28, 28, 1, 1\]"),
     "another size": ("pixels", lambda p: p[:, 1:], r"pixels of shape \[4, 27, 28\]; 28x28"),
     "no rank": ("pixels", lambda p: np.float32(0.2), "pixels of shape"),
@@ -108,7 +108,7 @@ REFUSED = {
     "label NaN": ("label", lambda y: put(y.astype(float), np.nan), "no whole number: nan"),
     "complex label": ("label", lambda y: y + 0j, "complex numbers in `label`"),
     "one-hot": ("label", lambda y: np.eye(62)[y], r"labels of shape \[4, 62\]"),
-    "labels as text": ("label", lambda y: y.astype("S2"), r"labels of type \|S2"),
+    "labels as text": ("label", lambda y: y.astype("S2"), "labels that are text"),
     "too large": ("label", lambda y: put(y, 62), r"labels outside 0\.\.61: 62 in example 3"),
     "negative": ("label", lambda y: put(y, -1), r"labels outside 0\.\.61: -1 in example 3"),
     "records": (

@@ -26,8 +26,9 @@ try:
 except PerfedavgError as error:
     raise WorkflowError(masked(str(error)))
 
-if workflow.is_main_process and experiment.chosen_network:
-    logger.info(experiment.chosen_network)
+if workflow.is_main_process:
+    for sentence in experiment.said_at_start:
+        logger.info(sentence)
 
 # Further experiments of the same call: this workflow once more for each, its rules with the
 # experiment's name before theirs. What two share, a client store, the first one makes.

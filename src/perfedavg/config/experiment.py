@@ -15,11 +15,13 @@ from perfedavg.config.evaluation import Evaluation
 from perfedavg.config.execution import Execution
 from perfedavg.config.messages import no_repeats
 from perfedavg.config.split import Split
-from perfedavg.config.studies import Studies
+from perfedavg.config.studies import Reference, Studies
 from perfedavg.config.training import Training
 from perfedavg.data.sets import Data
 from perfedavg.data.sources import Archive
+from perfedavg.data.splits import check_named
 from perfedavg.models import ModelName, Sizes, fitted, fitting, misfit, num_parameters
+from perfedavg.runtime.errors import PerfedavgError
 
 
 class Config(Block):
@@ -50,7 +52,7 @@ class Config(Block):
     )
     training: Training = Field(description="the FedAvg runs")
     evaluation: Evaluation = Field(description="evaluated rounds, personalization")
-    studies: Studies = Field(description="what is done with these runs, and beside them")
+    studies: Studies = Field(Studies(), description="what is done with these runs, and beside them")
     show_examples: StrictBool = Field(
         True,
         description="examples on the data card; false: statistics only, for pages of real data "
@@ -77,14 +79,35 @@ class Config(Block):
         no_repeats(names, "studies.strategies (with `evaluation.fine_tuning`)")
         self._check_clients()
         self._check_rounds()
-        reference, grid = self.studies.reference, self.training
-        in_grid = reference.clients_per_round in grid.clients_per_round
-        if not in_grid or reference.local_work not in grid.amounts:
-            raise ValueError(
-                "studies.reference: its clients_per_round and local_work must be values of the "
-                "grid in `training`"
-            )
+        self._check_reference()
         return self
+
+    @property
+    def reference(self) -> Reference:
+        """The setting of the grid that others start from: the one that is named, or the last."""
+        grid = self.training
+        return self.studies.reference or Reference(
+            clients_per_round=grid.clients_per_round[-1], local_work=grid.amounts[-1]
+        )
+
+    def _check_reference(self) -> None:
+        reference, grid, stage2 = self.reference, self.training, self.studies.stage2
+        for key, of_grid, values in (
+            ("clients_per_round", "clients_per_round", grid.clients_per_round),
+            ("local_work", grid.unit, grid.amounts),
+        ):
+            value = getattr(reference, key)
+            if value not in values:
+                raise ValueError(
+                    f"studies.reference.{key}: {value} is not in the grid, training.{of_grid}: "
+                    f"{list(values)}"
+                )
+        work = reference.local_work
+        if stage2 and stage2.controls and stage2.control_work >= work:
+            raise ValueError(
+                f"studies.stage2.control_work ({stage2.control_work}) must be below "
+                f"studies.reference.local_work ({work})"
+            )
 
     def _check_network(self) -> None:
         kind, sizes = self.data.kind, self._sizes
@@ -107,6 +130,12 @@ class Config(Block):
     def network(self) -> str:
         """The full name of the network: the one that is named, or a small one that fits."""
         return fitted(self.model or fitting(self.data.kind, self._sizes)[0], self._sizes)
+
+    @property
+    def said_at_start(self) -> list[str]:
+        """What the user should know before anything is computed, in sentences."""
+        doubts = [f"{self.data.dataset}: {doubt}" for doubt in self.data.doubts]
+        return [*([self.chosen_network] if self.chosen_network else []), *doubts]
 
     @property
     def chosen_network(self) -> str:
@@ -138,10 +167,17 @@ class Config(Block):
         evaluation_clients = clients - split.num_training - split.num_validation
         if split.named:
             evaluation_clients = split.named.evaluation
+        if split.named and self.data.client_ids:
+            try:
+                check_named(split.groups, self.data.client_ids, str(split.file))
+            except PerfedavgError as error:
+                raise ValueError(f"split: {error}".removesuffix(".")) from None
         if evaluation_clients <= 0:
+            dataset = self.data.dataset
+            whose = "the table's" if dataset == "table" else f"{dataset}'s"
             raise ValueError(
                 f"split: {split.num_training} training + {split.num_validation} "
-                f"validation clients leave no evaluation client of {self.data.dataset}'s {clients}"
+                f"validation clients leave no evaluation client of {whose} {clients} clients"
             )
         intermediate = self.evaluation.intermediate_clients or 0
         if intermediate > evaluation_clients:

@@ -40,11 +40,13 @@ def sentence(problem: dict[str, Any], config: type[BaseModel]) -> str:
     if path in MOVED:
         return f"Config key `{path}` is now `{MOVED[path]}`; see config/README.md."
     if kind == "extra_forbidden":
-        valid = _valid_keys(problem["loc"][:-1], config, set(tags))
-        near = _nearest(problem["loc"][-1], valid)
-        return f"Config key `{path}` is unknown; " + (
-            f"did you mean `{near}`?" if near else f"valid keys here: {', '.join(valid)}."
-        )
+        near, blocks, valid = _guess(problem, config)
+        homes = " or ".join(f"`{block}`" for block in blocks[:3])
+        if near:
+            hint = f"did you mean `{near}`" + (f", or does it belong in {homes}?" if homes else "?")
+        else:
+            hint = f"it belongs in {homes}." if homes else f"valid keys here: {', '.join(valid)}."
+        return f"Config key `{path}` is unknown; {hint}"
     if kind == "missing":
         return f"Config key `{path}` is missing; add it."
     if kind in ("union_tag_invalid", "union_tag_not_found"):
@@ -65,14 +67,38 @@ def meant(problem: dict[str, Any], config: type[BaseModel]) -> tuple[str | int, 
     """The path of the key that an unknown key was probably meant to be."""
     if problem["type"] != "extra_forbidden":
         return None
-    *block, key = problem["loc"]
-    near = _nearest(key, _valid_keys(block, config, set(_tags(config.model_json_schema()))))
-    return (*block, near) if near else None
+    near, *_ = _guess(problem, config)
+    return (*problem["loc"][:-1], near) if near else None
 
 
-def _nearest(key: str | int, valid: list[str]) -> str | None:
-    near = get_close_matches(str(key), valid, n=1, cutoff=0.5)
-    return near[0] if near else None
+def _guess(
+    problem: dict[str, Any], config: type[BaseModel]
+) -> tuple[str | None, list[str], list[str]]:
+    """Of an unknown key: the nearest name that may stand there, the other blocks that have a key of
+    its name, and all names that may stand there."""
+    *location, key = problem["loc"]
+    tags = _tags(config.model_json_schema())
+    valid = _valid_keys(location, config, set(tags))
+    names = {name for values in tags.values() for name in values}
+    here = ".".join(str(step) for step in location if step not in names and isinstance(step, str))
+    homes = _homes(key, config)
+    # In its own block the key is one of another data set, server, ...: no hint.
+    homes = [] if here in homes else homes
+    near = get_close_matches(str(key), valid, n=1, cutoff=0.8 if homes else 0.5)
+    return (near[0] if near else None), homes, valid
+
+
+def _homes(key: str | int, model: type[BaseModel], path: str = "") -> list[str]:
+    """The blocks that have a key of this name, the outer ones first."""
+    homes: dict[str, None] = {}
+    inner: dict[str, None] = {}
+    for name, field in model.model_fields.items():
+        block = f"{path}.{name}".lstrip(".")
+        for of_field in _models_in(field.annotation):
+            if key in of_field.model_fields:
+                homes[block] = None
+            inner |= dict.fromkeys(_homes(key, of_field, block))
+    return list(homes | inner)
 
 
 _IN_PLAIN_WORDS = {

@@ -79,11 +79,16 @@ class Split(Block):
         return self
 
     @cached_property
+    def groups(self) -> dict[str, str]:
+        """The group of every client that ``file`` names."""
+        return read_split_file(self.file) if self.file else {}
+
+    @cached_property
     def named(self) -> Named | None:
         """What ``file`` holds, if it is given."""
         if self.file is None:
             return None
-        counts = Counter(read_split_file(self.file).values())
+        counts = Counter(self.groups.values())
         groups = (TRAINING, VALIDATION, EVALUATION)
         return Named(*(counts[group] for group in groups), sha256=sha256_of(self.file))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from perfedavg.blocks import Block, Count
 from perfedavg.config.comparison import Comparison
@@ -22,8 +22,10 @@ class Reference(Block):
 class Studies(Block):
     """Stage 2, the algorithm comparison, the theory experiment, strategies and baselines."""
 
-    reference: Reference = Field(
-        description="the FedAvg setting that others start from and are compared with"
+    reference: Reference | None = Field(
+        None,
+        description="the FedAvg setting that others start from and are compared with; null: the "
+        "last M and the last E (or K) of the grid",
     )
     stage2: Stage2 | None = Field(None, description="stage 2 and its controls; null: none")
     comparison: Comparison | None = Field(None, description="the algorithm comparison; null: none")
@@ -37,13 +39,3 @@ class Studies(Block):
         None, description="the centralized baseline; null: none"
     )
     local_only: LocalOnly | None = Field(None, description="the local-only baseline; null: none")
-
-    @model_validator(mode="after")
-    def _check(self) -> Studies:
-        stage2, work = self.stage2, self.reference.local_work
-        if stage2 and stage2.controls and stage2.control_work >= work:
-            raise ValueError(
-                f"stage2.control_work ({stage2.control_work}) must be below "
-                f"reference.local_work ({work})"
-            )
-        return self

@@ -110,6 +110,15 @@ def chosen(found: Found, layout: Layout) -> Chosen:
             )
         return Chosen(kind, train, test)
     first, second = layout.members
+    held = [m for m in found.members if m.kind == HDF5 and _stem(m) == _stem_of(layout)]
+    if {m.split for m in held} in ({"train"}, {"test"}):
+        missing = second if held[0].split == "train" else first
+        raise PerfedavgError(
+            f"{found.path} (data.archive): {found.inside()}, but {missing} is missing; put both "
+            "into one folder or archive."
+        )
+    for member in found.members:
+        _refuse_another(found, member, layout)
     raise PerfedavgError(
         f"{found.path} (data.archive) holds no data set in a known layout: {found.inside()}, but "
         f"{first} and {second}, one SQLite database of TFF's, or LEAF's JSON files in train/ and "
@@ -135,13 +144,17 @@ def _pair(
             f"{found.path} (data.archive) holds several train or test files ({names}); name a "
             f"folder or archive with {layout.members[0]} and {layout.members[1]} alone."
         )
-    owner = OWNERS.get(_stem(train[0]))
-    if owner and _stem(train[0]) != _stem_of(layout):
+    _refuse_another(found, train[0], layout)
+    return train, test
+
+
+def _refuse_another(found: Found, member: Member, layout: Layout) -> None:
+    owner = OWNERS.get(_stem(member)) if member.kind == HDF5 else None
+    if owner and _stem(member) != _stem_of(layout):
         raise PerfedavgError(
-            f"{found.path} (data.archive) holds {train[0].name}, the data set {owner}; set "
+            f"{found.path} (data.archive) holds {member.name}: this is data set {owner}; set "
             f"data.dataset: {owner}, or name an archive with {layout.members[0]}."
         )
-    return train, test
 
 
 def _stem(member: Member) -> str:

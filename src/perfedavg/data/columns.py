@@ -4,22 +4,28 @@ Every function raises :class:`RowError` where a value cannot be meant; it knows 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import compute as pc
 
+COLUMNS = ("client_id", "features", "label", "split")
+"""Of a table; the last one need not be there."""
 MASKED = (-1, -100)
 """Labels of positions that count nowhere, as people write them."""
+_NULL = "an empty value or NaN (pandas stores NaN as null)"
 
 
 class RowError(ValueError):
-    """A value that cannot be meant: what it is, and the row of the batch where it stands."""
+    """A value that cannot be meant: what it is, and where one is at fault, the row of the batch and
+    the position in the row's list, from 0; in a list of lists, one position for each depth."""
 
-    def __init__(self, what: str, row: int = 0) -> None:
+    def __init__(self, what: str, row: int | None = None, *position: int) -> None:
         super().__init__(what)
-        self.row = row
+        self.row, self.position = row, position
 
 
 class Lists(NamedTuple):
@@ -35,11 +41,28 @@ class Lists(NamedTuple):
             return None
         return tuple(int(sizes[0]) if len(sizes) else 0 for sizes in self.lengths)
 
-    def row_of(self, position: int) -> int:
-        """The row of a value."""
+    def place_of(self, position: int) -> tuple[int, ...]:
+        """The row of a value, and its position in the row's lists."""
+        inside: list[int] = []
         for sizes in reversed(self.lengths):
-            position = int(np.searchsorted(np.cumsum(sizes), position, side="right"))
-        return position
+            ends = np.cumsum(sizes)
+            parent = int(np.searchsorted(ends, position, side="right"))
+            inside.insert(0, int(position - ends[parent] + sizes[parent]))
+            position = parent
+        return (position, *inside)
+
+
+def unused(held: Sequence[str]) -> str:
+    """A sentence on the columns of a table that are not used; empty: there are none."""
+    # pandas writes an index without a name as `__index_level_0__`.
+    extra = [n for n in held if n not in COLUMNS and not n.startswith("__index_level_")]
+    absent = [name for name in COLUMNS if name not in held]
+    shown = []
+    for name in extra[:8]:
+        near = get_close_matches(name.lower(), absent, n=1, cutoff=0.7)
+        shown.append(f"{name} (did you mean `{near[0]}`?)" if near else name)
+    more = f", ... ({len(extra)} in all)" if len(extra) > 8 else ""
+    return f"Columns not used: {', '.join(shown)}{more}." if extra else ""
 
 
 def plain(column: pa.Array) -> pa.Array:
@@ -66,9 +89,7 @@ def lists(column: pa.Array, what: str) -> Lists:
         column = plain(column.flatten())
         if column.null_count:
             empty = int(pc.index(column.is_null(), True).as_py())
-            raise RowError(
-                f"an empty value (null) in `{what}`", Lists(np.empty(0), lengths).row_of(empty)
-            )
+            raise RowError(f"{_NULL} in `{what}`", *Lists(np.empty(0), lengths).place_of(empty))
     return Lists(numbers(column, what), lengths)
 
 
@@ -102,9 +123,9 @@ def _check(
 ) -> None:
     if not good.all():
         first = int(np.argmin(good))
-        row = where.row_of(first) if where else first
+        place = where.place_of(first) if where else (first,)
         raise RowError(
-            f"the value {values[first]:g} in `{what}`, where {wanted} numbers are wanted", row
+            f"the value {values[first]:g} in `{what}`, where {wanted} numbers are wanted", *place
         )
 
 
@@ -157,4 +178,4 @@ def names(column: pa.Array) -> pa.Array | None:
 def _no_nulls(column: pa.Array, what: str) -> None:
     if column.null_count:
         row = int(pc.index(column.is_null(), True).as_py())
-        raise RowError(f"an empty value (null) in `{what}`", row)
+        raise RowError(f"{_NULL} in `{what}`", row)

@@ -194,12 +194,24 @@ def _unpacked(path: Path, folder: Path) -> Found:
                 f"The disk of {folder.parent} is full while {path} is unpacked there; free some."
             ) from error
         why = " ".join(str(error).split()) or type(error).__name__
+        what = _what_else(_head(path)) or f"or it is damaged or cut off ({why})"
         raise PerfedavgError(
-            f"{path} (data.archive) is no archive, folder or data file that can be read, or it is "
-            f"damaged or cut off ({why}); docs/your-own-data.md shows what is read."
+            f"{path} (data.archive) is no archive, folder or data file that can be read, {what}; "
+            "docs/your-own-data.md shows what is read."
         ) from error
     unpack.found.members.sort(key=lambda member: member.name)
     return unpack.found
+
+
+def _what_else(head: bytes) -> str:
+    """What a file that is no archive is, by its first bytes, where these tell it."""
+    if head.startswith(b"PAR1"):
+        return "its first bytes are those of Parquet, which data.dataset: table reads"
+    text = head.decode(errors="ignore")  # the last character may be cut
+    is_text = len(text.encode()) > len(head) - 4 and all(
+        c.isprintable() or c.isspace() for c in text
+    )
+    return "it is text" if text and is_text else ""
 
 
 class _Unpacking:

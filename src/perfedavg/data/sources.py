@@ -75,6 +75,16 @@ class DataSet(Block):
         raise NotImplementedError
 
     @property
+    def doubts(self) -> Sequence[str]:
+        """Sentences on how the data are read that may well be a mistake, said at the start."""
+        return ()
+
+    @property
+    def client_ids(self) -> Sequence[str]:
+        """The clients' ids, where they are known before the store is made."""
+        return ()
+
+    @property
     def files(self) -> list[str]:
         """Files of the user's own that are read where they lie."""
         return []

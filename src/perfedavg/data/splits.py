@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import csv
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -22,7 +22,7 @@ import pyarrow as pa
 from pyarrow import compute as pc
 
 from perfedavg.randomness import VALIDATION_CLIENTS, StreamKey, stream
-from perfedavg.runtime.errors import PerfedavgError
+from perfedavg.runtime.errors import PerfedavgError, nothing_at
 from perfedavg.storage.files import atomic
 from perfedavg.storage.tables import EVALUATION, TRAINING, VALIDATION
 
@@ -126,12 +126,27 @@ def read_split_file(path: str | Path) -> dict[str, str]:
                         f"{where}: the group of client {row[client]!r} is {row[group]!r}; it must "
                         f"be {TRAINING}, {VALIDATION} or {EVALUATION}."
                     )
+    except FileNotFoundError:
+        raise PerfedavgError(f"{path} (split.file) is no file: {nothing_at(path)}.") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise PerfedavgError(f"{path} cannot be read ({error}); {wanted}.") from None
     missing = sorted({TRAINING, VALIDATION, EVALUATION} - set(groups.values()))
     if missing:
         raise PerfedavgError(f"{path} names no {missing[0]} client; every group needs one.")
     return groups
+
+
+def check_named(named: Iterable[str], client_ids: Sequence[str], path: str | Path) -> None:
+    """Raise PerfedavgError where ``split.file``, at ``path``, names a client that the data do not
+    hold."""
+    unknown = sorted(set(named) - set(client_ids))
+    if unknown:
+        many = f"{len(unknown)} clients that the data do not hold, the first {unknown[0]!r}"
+        if len(unknown) == 1:
+            many = f"the client {unknown[0]!r}, which the data do not hold"
+        raise PerfedavgError(
+            f"{path} names {many} (the data's first is {min(client_ids)!r}); correct split.file."
+        )
 
 
 def named_clients(client_ids: Sequence[str] | pa.ChunkedArray, path: str | Path) -> pd.DataFrame:
@@ -145,12 +160,7 @@ def named_clients(client_ids: Sequence[str] | pa.ChunkedArray, path: str | Path)
     ids = pa.table({"client_id": client_ids}).column(0)
     by_id, _ = _by_id(ids)
     texts = ids.to_pylist()
-    unknown = sorted(groups.keys() - set(texts))
-    if unknown:
-        raise PerfedavgError(
-            f"{path} names {len(unknown)} clients that the data do not hold, the first "
-            f"{unknown[0]!r} (the data's first is {min(texts)!r}); correct split.file."
-        )
+    check_named(groups, texts, path)
     sizes = (TRAINING, VALIDATION, EVALUATION, NOT_NAMED)
     chosen: dict[str, list[int]] = {group: [] for group in sizes}
     for position in by_id:

@@ -14,11 +14,17 @@ from pydantic import BaseModel
 
 from perfedavg.data import columns
 
+MANY_CLIENTS = 100_000
 Kind = Literal["images", "vectors", "tokens"]
 
 
 class Facts(BaseModel):
-    """What was found in a table."""
+    """What was found in a table.
+
+    Attributes:
+        assumed: how it was read, in sentences, and
+        doubts: those of them that may well be a mistake.
+        ids: of the clients, as text; none where there are more than ``MANY_CLIENTS``."""
 
     sha256: str = ""
     kind: Kind
@@ -33,6 +39,8 @@ class Facts(BaseModel):
     pixels: Literal["", "grey levels", "unit interval", "unit interval on the grid"] = ""
     classes: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
 
     @property
     def bytes_per_example(self) -> int:

@@ -14,9 +14,10 @@ from pyarrow import compute as pc
 
 from perfedavg.data import columns
 from perfedavg.data.columns import MASKED, Lists, RowError
-from perfedavg.data.table_facts import Facts, Kind
+from perfedavg.data.table_facts import MANY_CLIENTS, Facts, Kind
 
 MANY_CLASSES = 10_000
+_MEASUREMENTS = "; if these are measurements, set data.features: vectors"
 
 
 class Rows:
@@ -35,7 +36,7 @@ class Rows:
     ) -> None:
         self.kind, self.asked = kind, (kind, shape, num_classes, num_values)
         self.shape: tuple[int, ...] | None = None
-        self.assumed: dict[str, None] = {}
+        self.assumed: dict[str, bool] = {}  # sentences, and whether they are a doubt
         self.counts: dict[str, Counter[str]] = {"train": Counter(), "test": Counter()}
         self.splits = False
         self.low, self.high, self.longest = math.inf, -math.inf, 0
@@ -63,7 +64,7 @@ class Rows:
             self.counts[name].update(ids.filter(pa.array(chosen)).to_pylist())
         kind = columns.plain(rows.column("client_id")).type
         if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-            self._assume(f"Client ids are of type {kind} and read as text.")
+            self.assume(f"Client ids are of type {kind} and read as text.")
         features = columns.lists(rows.column("features"), "features")
         tensor = getattr(rows.column("features").type, "shape", None)
         if tensor and not self.asked[1]:  # Arrow's own type for arrays
@@ -76,15 +77,16 @@ class Rows:
         self._see_features(features)
         self._see_labels(rows.column("label"), features.lengths[0])
 
-    def _assume(self, sentence: str) -> None:
-        self.assumed[sentence] = None
+    def assume(self, sentence: str, doubt: bool = False) -> None:
+        """Keep a sentence on how the table is read; a doubt is said at the start."""
+        self.assumed[sentence] = doubt
 
     def _see_features(self, found: Lists) -> None:
         _, shape, _, num_values = self.asked
         if self.kind is None:
             self.kind = _kind_of(found, shape)
             if self.kind == "tokens":
-                self._assume(
+                self.assume(
                     "Features are flat lists of whole numbers and read as token sequences; if they "
                     "are pixels, set data.shape, if they are measurements, data.features: vectors."
                 )
@@ -105,9 +107,10 @@ class Rows:
             if bad.any():
                 first = int(np.argmax(bad))
                 wanted = f"0 .. {most - 1}" if num_values else "0 and above"
+                else_ = "" if self.asked[0] else _MEASUREMENTS
                 raise RowError(
-                    f"the token {values[first]} in `features`, where {wanted} is wanted",
-                    found.row_of(first),
+                    f"the token {values[first]} in `features`, where {wanted} is wanted{else_}",
+                    *found.place_of(first),
                 )
             self.lengths |= set(np.unique(found.lengths[0]).tolist())
             return
@@ -144,7 +147,7 @@ class Rows:
                 )
             return shape
         if len(found) == 3 and 1 in (found[0], found[2]):
-            self._assume("Images have a channel axis of 1, which is dropped.")
+            self.assume("Images have a channel axis of 1, which is dropped.")
             return found[:2] if found[2] == 1 else found[1:]
         if len(found) == 1:
             side = math.isqrt(found[0])
@@ -152,7 +155,7 @@ class Rows:
                 raise RowError(
                     f"{found[0]} values in `features`, no square; set data.shape: [h, w]"
                 )
-            self._assume(f"Images are flat and read as {side}x{side}; else set data.shape: [h, w].")
+            self.assume(f"Images are flat and read as {side}x{side}; else set data.shape: [h, w].")
             return (side, side)
         if len(found) != 2:
             raise RowError(
@@ -173,7 +176,7 @@ class Rows:
             raise RowError(
                 f"a pixel of {values[first]:g}, where 0 .. 255 or 0 .. 1 is wanted (anything else "
                 "can be read as data.features: vectors)",
-                found.row_of(first),
+                *found.place_of(first),
             )
 
     def _see_labels(self, column: pa.Array, lengths: np.ndarray) -> None:
@@ -189,12 +192,12 @@ class Rows:
         found = columns.lists(column, "label")
         values = columns.whole(found.values, "label", found)
         if found.values.dtype.kind == "f":
-            self._assume("Labels are real numbers, all whole; they are read as whole numbers.")
+            self.assume("Labels are real numbers, all whole; they are read as whole numbers.")
         per_position = len(found.lengths) == 1 and not (found.lengths[0] == 1).all()
         if len(found.lengths) > 1:
             raise RowError("nested lists in `label`")
         if found.lengths and not per_position:
-            self._assume("Labels are lists of one element, which is taken.")
+            self.assume("Labels are lists of one element, which is taken.")
         if per_position:
             other = found.lengths[0] != lengths
             if self.kind != "tokens" or other.any():
@@ -217,7 +220,7 @@ class Rows:
             masked = ", or -1 or -100 for none," if per_position else ""
             raise RowError(
                 f"the label {values[first]}, where 0 .. {most - 1}{masked} is wanted{given}",
-                found.row_of(first) if found.lengths else first,
+                *found.place_of(first),
             )
         self.labels |= set(np.unique(values[values >= 0]).tolist())
 
@@ -236,7 +239,7 @@ class Rows:
             for name in ("train", "test"):
                 without = sum(client not in self.counts[name] for client in known)
                 if without:
-                    self._assume(f"{without} of {len(known)} clients have no {name} examples.")
+                    self.assume(f"{without} of {len(known)} clients have no {name} examples.")
         num_classes = self._num_classes()
         values: dict[str, Any] = {"example_shape": self.shape}
         if self.kind == "tokens":
@@ -252,6 +255,8 @@ class Rows:
             has_split=has_split,
             classes=tuple(sorted(self.classes)),
             assumed=tuple(self.assumed),
+            doubts=tuple(sentence for sentence, doubt in self.assumed.items() if doubt),
+            ids=tuple(sorted(known)) if len(known) <= MANY_CLIENTS else (),
             **values,
         )
 
@@ -269,20 +274,22 @@ class Rows:
         if names:
             numbered = ", ".join(f"{n} {name}" for n, name in enumerate(names[:8]))
             more = ", ..." if len(names) > 8 else ""
-            self._assume(f"Labels are names; sorted, they are numbered: {numbered}{more}.")
+            self.assume(f"Labels are names; sorted, they are numbered: {numbered}{more}.")
         elif not given and len(self.labels) < found:
             gaps = found - len(self.labels)
             first = next(n for n in range(found) if n not in self.labels)
-            self._assume(
+            start = "" if first else "; label 0 does not occur, but labels start at 0"
+            self.assume(
                 f"Labels go from {min(self.labels)} to {found - 1}, so there are {found} classes, "
-                f"{gaps} of them without an example (the first: {first})."
+                f"{gaps} of them without an example (the first: {first}){start}.",
+                doubt=True,
             )
         return given or found
 
     def _token_facts(self) -> dict[str, Any]:
         longest, ids = max(self.lengths), self.asked[3] or int(self.high) + 1
         if len(self.lengths) > 1:
-            self._assume(
+            self.assume(
                 f"Sequences have {min(self.lengths)} to {longest} tokens; shorter ones are padded "
                 f"with an id of its own, {ids}."
             )
@@ -295,11 +302,11 @@ class Rows:
         what = "real numbers between 0 and 1"
         if self.integral:
             what = "0 and 1 alone"
-            self._assume(f"Pixels are {what}, read as 0 and 255 of 255 grey levels.")
+            self.assume(f"Pixels are {what}, read as 0 and 255 of 255 grey levels.")
         elif self.on_grid:
-            self._assume(f"Pixels are {what}, all of the form k/255, and stored as grey levels k.")
+            self.assume(f"Pixels are {what}, all of the form k/255, and stored as grey levels k.")
         else:
-            self._assume(f"Pixels are {what} and stay as they are.")
+            self.assume(f"Pixels are {what} and stay as they are.")
         return "unit interval on the grid" if self.on_grid or self.integral else "unit interval"
 
 

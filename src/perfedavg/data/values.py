@@ -44,7 +44,7 @@ def grey_levels(pixels: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray,
     if pixels.size == 0:
         return np.zeros((0, *shape), dtype=np.uint8), []
     if pixels.dtype.kind not in "uif":
-        raise ValueError(f"pixels of type {pixels.dtype}; numbers are expected")
+        raise ValueError(f"pixels {_of_type(pixels)}; numbers are expected")
     if pixels.shape[1:] not in (shape, (size,), (*shape, 1)):
         raise ValueError(
             f"pixels of shape {list(pixels.shape)}; {shape[0]}x{shape[1]} are expected"
@@ -84,7 +84,7 @@ def class_labels(labels: np.ndarray, num_classes: int) -> tuple[np.ndarray, list
     if labels.size == 0:
         return np.zeros(0, dtype=np.int64), notes
     if labels.dtype.kind not in "uif":
-        raise ValueError(f"labels of type {labels.dtype}; whole numbers are expected")
+        raise ValueError(f"labels {_of_type(labels)}; whole numbers are expected")
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
         notes.append("labels are a column [n, 1]")
@@ -129,6 +129,12 @@ def _check_range(values: np.ndarray, most: int, what: str, kind: str) -> None:
 def _first(values: np.ndarray, wrong: np.ndarray) -> str:
     place = np.unravel_index(int(wrong.argmax()), wrong.shape)
     return f"{values[place]} in example {place[0]}"
+
+
+def _of_type(values: np.ndarray) -> str:
+    if values.dtype.kind in "SU":
+        return "that are text (is it another data set?)"
+    return f"of type {values.dtype}"
 
 
 def _names(features: Mapping[str, np.ndarray]) -> str:

@@ -55,7 +55,7 @@ def work_name(config: Config, amount: int) -> str:
 
 def reference_runs(config: Config) -> list[RunSpec]:
     """The grid's runs of the reference setting, one per seed."""
-    reference, unit = config.studies.reference, config.training.unit
+    reference, unit = config.reference, config.training.unit
     runs = [run for run in grid_runs(config) if getattr(run, unit) == reference.local_work]
     return [run for run in runs if run.clients_per_round == reference.clients_per_round]
 

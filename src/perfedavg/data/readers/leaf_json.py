@@ -104,7 +104,7 @@ def _read(member: Member, layout: Layout, waiting: IO[bytes]) -> Iterator[tuple[
                 why = error.args[0] if error.args else type(error).__name__
                 why = why.decode(errors="replace") if isinstance(why, bytes) else str(why)
                 raise PerfedavgError(
-                    f"{member.shown}: it is no JSON, or damaged or cut off "
+                    f"{member.shown} (data.archive): it is no JSON, or damaged or cut off "
                     f"({why.splitlines()[0].strip(' .')})."
                 ) from error
             if key is None:
@@ -117,15 +117,18 @@ def _read(member: Member, layout: Layout, waiting: IO[bytes]) -> Iterator[tuple[
                 x, y, *assumed = layout.examples(_features(data, layout))
             except ValueError as error:
                 why = " ".join(str(error).split())
-                raise PerfedavgError(f"{member.shown}: client {key!r} has {why}.") from error
+                raise PerfedavgError(
+                    f"{member.shown} (data.archive): client {key!r} has {why}."
+                ) from error
             position = waiting.seek(0, 2)
             for values in (x, y):
                 np.save(waiting, values, allow_pickle=False)
             yield name, _Part(position, (*notes, *assumed))
     if not seen:
         raise PerfedavgError(
-            f"{member.shown}: there is no client in `user_data`; LEAF's layout is wanted, "
-            '{"users": [...], "num_samples": [...], "user_data": {id: {"x": [...], "y": [...]}}}.'
+            f"{member.shown} (data.archive): there is no client in `user_data`; LEAF's layout is "
+            'wanted, {"users": [...], "num_samples": [...], '
+            '"user_data": {id: {"x": [...], "y": [...]}}}.'
         )
 
 

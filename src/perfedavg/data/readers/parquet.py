@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from perfedavg.data import columns
-from perfedavg.data.columns import RowError
+from perfedavg.data.columns import COLUMNS, RowError
 from perfedavg.data.store import ClientExamples
 from perfedavg.data.table_facts import Facts
 from perfedavg.data.table_rows import Rows
 from perfedavg.randomness import TEST_EXAMPLES, StreamKey, stream
-from perfedavg.runtime.errors import PerfedavgError
+from perfedavg.runtime.errors import PerfedavgError, nothing_at
 from perfedavg.runtime.job import Progress
 
 if TYPE_CHECKING:
@@ -35,10 +35,11 @@ LAYOUT = "the columns client_id, features, label and, if there is one, split"
 
 
 class Batch(NamedTuple):
-    """Some rows of one file."""
+    """Some rows of one file, and the number of the first of them, from 0."""
 
     file: str
     rows: pa.RecordBatch
+    first: int = 0
 
     def column(self, name: str) -> pa.Array:
         """One of its columns."""
@@ -61,12 +62,14 @@ def parquet_files(path: str | Sequence[str]) -> list[str]:
                 names = ", ".join(sorted(p.name for p in place.iterdir())[:5]) or "nothing"
                 raise PerfedavgError(
                     f"{given} holds no .parquet file but {names}; give data.path a Parquet file "
-                    "or a folder of them."
+                    "(pandas: DataFrame.to_parquet) or a folder of them."
                 )
         elif place.is_file():
             found.append(place)
         else:
-            raise PerfedavgError(f"{given} is no file and no folder; check data.path.")
+            raise PerfedavgError(
+                f"{given} (data.path) is no file and no folder: {nothing_at(place)}."
+            )
     return [str(file) for file in found]
 
 
@@ -83,28 +86,52 @@ def read_batches(files: Sequence[str], names: Sequence[str] | None = None) -> It
         try:
             with pq.ParquetFile(file, memory_map=True) as parquet:
                 held = parquet.schema_arrow.names
-                missing = [n for n in ("client_id", "features", "label") if n not in held]
-                if missing:
-                    raise PerfedavgError(
-                        f"{file} has the columns {', '.join(held[:8])}; {LAYOUT} are wanted: "
-                        f"{', '.join(missing)} is missing."
-                    )
-                wanted = names or ["client_id", "split", "features", "label"]
-                wanted = [name for name in wanted if name in held]
+                _check_columns(file, held)
+                wanted = [name for name in names or COLUMNS if name in held]
+                first = 0
                 for rows in parquet.iter_batches(ROWS_AT_ONCE, columns=wanted):
                     if rows.num_rows:
-                        yield Batch(file, rows)
+                        yield Batch(file, rows, first)
+                    first += rows.num_rows
         except (OSError, pa.ArrowException) as error:
             why = " ".join(str(error).split())[:200]
+            if isinstance(error, pa.ArrowInvalid) and not _begins_as_parquet(file):
+                raise PerfedavgError(
+                    f"{file} is no Parquet file; write it with pandas' DataFrame.to_parquet "
+                    "(docs/your-own-data.md)."
+                ) from None
             raise PerfedavgError(f"{file} is no readable Parquet file ({why}).") from None
 
 
+def _begins_as_parquet(file: str) -> bool:
+    with open(file, "rb") as start:
+        return start.read(4) == b"PAR1"
+
+
+def _check_columns(file: str, held: Sequence[str]) -> None:
+    missing = [name for name in COLUMNS[:3] if name not in held]
+    if not missing:
+        return
+    more = f", ... ({len(held)} in all)" if len(held) > 8 else ""
+    join = ""
+    if "features" in missing:
+        join = "; join feature columns into `features`: docs/your-own-data.md"
+    raise PerfedavgError(
+        f"{file} has the columns {', '.join(held[:8])}{more}; {LAYOUT} are wanted: "
+        f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing{join}."
+    )
+
+
 def sentence(batch: Batch, error: RowError) -> PerfedavgError:
-    """What is wrong, with the file and the client."""
+    """What is wrong, with the file, the client and the row."""
+    place = ""
+    if error.row is not None:
+        at = "".join(f"[{n}]" for n in error.position)
+        place = f" (row {batch.first + error.row}{at and f', at {at}'}, counted from 0)"
     if "`client_id`" in str(error):
-        return PerfedavgError(f"{batch.file}: a row has {error}.")
-    client = columns.ids(batch.column("client_id").slice(error.row, 1))[0].as_py()
-    return PerfedavgError(f"{batch.file}: client {client!r} has {error}.")
+        return PerfedavgError(f"{batch.file}: a row has {error}{place}.")
+    client = columns.ids(batch.column("client_id").slice(error.row or 0, 1))[0].as_py()
+    return PerfedavgError(f"{batch.file}: client {client!r} has {error}{place}.")
 
 
 def find_facts(files: Sequence[str], asked: Rows) -> Facts:
@@ -113,8 +140,10 @@ def find_facts(files: Sequence[str], asked: Rows) -> Facts:
     Raises:
         PerfedavgError: a value cannot be meant; with file, client and value.
     """
-    batch = None
+    batch, held = None, set[str]()
     for batch in read_batches(files):
+        if not batch.first:
+            held |= set(pq.read_schema(batch.file).names)
         try:
             asked.see(batch.rows)
         except RowError as error:
@@ -122,6 +151,9 @@ def find_facts(files: Sequence[str], asked: Rows) -> Facts:
     where = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more files"
     if batch is None:
         raise PerfedavgError(f"{where}: there is no row in it.")
+    unused = columns.unused(sorted(held))
+    if unused:
+        asked.assume(unused, doubt=True)
     try:
         return asked.facts()
     except RowError as error:

@@ -135,6 +135,16 @@ class Table(DataSet):
         return self.facts.num_values
 
     @property
+    def doubts(self) -> Sequence[str]:
+        """Columns that are not used, labels that do not occur."""
+        return self.facts.doubts
+
+    @property
+    def client_ids(self) -> Sequence[str]:
+        """Of a table that is not too large."""
+        return self.facts.ids
+
+    @property
     def size(self) -> DataSize:
         """As counted in the table; of test examples that are drawn, about."""
         facts = self.facts
