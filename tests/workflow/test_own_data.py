@@ -16,7 +16,7 @@ def test_the_page_leads_from_a_table_to_table_1_and_the_report(tmp_path):
     page = (ROOT / "docs/your-own-data.md").read_text()
     codes = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     config, split = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    assert len(config.strip().splitlines()) <= 12
+    assert len(config.strip().splitlines()) == 10
     checkout = Checkout(tmp_path)
     subprocess.run([sys.executable, "-c", "\n".join(codes)], cwd=tmp_path, check=True)
     (tmp_path / "my.yaml").write_text(config)

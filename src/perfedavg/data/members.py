@@ -24,7 +24,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import IO
 
-from perfedavg.runtime.errors import PerfedavgError
+from perfedavg.runtime.errors import PerfedavgError, nothing_at
 
 logger = logging.getLogger("perfedavg")
 
@@ -152,6 +152,8 @@ def found_in_place(path: Path) -> Found | None:
     except (OSError, ValueError) as error:  # of a path that cannot be one, the latter
         where = getattr(error, "filename", None) or path
         why = getattr(error, "strerror", None) or error
+        if isinstance(error, FileNotFoundError):
+            why = f"{why}; {nothing_at(path)}"
         raise PerfedavgError(f"{where} (data.archive) cannot be read: {why}.") from error
 
 
