@@ -10,7 +10,7 @@ import pandas as pd
 
 from perfedavg.analysis.choices import Selection
 from perfedavg.analysis.columns import CAVEAT, SEED, SETTING
-from perfedavg.analysis.figures.style import RUNS, SERIES, add_footer, say_on_panel, subplots
+from perfedavg.analysis.figures.style import RUNS, SERIES, WHOLE, add_footer, say_on_panel, subplots
 from perfedavg.analysis.paired import (
     CENTRALIZED_MATCHED,
     LOCAL_ONLY,
@@ -112,7 +112,7 @@ def draw(
         top, bottom = axes[0, i], axes[1, i]
         top.plot([0, 1], [0, 1], color="0.5", linewidth=0.8)
         points = RUNS | {"marker": "o", "color": color, "alpha": 0.5}
-        top.plot(rows[INITIAL] + shift, rows[PERSONALIZED] + shift, **points, clip_on=False)
+        top.plot(rows[INITIAL] + shift, rows[PERSONALIZED] + shift, **points, **WHOLE)
         hurt = f"\n{100 * hurt_share(rows):.0f} % hurt" if len(rows) else ""
         top.set_title(name + hurt, fontsize=8)
         if rows.empty:

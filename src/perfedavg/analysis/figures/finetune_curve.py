@@ -13,6 +13,7 @@ from perfedavg.analysis.figures.style import (
     MEAN,
     RUNS,
     SERIES,
+    WHOLE,
     add_footer,
     num_clients_in_words,
     say_on_panel,
@@ -47,13 +48,7 @@ CONTRACT = {
 }
 
 
-_RING = {
-    "marker": "o",
-    "markersize": 8,
-    "markerfacecolor": "none",
-    "linestyle": "",
-    "clip_on": False,
-}
+_RING = {"marker": "o", "markersize": 8, "markerfacecolor": "none", "linestyle": "", **WHOLE}
 
 
 def settings(reference: str) -> dict[str, str]:
@@ -95,11 +90,10 @@ def draw(
                 label = f"{name}, {local_epochs} epochs"
                 axis.axhline(level, color=color, linewidth=1.2, linestyle="--", label=label)
                 continue
-            axis.plot(rows.epoch, rows[column], marker=marker, color=color, **RUNS, clip_on=False)
+            axis.plot(rows.epoch, rows[column], marker=marker, color=color, **RUNS, **WHOLE)
             mean = rows.groupby("epoch")[column].mean()
-            axis.plot(
-                mean.index, mean, color=color, marker=marker, label=name, **MEAN, clip_on=False
-            )
+            style = {"color": color, "marker": marker, **MEAN, **WHOLE}
+            axis.plot(mean.index, mean, label=name, **style)
             ring = mean[mean.index == selection.epochs[setting]]
             axis.plot(ring.index, ring, color=color, **_RING)
         if data.empty:
