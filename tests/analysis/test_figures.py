@@ -69,12 +69,17 @@ def test_settings_that_diverged_keep_their_panel_and_are_counted(tmp_path):
 def test_data_card_figure_shows_the_store_and_is_reproducible(store, tmp_path):
     for name in "ab":
         split = pd.DataFrame({"client_index": range(12), "client_group": "training"})
+        split.loc[3, "client_group"] = "left out: no train labels"
         values = {"store": tmp_path / "store", "data_block": {"dataset": "glyphs62"}}
+        values["called"] = "glyphs62"
         values["split"] = split
         save(data_card, tmp_path / name / "data_card", **values, show_examples=True)
     save(data_card, tmp_path / "statistics/data_card", **values, show_examples=False)
     assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b")
-    assert SYNTHETIC in (tmp_path / "a/data_card.svg").read_text()
+    svg = (tmp_path / "a/data_card.svg").read_text()
+    assert SYNTHETIC in svg
+    assert "n = 12 writers (1 left out included)" in svg
+    assert f">{store.column('client_id')[0]}</text>" in svg, "rows bear their clients' ids"
     data = read_table(data_card.CONTRACT, tmp_path / "a/data_card.csv")
     sizes, shares, *divergences = (data[data.shown == shown] for shown in data.shown.unique())
     assert sizes["value"].tolist() == [len(store.client(i).train_y) for i in range(len(store))]

@@ -14,6 +14,7 @@ from perfedavg.analysis.paired import (
     paired_table,
     stage2_models,
 )
+from perfedavg.analysis.products import call
 from perfedavg.analysis.tables import stage2 as stage2_table
 from perfedavg.data.sets.glyphs62 import SYNTHETIC
 from perfedavg.storage.tables import read_table
@@ -50,6 +51,7 @@ RUNS = pd.DataFrame(
             "seed": seed,
             "status": "finished",
             "caveat": SYNTHETIC,
+            "clients_per_round": 5,
             "local_epochs": 2 if setting == FEWER else 10,
             "local_steps": None,
             "client_lr": 0.005 if setting == SLOWER else 0.05,
@@ -182,6 +184,28 @@ def test_gain_by_size_is_the_mean_of_each_quarter():
     np.testing.assert_allclose(groups.error, 0.005)
 
 
+def test_shifted_points_stay_in_range_and_on_their_side_of_the_diagonal():
+    initial = np.array([1.0, 1.0, 0.0, 0.5, 0.999] * 20)
+    personalized = np.array([1.0, 0.9, 0.001, 0.5, 1.0] * 20)
+    shifts = clients_before_after.shifts_along_diagonal(initial, personalized)
+    assert abs(shifts).max() <= clients_before_after.SHIFT
+    moved = np.concatenate([initial + shifts, personalized + shifts])
+    assert 0 <= moved.min() <= moved.max() <= 1
+    assert len(np.unique(shifts[::5])) == 20, "equal points come apart"
+
+
+def test_accuracy_axes_end_at_one_and_a_gain_of_next_to_nothing_looks_like_it():
+    evaluation = rows().assign(accuracy=lambda table: 1 - 0.001 * (table.epoch > 0))
+    for module in (finetune_curve, clients_before_after):
+        values = VALUES | {"evaluation": evaluation}
+        figure = module.draw(call(module.compute, values), **VALUES)
+        assert figure.axes[0].get_ylim()[1] == 1.0
+    low, high = figure.axes[-1].get_ylim()
+    assert low <= -0.05 < 0.05 <= high
+    gains = np.concatenate([np.asarray(line.get_ydata(), float) for line in figure.axes[-1].lines])
+    assert set(gains[~np.isnan(gains)].round(9)) == {0.0, -0.001}, "as they are"
+
+
 def test_three_forms_and_back(table, tmp_path):
     save(stage2_table, tmp_path / "stage2", evaluation=rows(), **VALUES)
     back = read_table(PAIRED, tmp_path / "stage2.csv")
@@ -205,12 +229,15 @@ TEXTS = {
     "finetune_curve": [
         "Personalized FedAvg",
         "local only, 2 epochs",
-        "pooled over their test examples",
+        "pooled over their test labels",
+        "M = 5 and E = 10",
+        "Local-only clients train",
         "n = 2 evaluation clients",
     ],
     "clients_before_after": [
         "0 % hurt",
         "100 % hurt",
+        "M = 5 and E = 10",
         "train examples of the client",
         "n = 2 evaluation clients",
     ],

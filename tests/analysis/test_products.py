@@ -74,6 +74,7 @@ def test_functions_get_what_their_arguments_name():
 def test_what_a_config_asks_for():
     block = SimpleNamespace(interpolation=())
     studies = SimpleNamespace(stage2=None, comparison=block, theory=None, strategies=())
+    studies.centralized = studies.local_only = None
     data = SimpleNamespace(kind="images")
     config = SimpleNamespace(studies=studies, data=data)
     names = {name for name, product in PRODUCTS.items() if product.asked(config)}
@@ -81,8 +82,10 @@ def test_what_a_config_asks_for():
         *(f"{kind}/{name}" for kind in ("tables", "figures") for name in ("stage2", "theory")),
         *(f"{kind}/strategies" for kind in ("tables", "figures")),
         *(f"{kind}/ngrams" for kind in ("tables", "figures")),
-        "figures/interpolation",
+        *("figures/interpolation", "tables/baselines"),
     }
+    studies.local_only = SimpleNamespace()
+    assert PRODUCTS["tables/baselines"].asked(config)
     assert names >= {"tables/table1", "tables/algorithms", "figures/algorithms"}
 
 
@@ -142,7 +145,8 @@ def test_runs_csv_says_what_a_run_is(tmp_path):
 def test_the_page_shows_every_product_under_its_question(tmp_path):
     RUNS.to_csv(tmp_path / "runs.csv", index=False)
     SELECTION.save(tmp_path / "selection.json")
-    config = {"experiment": "tiny", "algorithms": {"every": 3}}
+    config = {"experiment": "tiny", "algorithms": {"every": 3, "also": None}}
+    config["data"] = {"dataset": "glyphs62"}
     facts = {"python": "3", "processor": "any", "cores": 2}
     provenance = {"config": config, "machine": facts, "packages": {"torch": "2"}}
     provenance |= {"git_commit": "abc", "data_sha256": "0" * 64, "network": ""}
@@ -154,6 +158,16 @@ def test_the_page_shows_every_product_under_its_question(tmp_path):
             (tmp_path / f"tables/{product.name}.md").write_text(text)
     write_report(tmp_path / "report.html", [product.on_page() for product in all_products()])
     page = (tmp_path / "report.html").read_text()
+    assert "via MAML: tiny</h1>" in page
+    assert "4 runs on glyphs62. A reproduction of Jiang et al." in page
+    assert "<code>algorithms.also</code></td><td>-</td>" in page
+    config["data"] = {"dataset": "table", "path": ["there/own.parquet", "there/more.parquet"]}
+    write_json(tmp_path / "provenance.json", provenance)
+    write_report(tmp_path / "report.html", [])
+    own = (tmp_path / "report.html").read_text()
+    assert "<h1>tiny: federated learning and personalization</h1>" in own
+    assert "4 runs on own.parquet and 1 more. The numbers on this page" in own
+    assert "Jiang" not in own
     assert "1 of 4 runs diverged" in page
     places = [page.index(f"<h2>{section.replace(chr(39), '&#39;')}") for section in SECTIONS]
     assert places == sorted(places)

@@ -197,7 +197,9 @@ def test_tables_of_real_data_have_no_caveat_and_read_back(tmp_path):
     write_table(table1.CONTRACT, table, tmp_path / "table1.csv")
     back = read_table(table1.CONTRACT, tmp_path / "table1.csv")
     assert (back.caveat == "").all()
-    assert table1.caption(back, runs).endswith("classified correctly.")
+    assert table1.caption(back, runs).endswith(
+        "After epoch 2: personalized accuracy after so many fine-tune epochs."
+    )
 
 
 @pytest.mark.parametrize(("target", "expected"), [(0.3, 5), (0.4, 10), (0.6, np.nan)])

@@ -114,7 +114,7 @@ def test_what_was_assumed_is_said():
     store = made_up([np.arange(3)])
     assert describe.remarks(store) == []
     store.assumed = ["labels are ints", "ids are text."]
-    assert describe.remarks(store) == ["Assumed: labels are ints; ids are text."]
+    assert describe.remarks(store) == ["Assumed: Labels are ints. Ids are text."]
 
 
 def test_a_card_of_text_counts_windows_and_labels():
@@ -133,6 +133,33 @@ def test_a_card_of_text_counts_windows_and_labels():
     assert max(map(len, lines)) <= describe.LINE
 
 
+def test_a_card_of_own_images_speaks_of_pixels_and_one_of_tokens_of_lengths():
+    grey = np.array([0, 51, 102, 255], np.uint8)[:, None, None] * np.ones((4, 5, 3), np.uint8)
+    labels = np.arange(4) % 2
+    facts = {"dataset": "table", "kind": "images"}
+    card = card_of(written([ClientExamples("a", grey, labels, grey[:0], labels[:0])], facts, 2))
+    assert card["mean pixel value"] == pytest.approx((0.2 + 0.4 + 1) / 4)
+    assert not [quantity for quantity in card.index if "ink" in quantity or "slant" in quantity]
+
+    tokens = np.array([[1, 2, 9, 9], [1, 1, 1, 9], [3, 9, 9, 9], [0, 1, 2, 3]], np.int32)
+    facts |= {"kind": "tokens", "padding": "9"}
+    store = written([ClientExamples("a", tokens, labels, tokens[:0], labels[:0])], facts, 2)
+    card = card_of(store)
+    assert card["tokens per sequence, median"] == 2.5
+    assert card["tokens per sequence, largest"] == 4
+    assert not [quantity for quantity in card.index if "explained" in quantity]
+    assert describe.examples_shown(store) == ["1 2 · | 1 1 1 · | 3 · | 0 1 2 3"]
+
+
+def test_clients_that_are_left_out_are_called_so():
+    store = made_up([[0, 1], [1, 2], [0]])
+    groups = ["training", "evaluation", "left out: not in split.file"]
+    card = describe.data_card(store, pd.DataFrame({"client_group": groups}))
+    counts = card.set_index("quantity").value
+    assert counts["clients"] == 3
+    assert counts["training clients"] == counts["clients left out: not in split.file"] == 1
+
+
 def made_up(labels):
     """A store of blank images with these train labels, a client each."""
     blank = [np.full((len(y), 28, 28), 255, np.uint8) for y in labels]
@@ -145,7 +172,8 @@ def made_up(labels):
 
 def written(clients, dataset, num_classes=62):
     folder = tempfile.mkdtemp()
-    write_store(folder, clients, num_classes, {"dataset": dataset})
+    facts = {"dataset": dataset} if isinstance(dataset, str) else dataset
+    write_store(folder, clients, num_classes, facts)
     return ClientStore(folder)
 
 

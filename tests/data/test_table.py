@@ -178,10 +178,10 @@ def test_clients_of_one_split_alone_are_counted():
 def test_without_test_rows_they_are_drawn_from_a_seed_and_said(split):
     data, assumed = table({"test_share": 0.3, "seed": 5}, split=split)
     sentence = (
-        "The table has no test examples: 30 % of every client's examples, drawn at random "
-        "(seed 5), test it."
+        "The data file has no test split: 30 % of each client's examples, drawn at random "
+        "(seed 5), are held out as its test set."
     )
-    assert assumed == [sentence]
+    assert assumed == [], "said once"
     assert data.metadata["caveat"] == sentence
     clients, other = read(data), read(data.model_copy(update={"seed": 6}))
     for name, c in clients.items():
@@ -201,9 +201,10 @@ def test_sequences_of_different_lengths_are_padded_with_an_id_of_their_own():
     data, assumed = table(features=SEQUENCES)
     assert (data.kind, data.example_shape, data.label_shape) == ("tokens", (3,), ())
     assert data.num_values == 6, "ids 0 to 4, and the padding"
+    assert data.metadata["padding"] == "5"
     assert_is_the_data(data, [s + [5] * (3 - len(s)) for s in SEQUENCES])
     assert "flat lists of whole numbers and read as token sequences" in assumed[0]
-    assert "1 to 3 tokens; shorter ones are padded with an id of its own, 5." in assumed[1]
+    assert "1 to 3 tokens; shorter ones are padded with a padding id of their own, 5." in assumed[1]
 
 
 def test_a_label_per_position_is_masked_where_there_is_none():

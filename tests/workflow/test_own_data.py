@@ -36,7 +36,7 @@ def test_the_page_leads_from_a_table_to_table_1_and_the_report(tmp_path):
     assert (table1.initial_mean > 0.3).all(), "chance is 0.2"
     assert (table1.personalized_mean > table1.initial_mean).all(), "the sensors differ"
     assert not any("paper" in column for column in table1.columns)
-    assert "20 % of every client's examples, drawn at random (seed 0)" in table1.caveat[0]
+    assert "20 % of each client's examples, drawn at random (seed 0)" in table1.caveat[0]
     report = (results / "report.html").read_text()
     assert sentence in report
     assert "EMNIST" not in report

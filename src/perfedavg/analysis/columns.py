@@ -9,7 +9,7 @@ SEED = Column("int 0..", "-", "seed")
 SETTING = Column("str", "-", "its runs' setting in `runs.csv`")
 NUM_CLIENTS = Column("int 1..", "clients", "evaluation clients")
 ACCURACY = Column("float? 0..1", "accuracy", "mean over evaluation clients")
-POOLED = Column("float? 0..1", "share of all test examples", "classified correctly")
+POOLED = Column("float? 0..1", "share of all test labels", "predicted correctly")
 EPOCH = Column("int 0..", "epochs", "fine-tune epochs done; 0 is the initial model")
 SELECTED_EPOCH = Column("int? 1..", "epochs", "fine-tune epochs, selected on validation clients")
 
@@ -35,7 +35,7 @@ ACCURACIES = {
     "personalized_std": Column("float? 0..", "accuracy", "standard deviation over seeds (n - 1)"),
 }
 POOLED_MEANS = {
-    f"{model}_pooled_mean": Column("float? 0..1", "share of all test examples", "mean over seeds")
+    f"{model}_pooled_mean": Column("float? 0..1", "share of all test labels", "mean over seeds")
     for model in ("initial", "personalized")
 }
 HURT_SHARE = Column(

@@ -30,6 +30,7 @@ from perfedavg.analysis.formats import (
     number_in_words,
     share_in_words,
 )
+from perfedavg.analysis.runs import local_work, stage1
 from perfedavg.analysis.summary import INITIAL, PERSONALIZED, diverged_clients
 from perfedavg.storage.tables import Column
 
@@ -86,6 +87,16 @@ def _control(run: pd.Series, parent: pd.Series) -> str:
         if pd.notna(run[column]) and run[column] != parent[column]:
             return f"FedAvg, {letter} = {run[column]:.0f}"
     return FEDAVG_CONTINUED
+
+
+def reference_in_words(runs: pd.DataFrame, reference: str) -> str:
+    """Which setting "FedAvg" is."""
+    run = settings_of(runs).loc[reference]
+    work, letter = local_work(stage1(runs))
+    return (
+        f"FedAvg is the reference setting, M = {run.clients_per_round:.0f} and "
+        f"{letter} = {run[work]:.0f}."
+    )
 
 
 def baseline_models(runs: pd.DataFrame, selection: Selection, reference: str) -> dict[str, str]:
@@ -223,6 +234,6 @@ def paired_caption(table: pd.DataFrame, what: str) -> str:
         f"{what} Accuracy at the last round (of centralized models: at the pass chosen on "
         f"validation clients): mean over {table.num_clients.max()} evaluation clients, then mean "
         "(std) over seeds. Fine-tune epochs were chosen on validation clients. Clients hurt: share "
-        "whose personalized accuracy is below their initial one. Pooled: share of all test "
-        "examples classified correctly."
+        "whose personalized accuracy is below their initial one. Pooled: share of all test labels "
+        "that are predicted correctly."
     )

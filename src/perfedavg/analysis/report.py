@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from perfedavg.analysis.choices import Selection
 from perfedavg.analysis.provenance import job_times
 from perfedavg.analysis.runs import read_runs_table
+from perfedavg.data.sets import data_set
 from perfedavg.storage.files import read_json, write_text
 
 
@@ -39,7 +40,7 @@ def write_report(path: Path, products: list[dict[str, Any]]) -> None:
     )
     page = environment.get_template("report.html.j2").render(
         experiment=provenance["config"]["experiment"],
-        dataset=runs.dataset.iloc[0],
+        data=data_set(provenance["config"]["data"]),
         caveat=runs.caveat.iloc[0],
         sections=[(name, list(of)) for name, of in groupby(shown, lambda p: p["section"])],
         selection=Selection.load(results / "selection.json"),
@@ -72,12 +73,13 @@ def _table(frame: pd.DataFrame) -> str:
 
 
 def _flat(config: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """``{"a": {"b": 1}}`` as ``[("a.b", "1")]``."""
+    """``{"a": {"b": 1}}`` as ``[("a.b", "1")]``; a dash where there is nothing."""
     rows: list[tuple[str, str]] = []
     for key, value in config.items():
         if isinstance(value, dict):
             rows += _flat(value, f"{prefix}{key}.")
         else:
-            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            rows.append((f"{prefix}{key}", text))
+            values = value if isinstance(value, list) else [value]
+            text = ", ".join(str(one) for one in values if one is not None)
+            rows.append((f"{prefix}{key}", text or "-"))
     return rows

@@ -4,7 +4,8 @@ How much clients differ is measured in two ways, each beside the same of permute
 what chance alone gives. *Labels*: the Jensen-Shannon divergence between a client's labels and those
 of all. *Style*: the share of the variance within a class that the client explains, of two simple
 measures of an image, its ink and its slant (real EMNIST-62: about 60 % against 0.9 %), of the
-values of a vector, or of the next token given the present one."""
+mean pixel where images are not ink on paper, of the values of a vector, or of the next token given
+the present one."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from hashlib import blake2b
 import numpy as np
 import pandas as pd
 
+from perfedavg.data.caveat import LEFT_OUT
 from perfedavg.data.sets import DATA_SETS
 from perfedavg.data.sources import DataSet
 from perfedavg.data.store import ClientStore
@@ -28,7 +30,7 @@ CARD_CLIENTS = 500
 LINE = 92
 """Characters of a line of text that the card shows."""
 _QUANTILES = "smallest", "5 % quantile", "median", "95 % quantile", "largest"
-_INK = "mean ink"
+_INK, _PIXEL = "mean ink", "mean pixel value"
 
 Rows = list[tuple[str, float, str]]
 
@@ -39,7 +41,8 @@ def data_card(store: ClientStore, groups: pd.DataFrame) -> pd.DataFrame:
     word, labels = client_word(store), store.label_counts()  # small integers, summed as large ones
     rows: Rows = [("clients", len(store), f"{word}s")]
     for name, n in groups.client_group.value_counts(sort=False).items():
-        rows.append((f"{name} clients", n, f"{word}s"))
+        left_out = name.startswith(LEFT_OUT)
+        rows.append((f"clients {name}" if left_out else f"{name} clients", n, f"{word}s"))
     examples = "windows" if store.label_shape else "examples"
     for name, sizes in (("train", train), ("test", test)):
         rows.append((f"{name} {examples}", sizes.sum(), examples))
@@ -57,6 +60,7 @@ def data_card(store: ClientStore, groups: pd.DataFrame) -> pd.DataFrame:
         (f"test {examples} that are also train {examples} of the same client", own, examples)
     )
     rows.append((f"test {examples} that are also train {examples} of any client", others, examples))
+    rows += _lengths(store)
     rows.append(("classes", store.num_classes, "classes"))
     held = float(np.median((labels > 0).sum(1)))
     rows.append(("classes a client holds, median", held, "classes"))
@@ -129,8 +133,12 @@ def _style(store: ClientStore, word: str) -> Rows:
     ids = np.repeat(np.arange(len(clients)), [len(c.train_y) for c in clients])
     permuted = stream(StreamKey(0, PERMUTED_CLIENTS)).permutation(ids)
     y, rows = np.concatenate([c.train_y for c in clients]), []
-    unit = "share of within-class variance"
-    if _kind(store) == "images":
+    unit, kind = "share of within-class variance", _kind(store)
+    if kind == "images" and not _data_set(store).ink:
+        pixels = np.concatenate([mean_pixel(c.train_x) for c in clients])
+        rows.append((_PIXEL, float(pixels.mean()), "0 to 1"))
+        shares = {_PIXEL: partial(share_explained, pixels, y)}
+    elif kind == "images":
         measures = [ink_and_slant(c.train_x) for c in clients]
         ink, slant = map(np.concatenate, zip(*measures, strict=True))
         rows.append((_INK, float(ink.mean()), "0 paper, 1 black"))
@@ -141,6 +149,8 @@ def _style(store: ClientStore, word: str) -> Rows:
         if store.label_shape:
             unit = "share of variance given the present token"
             shares = {"next token": partial(share_of_next_tokens, x, y)}
+        elif kind == "tokens":
+            shares = {}  # the number of a token says nothing
         else:
             shares = {"values": partial(_mean_share, x, y)}
     for name, share in shares.items():
@@ -154,6 +164,29 @@ def _mean_share(x: np.ndarray, labels: np.ndarray, clients: np.ndarray) -> float
     varying = [values for values in x.reshape(len(x), -1).T if np.ptp(values)]
     shares = [share_explained(values, labels, clients) for values in varying]
     return float(np.mean(shares)) if shares else 0.0
+
+
+def _lengths(store: ClientStore) -> Rows:
+    """Of sequences that are padded."""
+    padding = _padding(store)
+    if padding is None:
+        return []
+    measured = (store.client(int(index)).train_x for index in _measured(store))
+    lengths = np.concatenate([(x != padding).sum(1) for x in measured])
+    return [
+        ("tokens per sequence, median", float(np.median(lengths)), "tokens"),
+        ("tokens per sequence, largest", float(lengths.max(initial=0)), "tokens"),
+    ]
+
+
+def _padding(store: ClientStore) -> int | None:
+    padding = store.metadata.get("padding")
+    return None if padding is None else int(padding)
+
+
+def mean_pixel(images: np.ndarray) -> np.ndarray:
+    """Mean (between 0 and 1) of every image of ``[n, h, w]``."""
+    return images.mean((1, 2), dtype=np.float64) / (255 if images.dtype == np.uint8 else 1)
 
 
 def ink_and_slant(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -200,8 +233,8 @@ def share_of_next_tokens(x: np.ndarray, y: np.ndarray, clients: np.ndarray) -> f
 def remarks(store: ClientStore) -> list[str]:
     """Sentences that belong to a data card: what was assumed in reading the data, and whether their
     images look inverted."""
-    assumed = "; ".join(one.rstrip(".") for one in store.assumed)
-    sentences = [f"Assumed: {assumed}."] if assumed else []
+    assumed = " ".join(f"{one[0].upper()}{one[1:].rstrip('.')}." for one in store.assumed)
+    sentences = [f"Assumed: {assumed}"] if assumed else []
     expected = _data_set(store).mean_ink
     if _kind(store) == "images" and expected:
         images = (store.client(int(index)).train_x for index in _measured(store))
@@ -221,14 +254,26 @@ def examples_shown(
     """Train examples of clients spread over the store: the first ``examples`` images of each, in
     [0, 1], ``[clients, examples, h, w]``, white where a client has fewer; of others one line per
     client, its first example, and the next ones as long as they fit."""
-    chosen = np.unique(np.linspace(0, len(store) - 1, clients).astype(int))
+    chosen = clients_shown(store, clients)
     shown = [store.client(int(index)).train_x[:examples] for index in chosen]
     if _kind(store) != "images":
-        return [_line(map(_data_set(store).text, x)) for x in shown]
+        return [_line(_text(store, example) for example in x) for x in shown]
     sheet = np.ones((len(shown), examples, *store.example_shape), dtype=np.float32)
     for row, x in zip(sheet, shown, strict=True):
         row[: len(x)] = x / 255 if x.dtype == np.uint8 else x
     return sheet
+
+
+def clients_shown(store: ClientStore, clients: int = 10) -> np.ndarray:
+    """Positions of the clients whose examples are shown."""
+    return np.unique(np.linspace(0, len(store) - 1, clients).astype(int))
+
+
+def _text(store: ClientStore, example: np.ndarray) -> str:
+    """An example as people read it; a dot stands for its padding."""
+    padding = _padding(store)
+    kept = example if padding is None else example[example != padding]
+    return _data_set(store).text(kept) + (" ·" if len(kept) < len(example) else "")
 
 
 def _line(texts: Iterable[str]) -> str:

@@ -45,7 +45,9 @@ class DataSet(Block):
             (:meth:`are_the_papers`).
         client_word: what a client is.
         labels_are: what labels stand for, for the data card.
-        mean_ink: of images about, where paper is 1 and ink dark; None: nothing is known."""
+        ink: images are dark ink on white paper, and
+        mean_ink: how much of it about; None: nothing is known.
+        of_the_user: the user's own data, not a published set or a stand-in for one."""
 
     dataset: str = Field(description="name of the data set")
 
@@ -58,7 +60,9 @@ class DataSet(Block):
     is_the_papers: ClassVar[bool] = False
     client_word: ClassVar[str] = "client"
     labels_are: ClassVar[str] = ""
+    ink: ClassVar[bool] = False
     mean_ink: ClassVar[float | None] = None
+    of_the_user: ClassVar[bool] = False
 
     def clients(self, archive: Path | None, scratch: Path) -> Iterator[ClientExamples]:
         """Every client, in the order of the store.
@@ -101,6 +105,11 @@ class DataSet(Block):
         return {"dataset": self.dataset}
 
     @property
+    def called(self) -> str:
+        """The data, by name."""
+        return self.dataset
+
+    @property
     def described(self) -> str:
         """Kind, size and classes, in words."""
         by = "x".join(map(str, self.example_shape))
@@ -128,7 +137,8 @@ class DataSet(Block):
     @classmethod
     def text(cls, example: np.ndarray) -> str:
         """An example of tokens, or a vector, as people read it."""
-        return " ".join(f"{value:g}" for value in example)
+        form = "d" if example.dtype.kind in "iu" else ".4g"
+        return " ".join(f"{value:{form}}" for value in example)
 
     @classmethod
     def label_name(cls, label: int) -> str:

@@ -291,7 +291,7 @@ class Rows:
         if len(self.lengths) > 1:
             self.assume(
                 f"Sequences have {min(self.lengths)} to {longest} tokens; shorter ones are padded "
-                f"with an id of its own, {ids}."
+                f"with a padding id of their own, {ids}."
             )
         per_position = (longest,) if self.per_position else ()
         return {"example_shape": (longest,), "label_shape": per_position, "num_values": ids + 1}

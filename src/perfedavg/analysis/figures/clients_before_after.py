@@ -10,13 +10,14 @@ import pandas as pd
 
 from perfedavg.analysis.choices import Selection
 from perfedavg.analysis.columns import CAVEAT, SEED, SETTING
-from perfedavg.analysis.figures.style import RUNS, SERIES, add_footer, say_on_panel, subplots
+from perfedavg.analysis.figures.style import RUNS, SERIES, WHOLE, add_footer, say_on_panel, subplots
 from perfedavg.analysis.paired import (
     CENTRALIZED_MATCHED,
     LOCAL_ONLY,
     baseline_models,
     hurt_share,
     paired_clients,
+    reference_in_words,
 )
 from perfedavg.analysis.summary import INITIAL, PERSONALIZED
 from perfedavg.storage.tables import Column
@@ -67,7 +68,16 @@ def compute(
 
 
 SIZE_GROUPS = 4
+SHIFT, SMALLEST_GAIN = 0.006, 0.05
 _MEAN = {"color": "black", "marker": "s", "markersize": 3, "linewidth": 1, "capsize": 2}
+
+
+def shifts_along_diagonal(initial: np.ndarray, personalized: np.ndarray) -> np.ndarray:
+    """By how much each point moves in both coordinates, else those of small test splits coincide:
+    at most ``SHIFT``, and it stays between 0 and 1."""
+    low = np.maximum(-SHIFT, -np.fmin(initial, personalized))
+    high = np.minimum(SHIFT, 1 - np.fmax(initial, personalized))
+    return low + (high - low) * np.random.default_rng(0).random(len(initial))
 
 
 def gain_by_size(clients: pd.DataFrame) -> pd.DataFrame:
@@ -88,20 +98,21 @@ def draw(
     data: pd.DataFrame, runs: pd.DataFrame, selection: Selection, reference: str, caveat: str
 ) -> Figure:
     """A column per model, a point per (client, seed)."""
-    from matplotlib.ticker import LogLocator, NullFormatter
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
     models = personalized_models(runs, selection, reference)
     size = (max(2.4 * len(models), 4.8), 5.0)
     figure, axes = subplots(2, len(models), figsize=size, squeeze=False, sharey="row", sharex="row")
-    # Else the points of small test splits coincide.
-    jitter = np.random.default_rng(0).uniform(-0.006, 0.006, (2, len(data)))
+    wide = data.num_train.max() >= 10 * data.num_train[data.num_train > 0].min()
+    sizes = LogLocator(subs=(1, 2, 5)) if wide else MaxNLocator(5, integer=True)
+    shifts = shifts_along_diagonal(data[INITIAL].to_numpy(), data[PERSONALIZED].to_numpy())
     for i, name in enumerate(models):
         rows, color = data[data.model == name], SERIES[i % len(SERIES)][0]
-        dx, dy = jitter[:, data.model == name]
+        shift = shifts[data.model == name]
         top, bottom = axes[0, i], axes[1, i]
         top.plot([0, 1], [0, 1], color="0.5", linewidth=0.8)
         points = RUNS | {"marker": "o", "color": color, "alpha": 0.5}
-        top.plot(rows[INITIAL] + dx, rows[PERSONALIZED] + dy, **points)
+        top.plot(rows[INITIAL] + shift, rows[PERSONALIZED] + shift, **points, **WHOLE)
         hurt = f"\n{100 * hurt_share(rows):.0f} % hurt" if len(rows) else ""
         top.set_title(name + hurt, fontsize=8)
         if rows.empty:
@@ -110,25 +121,28 @@ def draw(
         top.set_xlabel("initial accuracy", fontsize=8)
         gain = rows[PERSONALIZED] - rows[INITIAL]
         bottom.axhline(0, color="0.5", linewidth=0.8)
-        bottom.plot(rows.num_train, gain + dy, **points | {"alpha": 0.35})
+        bottom.plot(rows.num_train, gain, **points | {"alpha": 0.35})
         groups = gain_by_size(rows)
         bottom.errorbar(groups.num_train, groups.gain, groups.error, **_MEAN)
         bottom.set_xscale("log")
-        bottom.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        bottom.xaxis.set_major_locator(sizes)
         bottom.xaxis.set_major_formatter("{x:g}")
-        bottom.xaxis.set_minor_formatter(NullFormatter())
-        bottom.set_xlabel("train examples of the client", fontsize=8)
+        bottom.xaxis.set_minor_locator(NullLocator())
+        bottom.set_xlabel("train examples of the client\n(logarithmic)", fontsize=8)
     accuracies = data[[INITIAL, PERSONALIZED]].to_numpy()
     lowest, highest = np.nanmin(accuracies, initial=1.0), np.nanmax(accuracies, initial=0.0)
-    limits = max(lowest - 0.05, -0.02), min(max(highest, lowest) + 0.05, 1.02)
+    limits = max(min(lowest - 0.05, 0.9), 0.0), min(max(highest, lowest) + 0.05, 1.0)
     axes[0, 0].set(xlim=limits, ylim=limits)
+    low, high = axes[1, 0].get_ylim()
+    axes[1, 0].set_ylim(min(low, -SMALLEST_GAIN), max(high, SMALLEST_GAIN))
     axes[0, 0].set_ylabel("personalized accuracy", fontsize=8)
     axes[1, 0].set_ylabel("gain in accuracy", fontsize=8)
     n, seeds = data.client_id.nunique(), data.seed.nunique()
     what = (
         f"A point is one of n = {n} evaluation clients in one of {seeds} "
-        f"seed{'s' if seeds > 1 else ''}, moved by at most 0.006; hurt: below the diagonal. "
-        "Squares: mean gain of the clients in each quarter of sizes, ± standard error over clients."
+        f"seed{'s' if seeds > 1 else ''}; above, points are shifted along the diagonal at random "
+        f"by up to {SHIFT} so that they do not overlap; hurt: below the diagonal. Squares: mean "
+        "gain of the clients in each quarter of sizes, ± standard error over clients."
     )
-    add_footer(figure, [what, caveat])
+    add_footer(figure, [what, reference_in_words(runs, reference), caveat])
     return figure

@@ -3,6 +3,7 @@ labels differ."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,14 @@ import pandas as pd
 
 from perfedavg.analysis.columns import CAVEAT
 from perfedavg.analysis.figures.style import COLORS, add_footer, subplot_mosaic
-from perfedavg.data.caveat import caveat
-from perfedavg.data.describe import client_word, examples_shown, label_divergences, remarks
+from perfedavg.data.caveat import LEFT_OUT, caveat
+from perfedavg.data.describe import (
+    client_word,
+    clients_shown,
+    examples_shown,
+    label_divergences,
+    remarks,
+)
 from perfedavg.data.sets import data_set
 from perfedavg.data.sources import DataSet
 from perfedavg.data.store import ClientStore
@@ -36,6 +43,7 @@ ROWS = (
 )
 SIZES, SHARES = "train examples of a client", "share of a label"
 DIVERGENCE, PERMUTED = "label divergence of a client", "label divergence, permuted clients"
+MOST_NAMED = 15  # classes
 CONTRACT = {
     "shown": Column("str", "-", f"`{SIZES}`, `{SHARES}`, `{DIVERGENCE}` or `{PERMUTED}`"),
     "index": Column("int 0..", "-", "the client's position in the store, or the label"),
@@ -45,8 +53,9 @@ CONTRACT = {
 
 
 def settings(config: Any) -> dict[str, Any]:
-    """The data set, and whether its examples are shown."""
-    return {"data_block": config.data.content, "show_examples": config.show_examples}
+    """The data set, what it is called, and whether its examples are shown."""
+    data = {"data_block": config.data.content, "called": config.data.called}
+    return data | {"show_examples": config.show_examples}
 
 
 def compute(store: Path, split: pd.DataFrame, data_block: dict[str, Any]) -> pd.DataFrame:
@@ -65,7 +74,12 @@ def compute(store: Path, split: pd.DataFrame, data_block: dict[str, Any]) -> pd.
 
 
 def draw(
-    data: pd.DataFrame, store: Path, data_block: dict[str, Any], show_examples: bool
+    data: pd.DataFrame,
+    store: Path,
+    split: pd.DataFrame,
+    data_block: dict[str, Any],
+    called: str,
+    show_examples: bool,
 ) -> Figure:
     """The examples, where they are shown, and the bars."""
     from matplotlib.ticker import MaxNLocator
@@ -77,16 +91,17 @@ def draw(
         height = 2 + 1.6 * ratios[0]
     figure, axes = subplot_mosaic(layout, figsize=(7.2, height), height_ratios=ratios)
     if show_examples:
-        _draw_examples(axes["i"], clients, data_block["dataset"])
+        _draw_examples(axes["i"], clients, called)
     sizes, labels, divergence = (axes[panel] for panel in "sld")
     values = {shown: rows.value.to_numpy() for shown, rows in data.groupby("shown")}
     examples = "windows" if clients.label_shape else "examples"
     num_train, word = values[SIZES], client_word(clients)
-    sizes.hist(num_train, bins=40, color="C0")
+    sizes.hist(num_train, bins=_whole_bins(num_train), color="C0")
+    sizes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     sizes.set_xlabel(f"train {examples} per {word}\n(median {np.median(num_train):g})", fontsize=8)
     _draw_labels(labels, values[SHARES], clients, data_set(data_block))
     bins = np.linspace(0, max(values[DIVERGENCE].max(), values[PERMUTED].max(), 0.01), 31)
-    divergence.hist(values[PERMUTED], bins=bins, color="0.75", label="permuted")
+    divergence.hist(values[PERMUTED], bins=bins, color="0.75", label="labels shuffled")
     divergence.hist(
         values[DIVERGENCE], bins=bins, histtype="step", color=COLORS["initial"], label=f"{word}s"
     )
@@ -96,12 +111,30 @@ def draw(
         axis.set_ylabel(f"{word}s", fontsize=8)
         axis.yaxis.set_major_locator(MaxNLocator(integer=True))
         axis.tick_params(labelsize=7)
-    what = f"n = {len(num_train):,} {word}s, {num_train.sum():,.0f} train {examples}."
+    left_out = split.client_group.str.startswith(LEFT_OUT).sum()
+    included = f" ({left_out:,} left out included)" if left_out else ""
+    what = (
+        f"n = {len(num_train):,} {word}s{included}, {num_train.sum():,.0f} train {examples}. "
+        f"Labels shuffled: among {word}s, which is what chance gives."
+    )
     add_footer(figure, [what, *remarks(clients), data.caveat.iloc[0]])
     return figure
 
 
-def _draw_examples(axis: Axes, store: ClientStore, dataset: str) -> None:
+def _whole_bins(sizes: np.ndarray, most: int = 40) -> np.ndarray:
+    """Edges of bins of whole numbers, each around as many of them."""
+    low, high = int(sizes.min()), int(sizes.max())
+    step = -(-(high - low + 1) // most)
+    return np.arange(low, high + step + 1, step) - 0.5
+
+
+def _shortened(client_id: str, most: int = 16) -> str:
+    half = most // 2
+    long = len(client_id) > most
+    return f"{client_id[: half - 1]}…{client_id[-half:]}" if long else client_id
+
+
+def _draw_examples(axis: Axes, store: ClientStore, called: str) -> None:
     """The first train images of clients, or their first line, one client per row."""
     examples, height, kind = examples_shown(store), 1, "first train examples"
     if isinstance(examples, list):
@@ -109,24 +142,37 @@ def _draw_examples(axis: Axes, store: ClientStore, dataset: str) -> None:
         for row, line in enumerate(examples):
             axis.text(0.01, row + 0.5, line, fontsize=7, family="monospace", va="center")
     else:
+        gap = max(1, examples.shape[-1] // 14)
+        examples = np.pad(examples, ((0, 0), (0, 0), (0, gap), (0, gap)), constant_values=1)
         clients, images, height, width = examples.shape
         kind = "train images"
         sheet = examples.transpose(0, 2, 1, 3).reshape(clients * height, images * width)
         axis.imshow(sheet, cmap="gray", vmin=0, vmax=1)
     axis.set(xticks=[], yticks=[(i + 0.5) * height for i in range(len(examples))])
     word = client_word(store)
-    axis.set_yticklabels([f"{word} {i + 1}" for i in range(len(examples))], fontsize=6)
+    ids = store.column("client_id")[clients_shown(store)]
+    axis.set_yticklabels([_shortened(client_id) for client_id in ids], fontsize=6)
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
     axis.grid(False)
-    title = f"{dataset}: {kind} of {len(examples)} {word}s, one per row"
+    title = f"{called}: {kind} of {len(examples)} {word}s, one per row"
+    title += ", · is padding" if "padding" in store.metadata else ""
     axis.set_title(title, fontsize=8)
 
 
 def _draw_labels(axis: Axes, shares: np.ndarray, store: ClientStore, data: DataSet) -> None:
-    """Shares of labels; of tokens those that occur, the most frequent first, by name."""
+    """Shares of labels, by name where few have one; of tokens those that occur, the most frequent
+    first, by name."""
+    from matplotlib.ticker import MaxNLocator
+
     shown, what = np.arange(len(shares)), "label"
     axis.tick_params(labelsize=7)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    classes = json.loads(store.metadata.get("classes", "[]"))
+    if 0 < len(classes) <= MOST_NAMED and not store.label_shape:
+        names = [_shortened(name, 12) for name in classes]
+        turned = {"rotation": 45, "ha": "right"} if sum(map(len, names)) > 24 else {}
+        axis.set_xticks(np.arange(len(names)), names, **turned)
     if store.label_shape:
         what = "next token, most frequent first"
         shown = np.argsort(-shares, kind="stable")[: np.count_nonzero(shares)]

@@ -3,6 +3,8 @@ train alone."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from perfedavg.analysis.choices import Selection
@@ -12,6 +14,7 @@ from perfedavg.analysis.paired import (
     paired_caption,
     paired_shown,
     paired_table,
+    reference_in_words,
 )
 
 TITLE = "FedAvg and baselines"
@@ -27,6 +30,14 @@ ROWS = (
     "whose initial model is untrained."
 )
 CONTRACT = PAIRED
+
+
+def asked(config: Any) -> bool:
+    """Where there is a model to show beside FedAvg."""
+    studies = config.studies
+    servers = studies.stage2.servers if studies.stage2 else ()
+    personalized = any(server.optimizer == "adam" for server in servers)
+    return bool(personalized or studies.centralized or studies.local_only)
 
 
 def settings(reference: str) -> dict[str, str]:
@@ -45,6 +56,8 @@ def compute(
 shown = paired_shown
 
 
-def caption(table: pd.DataFrame) -> str:
+def caption(table: pd.DataFrame, runs: pd.DataFrame, reference: str) -> str:
     """What the numbers are."""
-    return paired_caption(table, "FedAvg beside the baselines.")
+    return paired_caption(
+        table, f"FedAvg beside the baselines. {reference_in_words(runs, reference)}"
+    )

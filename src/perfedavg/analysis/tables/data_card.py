@@ -27,8 +27,8 @@ CONTRACT = {
 
 
 def settings(config: Any) -> dict[str, Any]:
-    """The data set."""
-    return {"data_block": config.data.content}
+    """The data set, and what it is called."""
+    return {"data_block": config.data.content, "called": config.data.called}
 
 
 def compute(store: Path, split: pd.DataFrame, data_block: dict[str, Any]) -> pd.DataFrame:
@@ -39,15 +39,20 @@ def compute(store: Path, split: pd.DataFrame, data_block: dict[str, Any]) -> pd.
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
     """The same table for people."""
-    return table.assign(value=table.value.map("{:g}".format)).drop(columns="caveat")
+    return table.assign(value=table.value.map(_in_words)).drop(columns="caveat")
 
 
-def caption(table: pd.DataFrame, store: Path, data_block: dict[str, Any]) -> str:
+def _in_words(value: float) -> str:
+    """Whole numbers, and others to four digits."""
+    return f"{value:.0f}" if value == round(value) or value >= 1000 else f"{value:.4g}"
+
+
+def caption(table: pd.DataFrame, store: Path, called: str) -> str:
     """What is described, and what a reader has to know of it."""
     what = (
-        f"The data set {data_block['dataset']}. Label divergence: Jensen-Shannon divergence "
+        f"The data set {called}. Label divergence: Jensen-Shannon divergence "
         "between a client's train labels and those of all. Share explained: of the variance, by "
-        "the mean of each client. Permuted: the same if clients did not differ, which is what "
-        "chance gives."
+        "the mean of each client. Permuted: the same with labels and examples shuffled among "
+        "clients, which is what chance gives."
     )
     return " ".join([what, *remarks(ClientStore(store))])

@@ -1,7 +1,7 @@
 """Table 1 (section 5): accuracy at the last round and rounds to the target, for every M and E.
 
 Accuracy is the mean over evaluation clients at the last round, never at the best one; mean and std
-(n - 1) are over seeds; pooled accuracy is the share of all their test examples. Diverged runs are
+(n - 1) are over seeds; pooled accuracy is the share of all their test labels. Diverged runs are
 counted and left out of the means. Rounds to the target are a mean over the runs that reached it (a
 diverged run can have, before it diverged); those that did not are counted beside it."""
 
@@ -181,7 +181,7 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
         "personalized accuracy": table.apply(accuracy, axis=1, name=PERSONALIZED),
         "fine-tune epochs": table.selected_epoch.map(number_in_words, form=".0f"),
     }
-    for name in (c for c in table.columns if c.startswith("personalized_epoch")):
+    for name in _by_epoch(table):
         epoch = name.removeprefix("personalized_epoch").removesuffix("_mean")
         columns[f"after epoch {epoch}"] = table[name].map(number_in_words)
     columns |= {
@@ -202,14 +202,27 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def _by_epoch(table: pd.DataFrame) -> list[str]:
+    return [c for c in table.columns if c.startswith("personalized_epoch")]
+
+
 def caption(table: pd.DataFrame, runs: pd.DataFrame) -> str:
     """What the numbers are."""
     paper = " Columns headed paper: are the paper's, on the full data."
+    letter = local_work(table)[1]
+    work = "epochs" if letter == "E" else "steps"
+    epochs = [c.removeprefix("personalized_epoch").removesuffix("_mean") for c in _by_epoch(table)]
+    after = (
+        f" After epoch {' / '.join(epochs)}: personalized accuracy after so many fine-tune epochs."
+    )
     return (
+        f"M clients per round, {letter} local {work}. "
         f"Accuracy after {stage1(runs)['rounds'].max()} rounds: mean over "
         f"{table.num_clients.max()} evaluation clients, then mean (std) over seeds. Fine-tune "
         f"epochs were chosen on validation clients. Rounds to {table.target.iloc[0]:g}: the first "
         "evaluated round at or above it, mean over the runs that reached it; rounds before the "
-        "last may evaluate fewer clients. Pooled: share of all test examples classified correctly."
+        "last may evaluate fewer clients. Pooled: share of all test labels that are predicted "
+        "correctly. Diverged: runs that broke down."
+        + (after if epochs else "")
         + (paper if "paper_target" in table.columns else "")
     )

@@ -32,7 +32,7 @@ class Emnist62(Archive):
     num_classes = 62
     example_shape = (28, 28)
     client_word, labels_are = "writer", "0-9 digits, 10-35 A-Z, 36-61 a-z"
-    mean_ink = 0.17
+    ink, mean_ink = True, 0.17
     packages = ("h5py", "ijson", "numpy", "protobuf")
     is_the_papers = True
     public_sha256 = "fe1ed5a502cea3a952eb105920bff8cffb32836b5173cb18a57a32c3606f3ea0"

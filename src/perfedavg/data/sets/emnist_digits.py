@@ -22,7 +22,7 @@ class EmnistDigits(Archive):
 
     dataset: Literal["emnist_digits"] = Field(description="name of the data set")
 
-    kind = "images"
+    kind, ink = "images", True
     num_classes = 10
     example_shape = (28, 28)
     packages = ("h5py", "ijson", "numpy", "protobuf")

@@ -74,7 +74,7 @@ class Glyphs62(DataSet):
     num_classes = len(CLASSES)
     example_shape = (SIDE, SIDE)
     client_word, labels_are = "writer", "0-9 digits, 10-35 A-Z, 36-61 a-z"
-    mean_ink = 0.08
+    ink, mean_ink = True, 0.08
     packages = ("matplotlib", "numpy", "pillow", "scipy")
 
     def clients(

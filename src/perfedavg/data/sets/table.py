@@ -54,6 +54,7 @@ class Table(DataSet):
     )
 
     packages = ("numpy", "pyarrow")
+    of_the_user = True
 
     @field_validator("path", mode="before")
     @classmethod
@@ -145,6 +146,13 @@ class Table(DataSet):
         return self.facts.ids
 
     @property
+    def called(self) -> str:
+        """The name of the file or folder; of several, the first one's."""
+        paths = [self.path] if isinstance(self.path, str) else self.path or ("table",)
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        return Path(paths[0]).name + more
+
+    @property
     def size(self) -> DataSize:
         """As counted in the table; of test examples that are drawn, about."""
         facts = self.facts
@@ -162,18 +170,20 @@ class Table(DataSet):
     @property
     def metadata(self) -> dict[str, str]:
         """Kind and classes, and how the table was read."""
-        drawn = []
+        drawn = ""
         if not self.facts.has_split:
-            drawn = [
-                f"The table has no test examples: {100 * self.test_share:g} % of every client's "
-                f"examples, drawn at random (seed {self.seed}), test it."
-            ]
+            drawn = (
+                f"The data file has no test split: {100 * self.test_share:g} % of each client's "
+                f"examples, drawn at random (seed {self.seed}), are held out as its test set."
+            )
+        padding = {"padding": str(self.num_values - 1)} if self.kind == "tokens" else {}
         return {
             "dataset": self.dataset,
             "kind": self.kind,
             "classes": json.dumps(self.facts.classes),
-            "assumed": json.dumps([*self.facts.assumed, *drawn]),
-            "caveat": "".join(drawn),
+            "assumed": json.dumps(self.facts.assumed),
+            "caveat": drawn,
+            **padding,
         }
 
 
