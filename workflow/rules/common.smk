@@ -22,7 +22,7 @@ if " " in sys.executable:
 
 try:
     experiment = load_config(config)
-    further = load_further(experiment)
+    further = load_further(experiment, PROJECT)
 except PerfedavgError as error:
     raise WorkflowError(masked(str(error)))
 

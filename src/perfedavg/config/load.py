@@ -48,8 +48,9 @@ class Further(NamedTuple):
     config: Config
 
 
-def load_further(config: Config) -> list[Further]:
-    """The experiments that ``config.also`` names.
+def load_further(config: Config, project: str | Path = ".") -> list[Further]:
+    """The experiments that ``config.also`` names: files seen from the working folder, or else from
+    the ``project``'s.
 
     Raises:
         PerfedavgError: one sentence, or more for a wrong config, each with the name of the file.
@@ -57,7 +58,7 @@ def load_further(config: Config) -> list[Further]:
     further: list[Further] = []
     files = {config.experiment: "the first config"}  # by name of the experiment
     for file in config.also:
-        raw = _read(file)
+        raw = _read(file if Path(file).exists() else str(Path(project) / file))
         if raw.get("also"):
             raise PerfedavgError(
                 f"{file} is named by `also` and names others itself; list all in the first config."
