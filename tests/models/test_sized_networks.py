@@ -116,10 +116,8 @@ def test_logits_are_torch_s(name):
     torch.testing.assert_close(logits[seen], expected[seen], rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [name for name in NETWORKS if "lstm" in name])
 def test_padding_changes_nothing(name):
-    if "lstm" not in name:
-        pytest.skip("images and vectors have none")
     p, own = parameters(name), examples(name)
     padding = own.features == len(p[0]) - 1
     with_other = [q.clone() for q in p]
