@@ -19,7 +19,9 @@ if STUDIES.centralized:
         params:
             *code("train_centralized.py", NETWORK),
             model=experiment.network,
-            settings=STUDIES.centralized.model_dump(mode="json"),
+            settings=STUDIES.centralized.model_dump(
+                mode="json", exclude={"personalize_every", "fine_tuning_lr"}
+            ),
             packages=TORCH,
         script:
             "../scripts/train_centralized.py"
@@ -52,8 +54,9 @@ if STUDIES.centralized:
             packages=TORCH,
             runs=JOB.settings,
             last_round=experiment.training.rounds,
-            ways=[ORDINARY],
+            ways=[with_rate(STUDIES.centralized)],
             passes=STUDIES.centralized.passes,
+            personalize_every=STUDIES.centralized.personalize_every,
         script:
             "../scripts/personalize_centralized.py"
 

@@ -3,7 +3,7 @@ from there.
 
 Inputs, per seed: passes, checkpoints, reference (the reference run's rows of validation clients).
 Params: runs, one way to stop after the other, each with every seed; last_round of the reference;
-passes; ways. Outputs as in `personalize.py`."""
+passes; personalize_every (passes, or None); ways. Outputs as in `personalize.py`."""
 
 from itertools import cycle
 from pathlib import Path
@@ -40,8 +40,10 @@ with job(snakemake.log[0], snakemake), Pool(snakemake.threads) as pool:
         # Of the best one, the initial accuracy after every pass too.
         best = settled["variant"] == BEST
         every_pass = range(1, params.passes + 1) if best else ()
+        interval = params.personalize_every
+        on_the_way = range(interval, params.passes + 1, interval) if best and interval else ()
         runs.append(Run(**settled))
-        schedules.append(visits(stop, every_pass, stop, intermediate=False))
+        schedules.append(visits(stop, every_pass, [*stop, *on_the_way], intermediate=False))
         folders.append(checkpoints)
     personalize_runs(
         runs,

@@ -63,6 +63,9 @@ class Comparison(Block):
         "FedSGD, 1 FedAvg of K steps",
     )
     every: Count = Field(description="rounds between two evaluations")
+    fine_tuning_lr: Rate | None = Field(
+        None, description="its fine-tune rate; null: `evaluation.fine_tuning.lr`"
+    )
     hessian_vector_product: Rate = Field(
         2.0, description="gradient evaluations that a Hessian-vector product counts as"
     )

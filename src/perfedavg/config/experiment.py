@@ -15,8 +15,8 @@ from perfedavg.config.evaluation import Evaluation
 from perfedavg.config.execution import Execution
 from perfedavg.config.messages import no_repeats
 from perfedavg.config.split import Split
-from perfedavg.config.studies import Reference, Studies
-from perfedavg.config.training import Training
+from perfedavg.config.studies import Studies
+from perfedavg.config.training import GridSetting, Training
 from perfedavg.data.sets import Data
 from perfedavg.data.sources import Archive
 from perfedavg.data.splits import check_named
@@ -83,12 +83,11 @@ class Config(Block):
         return self
 
     @property
-    def reference(self) -> Reference:
+    def reference(self) -> GridSetting:
         """The setting of the grid that others start from: the one that is named, or the last."""
         grid = self.training
-        return self.studies.reference or Reference(
-            clients_per_round=grid.clients_per_round[-1], local_work=grid.amounts[-1]
-        )
+        clients, work = grid.settings[-1]
+        return self.studies.reference or GridSetting(clients_per_round=clients, local_work=work)
 
     def _check_reference(self) -> None:
         reference, grid, stage2 = self.reference, self.training, self.studies.stage2
@@ -103,6 +102,10 @@ class Config(Block):
                     f"{list(values)}"
                 )
         work = reference.local_work
+        if (reference.clients_per_round, work) not in grid.settings:
+            raise ValueError("studies.reference is left out of the grid by training.without")
+        if grid.without and self.execution.pack:
+            raise ValueError("training.without needs `execution: {pack: false}`, one job per run")
         if stage2 and stage2.controls and stage2.control_work >= work:
             raise ValueError(
                 f"studies.stage2.control_work ({stage2.control_work}) must be below "

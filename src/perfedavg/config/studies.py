@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from perfedavg.blocks import Block, Count
+from perfedavg.blocks import Block
 from perfedavg.config.comparison import Comparison
 from perfedavg.config.stage2 import Stage2
 from perfedavg.config.theory import Theory
+from perfedavg.config.training import GridSetting
 from perfedavg.personalization.settings import FineTuning, LocalOnly
 from perfedavg.training.settings import Centralized
-
-
-class Reference(Block):
-    """One setting of the grid: stage 2 starts from it, and the baselines are compared with it."""
-
-    clients_per_round: Count = Field(description="its M")
-    local_work: Count = Field(description="its E, or K where the grid counts steps")
 
 
 class Studies(Block):
     """Stage 2, the algorithm comparison, the theory experiment, strategies and baselines."""
 
-    reference: Reference | None = Field(
+    reference: GridSetting | None = Field(
         None,
         description="the FedAvg setting that others start from and are compared with; null: the "
         "last M and the last E (or K) of the grid",

@@ -11,6 +11,13 @@ from perfedavg.blocks import Block, Count, Rounds
 from perfedavg.config.messages import no_repeats
 
 
+class GridSetting(Block):
+    """One setting of the grid."""
+
+    clients_per_round: Count = Field(description="its M")
+    local_work: Count = Field(description="its E, or K where the grid counts steps")
+
+
 class Training(Block):
     """The grid of FedAvg runs: every number of clients per round with every amount of local work.
 
@@ -27,6 +34,9 @@ class Training(Block):
     local_steps: tuple[Count, ...] | None = Field(
         None, min_length=1, description="values of K, local steps; give this or `local_epochs`"
     )
+    without: tuple[GridSetting, ...] = Field(
+        (), description="settings of the grid that are left out, to save time"
+    )
     client: ClientTraining = Field(ClientTraining(), description="local training")
     server: Server = Field(ServerSGD(), description="server optimizer")
 
@@ -37,7 +47,25 @@ class Training(Block):
             raise ValueError(f"give exactly one of local_epochs and local_steps ({given} given)")
         for key in ("clients_per_round", "local_epochs", "local_steps"):
             no_repeats(getattr(self, key) or (), key)
+        for n, out in enumerate(self.without):
+            if (out.clients_per_round, out.local_work) not in self._product:
+                raise ValueError(
+                    f"without[{n}]: {out.clients_per_round} clients per round with {out.local_work} "
+                    f"{self.unit} is not in the grid"
+                )
+        if not self.settings:
+            raise ValueError("without leaves no setting of the grid")
         return self
+
+    @property
+    def _product(self) -> list[tuple[int, int]]:
+        return [(clients, work) for clients in self.clients_per_round for work in self.amounts]
+
+    @property
+    def settings(self) -> list[tuple[int, int]]:
+        """(M, E or K) of every setting that is run."""
+        out = {(setting.clients_per_round, setting.local_work) for setting in self.without}
+        return [setting for setting in self._product if setting not in out]
 
     @property
     def amounts(self) -> tuple[int, ...]:

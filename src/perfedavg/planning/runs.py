@@ -26,25 +26,24 @@ def shared_facts(config: Config) -> dict[str, Any]:
 def grid_runs(config: Config) -> list[RunSpec]:
     """FedAvg with every number of clients per round, amount of local work and seed."""
     grid, runs = config.training, []
-    for clients in grid.clients_per_round:
-        for amount in grid.amounts:
-            setting = f"fedavg-m{clients}-{work_name(config, amount)}"
-            runs += [
-                RunSpec(
-                    run_id=f"{setting}-s{seed}",
-                    setting=setting,
-                    algorithm="fedavg",
-                    clients_per_round=clients,
-                    client=grid.client,
-                    server=grid.server,
-                    seed=seed,
-                    rounds=grid.rounds,
-                    evaluated_rounds=tuple(config.evaluated_rounds),
-                    **{grid.unit: amount},
-                    **shared_facts(config),
-                )
-                for seed in config.seeds
-            ]
+    for clients, amount in grid.settings:
+        setting = f"fedavg-m{clients}-{work_name(config, amount)}"
+        runs += [
+            RunSpec(
+                run_id=f"{setting}-s{seed}",
+                setting=setting,
+                algorithm="fedavg",
+                clients_per_round=clients,
+                client=grid.client,
+                server=grid.server,
+                seed=seed,
+                rounds=grid.rounds,
+                evaluated_rounds=tuple(config.evaluated_rounds),
+                **{grid.unit: amount},
+                **shared_facts(config),
+            )
+            for seed in config.seeds
+        ]
     return runs
 
 

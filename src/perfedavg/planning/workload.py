@@ -183,8 +183,11 @@ def _centralized(w: Workload, runs: Runs) -> Work:
 
 
 def _personalize_centralized(w: Workload, runs: Runs) -> Work:
+    settings = w.config.studies.centralized
+    passes, interval = settings.passes, settings.personalize_every
     visits = 2 * (w.validation_clients + w.evaluation_clients) * _seeds(runs)
-    passes = w.config.studies.centralized.passes
+    if interval:
+        visits += passes // interval * w.evaluation_clients * _seeds(runs)
     return w.fine_tune(visits) + w.evaluate(passes * w.evaluation_clients * _seeds(runs))
 
 

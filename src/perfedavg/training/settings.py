@@ -20,6 +20,14 @@ class Centralized(Block):
     accuracy on validation clients is nearest to the reference FedAvg model's."""
 
     passes: Count = Field(description="passes over the pooled data")
+    personalize_every: Count | None = Field(
+        None,
+        description="passes between two at which evaluation clients are personalized too; null: "
+        "only where it is stopped",
+    )
+    fine_tuning_lr: Rate | None = Field(
+        None, description="its fine-tune rate; null: `evaluation.fine_tuning.lr`"
+    )
     batch_size: Count = Field(100, description="examples per batch (inferred)")
     lr: Rate = Field(0.01, description="learning rate (inferred)")
     momentum: Momentum = Field(0.9, description="Nesterov momentum (inferred)")
