@@ -4,7 +4,9 @@ import os
 import sys
 from importlib.metadata import version
 
+from perfedavg.analysis.claims.statistics import NAMES
 from perfedavg.analysis.products import all_products
+from perfedavg.config.claims import load_claims
 from perfedavg.config.load import load_config, load_further
 from perfedavg.models import module
 from perfedavg.planning.comparison_runs import compared_rounds, gradient_budget, interpolation
@@ -23,6 +25,7 @@ if " " in sys.executable:
 try:
     experiment = load_config(config)
     further = load_further(experiment, PROJECT)
+    CLAIMS = load_claims(os.path.relpath(PROJECT / "config/claims.yaml"), NAMES)
 except PerfedavgError as error:
     raise WorkflowError(masked(str(error)))
 

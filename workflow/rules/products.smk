@@ -9,14 +9,17 @@ FILES = {
     "runs": rules.runs_table.output,
     "caveat": rules.runs_table.output,
     "selection": rules.select.output,
-    "server_rates": [RATES],
+    "server_rates": [RATES] if STUDIES.comparison else [],
     "evaluation": [file for job in SELECTED for file in job.all_paths(ALL_ROWS)],
     "grid_evaluation": JOBS["train_fedavg"].all_paths(ALL_ROWS),
+    "grid_validation": JOBS["train_fedavg"].all_paths(ALL_ROWS),
+    "registered": [file for job in FEDERATED for file in job.all_paths(RUN_FILES[3])],
     "comparison_evaluation": COMPARED.all_paths(ALL_ROWS),
     "comparison_rounds": COMPARED.all_paths(RUN_FILES[0]),
     "ordinary_rows": REFERENCES.all_paths(ALL_ROWS),
     "strategy_rows": REFERENCES.all_paths(STRATEGY_ROWS),
-    "theory_rows": REFERENCES.all_paths(f"{RESULTS}/theory/{{run}}.parquet"),
+    "theory_rows": REFERENCES.all_paths(f"{RESULTS}/theory/{{run}}.parquet")
+    * bool(STUDIES.theory),
     "paper": [os.path.relpath(PROJECT / "config/paper_targets.csv")]
     * experiment.data.is_the_papers,
     "split": rules.split_clients.output,
@@ -27,6 +30,7 @@ FACTS = {
     "config": experiment,
     "reference": REFERENCES.runs[0].setting,
     "ways": strategies(experiment),
+    "claims": CLAIMS,
     "interpolated": interpolation(STUDIES.comparison) if STUDIES.comparison else [],
 }
 COMPARISON = {"algorithms", "interpolation", "theory"}

@@ -10,9 +10,9 @@ Its module holds:
 - of tables ``shown(table, ...)``, the same for people, and ``caption(table, ...)``, which has the
   numbers; of figures ``draw(data, ...)``, the matplotlib figure;
 - where needed, ``asked(config)``: whether a config has it; ``settings(...)``: plain values, from
-  facts that the workflow knows (``config``, ``reference``, ``ways``, ``interpolated``);
-  ``FOLDED``: the page shows the table on request; ``IMAGE``: the form that the page shows of a
-  figure in place of SVG.
+  facts that the workflow knows (``config``, ``reference``, ``ways``, ``interpolated``, ``claims``);
+  ``FOUND``: modules that it finds by their names; ``FOLDED``: the page shows the table on request;
+  ``IMAGE``: the form that the page shows of a figure in place of SVG.
 
 All these functions say by the names of their arguments what they need: one of ``INPUTS`` or of the
 settings. The workflow imports every product whenever it starts, so matplotlib is imported inside
@@ -32,6 +32,7 @@ from typing import Any, Literal
 from perfedavg.analysis.inputs import INPUTS, Files
 
 SECTIONS = (
+    "Did the paper's claims hold?",
     "How accurate are the initial and the personalized model?",
     "Whom does fine-tuning help?",
     "Which way to fine-tune is best?",
@@ -85,7 +86,7 @@ class Product:
     @property
     def source(self) -> list[str]:
         """The modules that it is made by; nothing imports them by name."""
-        return [self.module.__name__, _MAKERS[self.kind]]
+        return [self.module.__name__, _MAKERS[self.kind], *getattr(self.module, "FOUND", ())]
 
     def make(
         self, files: Mapping[str, Files], settings: Mapping[str, Any], base: str | Path

@@ -50,8 +50,8 @@ class Training(Block):
         for n, out in enumerate(self.without):
             if (out.clients_per_round, out.local_work) not in self._product:
                 raise ValueError(
-                    f"without[{n}]: {out.clients_per_round} clients per round with {out.local_work} "
-                    f"{self.unit} is not in the grid"
+                    f"without[{n}]: {out.clients_per_round} clients per round with "
+                    f"{out.local_work} {self.unit} is not in the grid"
                 )
         if not self.settings:
             raise ValueError("without leaves no setting of the grid")

@@ -35,6 +35,16 @@ def git_commit() -> str:
     return "unknown"
 
 
+def file_at(commit: str, path: str) -> str | None:
+    """The text of a file of this project as it was at a commit; None where git does not know."""
+    try:
+        if not Path(_git("rev-parse", "--show-toplevel")).samefile(_PROJECT):
+            return None
+        return _git("show", f"{commit.removesuffix('-modified')}:{path}")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
 def _git(*arguments: str) -> str:
     """What git says of the project's folder, whatever repository the environment names."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
