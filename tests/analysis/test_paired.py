@@ -4,11 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from scipy import stats
 
 from perfedavg.analysis.figures import clients_before_after, finetune_curve, stage2
 from perfedavg.analysis.paired import (
     PAIRED,
     baseline_models,
+    difference_over_seeds,
     hurt_share,
     paired_shown,
     paired_table,
@@ -279,3 +281,25 @@ def test_figure_data_by_hand():
     assert curve["round"]["Personalized FedAvg", 0, 0] == 20
     clients = clients_before_after.compute(rows(), RUNS, SELECTION, REFERENCE, SYNTHETIC)
     assert clients.model.unique().tolist() == ["FedAvg", "Personalized FedAvg", "centralized, best"]
+
+
+def test_differences_have_their_paired_interval_and_chosen_edges_a_flag():
+    table = paired_table(rows(), RUNS, SELECTION, {"a": ADAM, "b": CONTINUED}, "b")
+    first, second = table.itertuples()
+    # Both seeds differ by the same, so the interval has no width.
+    assert first.difference_initial == pytest.approx(0.1)
+    assert first.difference_initial_low == pytest.approx(0.1)
+    assert np.isnan(second.difference_initial_low)
+    assert list(table.epoch_at_edge) == ["lowest", "highest"]
+    assert paired_shown(table)["fine-tune epochs"].tolist() == [
+        "1 (lowest tried)",
+        "2 (highest tried)",
+    ]
+
+
+def test_the_interval_is_students_t():
+    differences = [0.01, 0.03, -0.01, 0.02]
+    interval = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
+    row = difference_over_seeds("initial", differences)
+    ends = (row["difference_initial_low"], row["difference_initial_high"])
+    assert ends == pytest.approx((interval.low, interval.high))

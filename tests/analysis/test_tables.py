@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from perfedavg.analysis.choices import Selection
 from perfedavg.analysis.inputs import INPUTS, PAPER
@@ -247,7 +248,12 @@ def test_the_paper_stands_beside_ours_where_it_has_the_row(table):
     assert np.isnan(beside.difference_initial[1])
     shown = table1.shown(beside)
     assert shown["paper: initial"].tolist() == ["0.7473 (0.0260)", ""]
-    assert shown["difference, initial"].tolist() == ["-0.2973", ""]
+    # Welch: ours 0.45 (0.0707) from two runs, the paper's 0.7473 (0.0260) taken as ten.
+    a, b = 0.1**2 / 2 / 2, 0.026**2 / 10
+    half = stats.t.ppf(0.975, (a + b) ** 2 / (a**2 + b**2 / 9)) * np.sqrt(a + b)
+    low, high = 0.45 - 0.7473 - half, 0.45 - 0.7473 + half
+    interval = f"-0.2973 [{low:+.4f}, {high:+.4f}]"
+    assert shown["difference, initial"].tolist() == [interval, ""]
     assert shown["paper: rounds to 0.8, initial"].tolist() == ["310", ""]
     assert "the paper's" in table1.caption(beside, RUNS)
     ours = list(table1.CONTRACT)

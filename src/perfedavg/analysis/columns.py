@@ -45,3 +45,12 @@ COMPARED_WITH = Column("str", "-", "the model that differences are to")
 DIFFERENCE = Column(
     "float? -1..1", "accuracy", "minus that model's, seed by seed, then the mean over seeds"
 )
+
+_INTERVAL = "95 % interval of the difference over seeds (Student's t), the clients fixed"
+DIFFERENCE_ENDS = {end: Column("float?", "accuracy", _INTERVAL) for end in ("low", "high")}
+EPOCH_AT_EDGE = Column(
+    "str",
+    "-",
+    "`lowest` or `highest` if the selected fine-tune epoch is at the edge of those tried, so that "
+    "a better one may lie beyond",
+)

@@ -13,12 +13,15 @@ import numpy as np
 import pandas as pd
 
 from perfedavg.analysis.choices import Selection
+from perfedavg.analysis.claims.inference import t_test
 from perfedavg.analysis.columns import (
     ACCURACIES,
     CAVEAT,
     COMPARED_WITH,
     COUNTS,
     DIFFERENCE,
+    DIFFERENCE_ENDS,
+    EPOCH_AT_EDGE,
     HURT_SHARE,
     POOLED_MEANS,
     SELECTED_EPOCH,
@@ -50,6 +53,12 @@ PAIRED = {
     "compared_with": COMPARED_WITH,
     "difference_initial": DIFFERENCE,
     "difference_personalized": DIFFERENCE,
+    **{
+        f"difference_{model}_{end}": column
+        for model in (INITIAL, PERSONALIZED)
+        for end, column in DIFFERENCE_ENDS.items()
+    },
+    "epoch_at_edge": EPOCH_AT_EDGE,
     "caveat": CAVEAT,
 }
 
@@ -183,9 +192,44 @@ def paired_table(
         }
         for model in (INITIAL, PERSONALIZED):
             difference = seeds[model] - by_seed.get(against, empty)[model]
-            row[f"difference_{model}"] = difference.mean() if name != against else np.nan
+            row |= difference_over_seeds(model, difference if name != against else [])
+        row["epoch_at_edge"] = at_edge(evaluation, of_setting, selection.epochs[setting])
         rows.append({**row, "caveat": runs.caveat.iloc[0]})
     return pd.DataFrame(rows)
+
+
+def difference_over_seeds(model: str, differences: pd.Series | list[float]) -> dict[str, float]:
+    """``difference_<model>``, one number per seed averaged, and the ends of its 95 % interval; nan
+    where there is none."""
+    values, name = pd.Series(differences, dtype=float).dropna(), f"difference_{model}"
+    row = {name: values.mean(), f"{name}_low": np.nan, f"{name}_high": np.nan}
+    if len(values) > 1:
+        estimate = t_test(values.to_numpy(), 0)
+        row |= {f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+    return row
+
+
+def at_edge(evaluation: pd.DataFrame, runs: pd.DataFrame, epoch: int | None) -> str:
+    """``lowest`` or ``highest`` if a selected fine-tune epoch is the first or the last of those
+    tried; else empty."""
+    tried = evaluation.epoch[evaluation.run_id.isin(runs.run_id) & (evaluation.epoch > 0)]
+    if epoch is None or tried.empty or tried.min() == tried.max():
+        return ""
+    return {tried.min(): "lowest", tried.max(): "highest"}.get(epoch, "")
+
+
+def difference_in_words(row: pd.Series, model: str) -> str:
+    """``+0.0123 [+0.0100, +0.0146]``, without an interval where there is one seed."""
+    name = f"difference_{model}"
+    ends = [row[f"{name}_low"], row[f"{name}_high"]]
+    text = number_in_words(row[name], "+.4f")
+    return text if pd.isna(ends).any() else f"{text} [{ends[0]:+.4f}, {ends[1]:+.4f}]"
+
+
+def epochs_in_words(table: pd.DataFrame) -> pd.Series:
+    """The selected fine-tune epochs, a mark behind those at the edge of what was tried."""
+    marks = table.epoch_at_edge.map(lambda edge: f" ({edge} tried)" if edge else "")
+    return table.selected_epoch.map(number_in_words, form=".0f") + marks
 
 
 def _by_seed(clients: pd.DataFrame) -> pd.DataFrame:
@@ -202,17 +246,17 @@ def paired_shown(table: pd.DataFrame) -> pd.DataFrame:
     """The same table for people."""
     # What local-only training starts from is no model worth a number.
     table = table.copy()
-    untrained = ["initial_mean", "initial_pooled_mean", "difference_initial", "hurt_share"]
+    untrained = ["initial_mean", "initial_pooled_mean", "hurt_share"]
+    untrained += [f"difference_initial{end}" for end in ("", "_low", "_high")]
     table.loc[table.model == LOCAL_ONLY, untrained] = np.nan
 
     against = table.compared_with.iloc[0]
     columns: dict[str, Any] = {"model": table.model, "rounds": table.apply(_duration, axis=1)}
     for model in (INITIAL, PERSONALIZED):
         columns[f"{model} accuracy"] = table.apply(accuracy_in_words, axis=1, name=model)
-        columns[f"minus {against}, {model}"] = table[f"difference_{model}"].map(
-            number_in_words, form="+.4f"
-        )
-    columns["fine-tune epochs"] = table.selected_epoch.map(number_in_words, form=".0f")
+        difference = table.apply(difference_in_words, axis=1, model=model)
+        columns[f"minus {against}, {model}"] = difference
+    columns["fine-tune epochs"] = epochs_in_words(table)
     columns["clients hurt"] = table.hurt_share.map(share_in_words)
     for model in (INITIAL, PERSONALIZED):
         columns[f"pooled, {model}"] = table[f"{model}_pooled_mean"].map(number_in_words)
@@ -233,7 +277,8 @@ def paired_caption(table: pd.DataFrame, what: str) -> str:
     return (
         f"{what} Accuracy at the last round (of centralized models: at the pass chosen on "
         f"validation clients): mean over {table.num_clients.max()} evaluation clients, then mean "
-        "(std) over seeds. Fine-tune epochs were chosen on validation clients. Clients hurt: share "
+        "(std) over seeds. Differences are paired by seed, with their 95 % interval over seeds in "
+        "brackets. Fine-tune epochs were chosen on validation clients. Clients hurt: share "
         "whose personalized accuracy is below their initial one. Pooled: share of all test labels "
         "that are predicted correctly."
     )

@@ -64,7 +64,7 @@ class Measures:
     theory: pd.DataFrame | None = None
     analysis: Analysis = Analysis()
     cache: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
-    """of what does not depend on the analysis"""
+    """shared by all analyses"""
 
     def under(self, analysis: Analysis) -> Measures:
         """The same under another analysis."""
@@ -102,6 +102,9 @@ class Measures:
         """
         if measure == GAIN:
             return self.clients(part, PERSONALIZED) - self.clients(part, INITIAL)
+        key = (part, measure, self.analysis)
+        if key in self.cache:
+            return self.cache[key]
         rows = {}
         for seed in self.seeds_of(part):
             run, curve, last = self._runs(part)[seed], self.curve(part, seed, measure), 1
@@ -111,7 +114,8 @@ class Measures:
             rows[seed] = curve.loc[[r for r in curve.index if r <= stop][-last:]].mean()
         if not rows:
             raise MissingError(f"a finished run of {in_words(part)}")
-        return pd.DataFrame(rows).T
+        self.cache[key] = pd.DataFrame(rows).T
+        return self.cache[key]
 
     def curve(self, part: str, seed: int, measure: str) -> pd.DataFrame:
         """[evaluated rounds, evaluation clients] of one run: initial or personalized accuracy at

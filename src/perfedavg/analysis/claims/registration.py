@@ -16,6 +16,11 @@ from perfedavg.runtime.machine import file_at
 FILE = "config/claims.yaml"
 
 
+def entries(path: str | Path) -> dict[str, Any]:
+    """The claims file, parsed as it is."""
+    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+
+
 def commit_of(model: str | Path) -> str:
     """The commit of the source that trained a model, ``model.safetensors``; its weights are not
     read.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from perfedavg.analysis.claims.of_paper import RUNS, verdicts
+from perfedavg.analysis.columns import CAVEAT
 from perfedavg.analysis.figures.claims import COLORS
 from perfedavg.analysis.figures.style import add_footer, subplots
 from perfedavg.storage.tables import Column
@@ -40,6 +41,7 @@ CONTRACT = {
     "p_value": Column("float 0..1", "-", "that the effect is at most 0; Holm over all statements"),
     "p_refute": Column("float 0..1", "-", "that it is at least the margin, or 0; likewise"),
     "verdict": Column("str", "-", "`supported`, `refuted` or `inconclusive`"),
+    "caveat": CAVEAT,
 }
 
 
@@ -50,7 +52,7 @@ def asked(config: Any) -> bool:
 
 def compute(paper: pd.DataFrame) -> pd.DataFrame:
     """Of the paper's numbers alone."""
-    return verdicts(paper)
+    return verdicts(paper).assign(caveat="The paper's numbers alone, no run of ours.")
 
 
 def draw(data: pd.DataFrame) -> Figure:

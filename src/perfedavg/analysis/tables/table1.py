@@ -13,15 +13,18 @@ from typing import Any
 import pandas as pd
 
 from perfedavg.analysis.choices import Selection
+from perfedavg.analysis.claims.inference import welch_of_summaries
 from perfedavg.analysis.columns import (
     ACCURACIES,
     CAVEAT,
     COUNTS,
+    EPOCH_AT_EDGE,
     GRID,
     POOLED_MEANS,
     SELECTED_EPOCH,
 )
 from perfedavg.analysis.formats import diverged_in_words, number_in_words
+from perfedavg.analysis.paired import at_edge, difference_in_words, epochs_in_words
 from perfedavg.analysis.runs import local_work, stage1
 from perfedavg.analysis.summary import (
     INITIAL,
@@ -45,7 +48,8 @@ ROWS = (
     "One row per (M, E). Further columns `personalized_epoch<k>_mean`: accuracy after k fine-tune "
     "epochs, for each of `evaluation.fine_tuning.shown_epochs`. Where all clients are the paper's "
     "(EMNIST-62), columns `paper_<column>` hold its values (`config/paper_targets.csv`) and "
-    "`difference_initial`, `difference_personalized`, `difference_rounds_to_target_initial`, "
+    "`difference_initial`, `difference_personalized` (with `_low` and `_high`, the ends of their "
+    "95 % intervals), `difference_rounds_to_target_initial`, "
     "`difference_rounds_to_target_personalized` ours minus the paper's, empty where the paper has "
     "no such row or, for rounds, another target."
 )
@@ -55,6 +59,7 @@ CONTRACT = {
     **ACCURACIES,
     **POOLED_MEANS,
     "selected_epoch": SELECTED_EPOCH,
+    "epoch_at_edge": EPOCH_AT_EDGE,
     "rounds_to_target_initial": Column(
         "float? 1..",
         "rounds",
@@ -117,6 +122,7 @@ def compute(
             row |= {f"{model}_mean": accuracy.mean(), f"{model}_std": accuracy.std(ddof=1)}
             row[f"{model}_pooled_mean"] = final.loc[final.model == model, "pooled"].mean()
         row["selected_epoch"] = selection.epochs[group.setting.iloc[0]]
+        row["epoch_at_edge"] = at_edge(grid_evaluation, group, row["selected_epoch"])
         unreached = {}
         # The same rounds for both models, or the one evaluated more often would be favoured; all
         # rounds where nothing is personalized.
@@ -149,10 +155,27 @@ def beside_the_paper(table: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
     same_target = merged.target == merged.paper_target
     for model in (INITIAL, PERSONALIZED):
         merged[f"difference_{model}"] = merged[f"{model}_mean"] - merged[f"paper_{model}_mean"]
+        ends = merged.apply(_welch, axis=1, model=model, result_type="expand")
+        merged[[f"difference_{model}_low", f"difference_{model}_high"]] = ends
         rounds = f"rounds_to_target_{model}"
         difference = merged[rounds] - merged[f"paper_{rounds}"]
         merged[f"difference_{rounds}"] = difference.where(same_target)
     return merged
+
+
+PAPERS_RUNS = 10
+"""Runs per row of the paper's table, which are unknown: about 7 to 14."""
+
+
+def _welch(row: pd.Series, model: str) -> tuple[float, float]:
+    """The 95 % interval of a difference to the paper's mean; nan where there is none."""
+    ours = [row[f"{model}_mean"], row[f"{model}_std"]]
+    theirs = [row[f"paper_{model}_mean"], row[f"paper_{model}_std"]]
+    n = row.num_seeds - row.num_diverged
+    if n < 2 or pd.isna([*ours, *theirs]).any():
+        return float("nan"), float("nan")
+    estimate = welch_of_summaries(*ours, n, *theirs, PAPERS_RUNS, 0)
+    return estimate.low, estimate.high
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
@@ -179,7 +202,7 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
         letter: table[work],
         "initial accuracy": table.apply(accuracy, axis=1, name=INITIAL),
         "personalized accuracy": table.apply(accuracy, axis=1, name=PERSONALIZED),
-        "fine-tune epochs": table.selected_epoch.map(number_in_words, form=".0f"),
+        "fine-tune epochs": epochs_in_words(table),
     }
     for name in _by_epoch(table):
         epoch = name.removeprefix("personalized_epoch").removesuffix("_mean")
@@ -195,7 +218,7 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
     if "paper_target" in table.columns:
         for model in (INITIAL, PERSONALIZED):
             values = table.apply(accuracy, axis=1, name=f"paper_{model}").replace("diverged", "")
-            difference = table[f"difference_{model}"].map(number_in_words, form="+.4f")
+            difference = table.apply(difference_in_words, axis=1, model=model)
             columns |= {f"paper: {model}": values, f"difference, {model}": difference}
             needed = table[f"paper_rounds_to_target_{model}"].map(number_in_words, form="g")
             columns[f"paper: rounds to 0.8, {model}"] = needed
@@ -208,7 +231,10 @@ def _by_epoch(table: pd.DataFrame) -> list[str]:
 
 def caption(table: pd.DataFrame, runs: pd.DataFrame) -> str:
     """What the numbers are."""
-    paper = " Columns headed paper: are the paper's, on the full data."
+    paper = (
+        " Columns headed paper: are the paper's, on the full data; differences to them have 95 % "
+        f"intervals by Welch's t, as if its rows were {PAPERS_RUNS} runs (how many is unknown)."
+    )
     letter = local_work(table)[1]
     work = "epochs" if letter == "E" else "steps"
     epochs = [c.removeprefix("personalized_epoch").removesuffix("_mean") for c in _by_epoch(table)]

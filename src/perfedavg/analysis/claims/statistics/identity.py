@@ -2,7 +2,8 @@
 
 Arguments: ``residual_below``, of the residual; ``controls_above``, of the two controls, which break
 one condition each. Both of mini-batches and of full batches, K from 2 on (at K = 1 both sides are
-one gradient)."""
+one gradient). Of a control, the mean over cohorts counts: in a cohort whose clients happen to have
+equally many examples, weights by their number are equal ones."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ def measure(measures: Measures, arguments: dict[str, Any], margin: float) -> Mea
     if measures.theory is None or measures.theory.empty:
         raise MissingError("the theory experiment")
     rows = measures.theory[measures.theory.k > 1]
-    residual, control = float(rows.residual.max()), float(rows[list(CONTROLS)].min().min())
+    residual = float(rows.residual.max())
+    control = float(rows.groupby(["batches", "k"])[list(CONTROLS)].mean().min().min())
     holds = residual < arguments["residual_below"] and control > arguments["controls_above"]
     note = f"largest residual {residual:.1e}, smallest control {control:.2g}, {len(rows)} cases"
     return Measured(exact=bool(holds), note=note)

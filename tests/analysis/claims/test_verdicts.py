@@ -1,0 +1,193 @@
+"""Verdicts on an experiment with known effects; and the second script that recomputes them."""
+
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from perfedavg.analysis.claims.measures import ANALYSES, Measures
+from perfedavg.analysis.claims.registration import post_hoc
+from perfedavg.analysis.claims.statistics import NAMES
+from perfedavg.analysis.claims.verdicts import Claim, decide
+from perfedavg.analysis.tables import claims as table
+from perfedavg.config.claims import load_claims
+from perfedavg.runtime.errors import PerfedavgError
+from tests.analysis.claims import made_up
+
+ROOT = Path(__file__).parents[3]
+FILE = load_claims(ROOT / "config/claims.yaml", NAMES)
+CLAIMS = [Claim(**entry) for entry in FILE["claims"]]
+
+
+def measures(runs, rows, selection, rates):
+    every = pd.concat(rows.values(), ignore_index=True)
+    groups = {g: t.drop(columns="client_group") for g, t in every.groupby("client_group")}
+    return Measures(
+        groups["evaluation"], groups["validation"], runs, selection, made_up.REFERENCE,
+        made_up.SEEDS, rates,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made():
+    return made_up.experiment()
+
+
+@pytest.fixture(scope="module")
+def found(made):
+    return measures(*made)
+
+
+@pytest.fixture(scope="module")
+def verdicts(found):
+    return {v.claim.id: v for v in decide(CLAIMS, found)}
+
+
+def test_known_effects_get_their_verdicts(verdicts):
+    assert verdicts["C2a"].verdict == "supported"  # 4 points
+    assert verdicts["C2b"].verdict == "supported"
+    assert verdicts["C4-equal"].verdict == "supported"  # a gain of 6 points against one of 1
+    assert verdicts["C9-M5"].verdict == "supported"
+    assert verdicts["C12-M5-initial"].verdict == "refuted"  # no difference
+    assert "too small" in verdicts["C12-M5-initial"].why
+    assert verdicts["C8-initial"].verdict == "refuted"  # E = 10 is best, not E = 5
+    assert "reversed: M = 5, E = 5 minus M = 5, E = 10" in verdicts["C8-initial"].why
+    assert verdicts["C1"].verdict == "not tested"
+
+
+def test_estimates_by_hand(made, verdicts):
+    _, rows, *_ = made
+    effects = []
+    for seed in made_up.SEEDS:
+        values = []
+        for variant in ("reptile-k10-adam-lr0.001-b0.9", "continued"):
+            of_run = rows[f"{made_up.REFERENCE}.{variant}-s{seed}"]
+            here = (of_run.client_group == "evaluation") & (of_run.epoch == 2)
+            here &= of_run["round"].isin([77, 84, 91])
+            values.append(of_run.accuracy[here].mean())
+        effects.append(values[0] - values[1])
+    assert verdicts["C2b"].lead.estimate.estimate == pytest.approx(np.mean(effects), abs=1e-12)
+    assert list(verdicts["C2b"].lead.by_seed) == pytest.approx(effects, abs=1e-12)
+
+
+def test_a_claim_with_a_missing_component_is_never_supported(verdicts):
+    verdict = verdicts["C13-initial"]  # M = 20 is 5 points better, but E = 20 was not run
+    assert verdict.verdict == "inconclusive"
+    assert "not run: M = 20, E = 20" in verdict.why
+
+
+def test_a_claim_turned_round_turns_its_verdict(found):
+    turned = []
+    for claim in CLAIMS:
+        pairs = claim.arguments.get("pairs")
+        if claim.id == "C2a":
+            pairs = [{"of": pairs[0]["minus"], "minus": pairs[0]["of"]}]
+            claim = replace(claim, arguments={**claim.arguments, "pairs": pairs})
+        turned.append(claim)
+    verdict = next(v for v in decide(turned, found) if v.claim.id == "C2a")
+    assert verdict.verdict == "refuted"
+    assert verdict.why.startswith("reversed")
+
+
+def test_identical_choices_in_all_seeds_give_a_verdict(found, verdicts):
+    verdict = verdicts["C3-M5"]  # E = 10 is best by both accuracies in every seed
+    if verdict.note.startswith("the two choices differ in 0"):
+        assert (verdict.verdict, verdict.lead.estimate.estimate) == ("refuted", 0)
+        assert verdict.why.startswith("too small")
+    quiet = made_up.experiment(noise=0.0)
+    verdict = next(v for v in decide(CLAIMS, measures(*quiet)) if v.claim.id == "C3-M20")
+    assert verdict.note == "the two choices differ in 0 of 7 seeds"
+    assert verdict.verdict == "refuted"
+
+
+def test_below_five_seeds_at_most_inconclusive(found):
+    few = replace(found, seeds=made_up.SEEDS[:4], cache={})
+    verdict = next(v for v in decide(CLAIMS, few) if v.claim.id == "C2a")
+    assert verdict.verdict == "inconclusive"
+    assert verdict.why.startswith("would be supported; 4 of at least 5 seeds")
+
+
+def test_a_diverged_run_at_most_inconclusive(made):
+    runs, *others = made
+    broken = runs.assign(status=runs.status.where(runs.run_id != "fedavg-m5-e5-s12", "diverged"))
+    verdicts = {v.claim.id: v for v in decide(CLAIMS, measures(broken, *others))}
+    assert verdicts["C9-M5"].verdict == "inconclusive"
+    assert "1 runs diverged" in verdicts["C9-M5"].why
+    assert verdicts["C2a"].verdict == "supported"
+
+
+def changed(entry, **values):
+    file = yaml.safe_load(yaml.safe_dump(FILE))
+    for claim in file["claims"]:
+        if claim["id"] == entry:
+            claim.update(values)
+    return file
+
+
+def test_what_was_changed_after_the_runs_is_post_hoc(found):
+    assert post_hoc(FILE, {"a" * 40: FILE}, made_up.SEEDS) == {}
+    late = post_hoc(changed("C2a", margin=0.001), {"a" * 40: FILE}, made_up.SEEDS)
+    assert list(late) == ["C2a"]
+    assert late["C2a"] == "margin changed after the runs' commit aaaaaaaaaaaa"
+    verdict = next(v for v in decide(CLAIMS, found, post_hoc=late) if v.claim.id == "C2a")
+    assert verdict.verdict == "inconclusive"
+    assert "post hoc: margin changed" in verdict.why
+
+
+def test_a_seed_added_after_the_runs_is_post_hoc():
+    late = post_hoc(FILE, {"a" * 40: FILE}, (*made_up.SEEDS, 17))
+    assert set(late) == {claim.id for claim in CLAIMS}
+    assert late["C2a"] == "seeds were added: 17"
+    more = {**FILE, "seeds": [*FILE["seeds"], 17]}
+    assert "seeds changed" in post_hoc(more, {"a" * 40: FILE}, (*made_up.SEEDS, 17))["C2a"]
+
+
+def test_a_second_script_recomputes_every_verdict(made, found, tmp_path):
+    made_up.write(tmp_path, *made)
+    runs, _, selection, rates = made
+    written = table.compute(
+        found.evaluation, pd.DataFrame(), found.validation, pd.DataFrame(), runs, selection, rates,
+        {"a" * 40: FILE}, made_up.REFERENCE, FILE, "",
+    )  # fmt: skip
+    written.to_csv(tmp_path / "tables/claims.csv", index=False)
+    assert {"supported", "refuted", "inconclusive", "not tested"} <= set(written.verdict)
+    command = [sys.executable, str(ROOT / "tools/recompute_claims.py"), str(tmp_path)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.stdout.count("\n") == len(CLAIMS)
+    flipped = written.assign(verdict=written.verdict.where(written.id != "C2a", "refuted"))
+    flipped.to_csv(tmp_path / "tables/claims.csv", index=False)
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert "DIFFERS" in run.stdout
+
+
+def test_twelve_analyses(found):
+    assert len(set(ANALYSES)) == 12
+    last, pooled = found.under(replace(ANALYSES[0], rounds="last")), None
+    curve = found.curve("m5_e2", 10, "initial")
+    assert last.clients("m5_e2", "initial").loc[10].to_numpy() == pytest.approx(
+        curve.iloc[-1].to_numpy()
+    )
+    pooled = found.under(replace(ANALYSES[0], over="labels"))
+    labels = np.array([5 + c for c in range(made_up.EVALUATION)])
+    by_hand = (curve.to_numpy() * labels).sum(axis=1) / labels.sum()
+    assert pooled.mean(curve).to_numpy() == pytest.approx(by_hand)
+
+
+def test_the_claims_file_is_checked_like_a_config(tmp_path):
+    path = tmp_path / "claims.yaml"
+    shutil.copy(ROOT / "config/claims.yaml", path)
+    text = path.read_text()
+    path.write_text(text.replace("statistic: identity", "statistic: identty", 1))
+    with pytest.raises(PerfedavgError, match=r"claim C1 asks for the statistic `identty`"):
+        load_claims(path, NAMES)
+    path.write_text(text.replace("family: headline", "family: headlines", 1))
+    with pytest.raises(PerfedavgError, match=r"claims\.yaml: Config key `claims\[1\]\.family`"):
+        load_claims(path, NAMES)
