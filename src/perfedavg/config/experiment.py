@@ -106,7 +106,7 @@ class Config(Block):
             raise ValueError("studies.reference is left out of the grid by training.without")
         if grid.without and self.execution.pack:
             raise ValueError("training.without needs `execution: {pack: false}`, one job per run")
-        if stage2 and stage2.controls and stage2.control_work >= work:
+        if stage2 and stage2.controls and (stage2.control_work or 0) >= work:
             raise ValueError(
                 f"studies.stage2.control_work ({stage2.control_work}) must be below "
                 f"studies.reference.local_work ({work})"

@@ -29,9 +29,13 @@ class Stage2(Block):
         description="for the same rounds: FedAvg continued, with less local work, and with a lower "
         "client rate",
     )
-    control_work: Count = Field(2, description="E (or K) of the control with less local work")
-    control_rate_divisor: Rate = Field(
-        10.0, description="divisor of the client learning rate in the control with a lower one"
+    control_work: Count | None = Field(
+        2, description="E (or K) of the control with less local work; null: no such control"
+    )
+    control_rate_divisor: Rate | None = Field(
+        10.0,
+        description="divisor of the client learning rate in the control with a lower one; null: no "
+        "such control",
     )
 
     @model_validator(mode="after")

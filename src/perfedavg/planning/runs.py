@@ -76,9 +76,11 @@ def stage2_variants(config: Config) -> dict[str, dict[str, Any]]:
     if stage2.controls:
         client, divisor = grid.client, stage2.control_rate_divisor
         variants["continued"] = {}
-        variants[work_name(config, stage2.control_work)] = {grid.unit: stage2.control_work}
-        lower = client.model_copy(update={"lr": client.lr / divisor})
-        variants[f"rate-div{divisor:g}"] = {"client": lower}
+        if stage2.control_work:
+            variants[work_name(config, stage2.control_work)] = {grid.unit: stage2.control_work}
+        if divisor:
+            lower = client.model_copy(update={"lr": client.lr / divisor})
+            variants[f"rate-div{divisor:g}"] = {"client": lower}
     return variants
 
 
