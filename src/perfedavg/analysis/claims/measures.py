@@ -190,7 +190,7 @@ class Measures:
             clients, epochs = part[1:].split("_e")
             return f"fedavg-m{clients}-e{epochs}"
         controls = runs[(runs.study == "stage2") & (runs.algorithm == "fedavg")]
-        rate = runs.client_lr[runs.setting == self.reference].iloc[0]
+        rate = runs.client_lr[runs.setting == self.reference].max()
         kinds = {
             "continued": controls.variant == "continued",
             "lower_rate": controls.client_lr != rate,
