@@ -59,7 +59,7 @@ def statements(paper: pd.DataFrame) -> list[PapersClaim]:
         text = f"M = 20 beats M = 5 in {model} accuracy at every E"
         margin = min(0.01, _smallest(paper, pairs) / 2)
         found.append(PapersClaim(f"C13-{model}", text, margin, pairs))
-    return sorted(found, key=lambda c: (int(c.id[1:].split("-")[0]), c.id))
+    return sorted(found, key=lambda c: int(c.id[1:].split("-")[0]))
 
 
 def verdicts(paper: pd.DataFrame) -> pd.DataFrame:

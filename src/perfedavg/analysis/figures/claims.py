@@ -120,7 +120,8 @@ def draw(data: pd.DataFrame, claims: Mapping[str, Any], undecided: str, caveat: 
             _panel(axis, rows)
     what = (
         "Circles: seeds; larger markers with bars: their mean and its 95 % interval over seeds "
-        "(clients fixed). Vertical line: no effect; tick: the margin; open diamond: the paper."
+        "(clients fixed). Vertical line: no effect; tick: the margin; open diamond: the paper. "
+        "Verdicts are adjusted within families of claims."
     )
     if undecided:
         what += f" These runs may not decide: {undecided}."
