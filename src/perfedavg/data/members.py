@@ -24,7 +24,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import IO
 
-from perfedavg.runtime.errors import PerfedavgError, nothing_at
+from perfedavg.runtime.errors import PerfedavgError, nothing_at, reason
 
 logger = logging.getLogger("perfedavg")
 
@@ -195,14 +195,27 @@ def _unpacked(path: Path, folder: Path) -> Found:
             raise PerfedavgError(
                 f"The disk of {folder.parent} is full while {path} is unpacked there; free some."
             ) from error
-        why = " ".join(str(error).split()) or type(error).__name__
-        what = _what_else(_head(path)) or f"or it is damaged or cut off ({why})"
-        raise PerfedavgError(
-            f"{path} (data.archive) is no archive, folder or data file that can be read, {what}; "
-            "docs/your-own-data.md shows what is read."
-        ) from error
+        raise _no_archive(path, f"or it is damaged or cut off ({reason(error)})") from error
     unpack.found.members.sort(key=lambda member: member.name)
     return unpack.found
+
+
+def check_archive(path: Path) -> None:
+    """Refuse what does not even begin as an archive; its members are only seen when it is unpacked.
+
+    Raises:
+        PerfedavgError: says what it is, where its first bytes tell that.
+    """
+    packed = _head(path).startswith(tuple(_COMPRESSED)) or zipfile.is_zipfile(path)
+    if not packed and not tarfile.is_tarfile(path):
+        raise _no_archive(path, "nor does it begin as one")
+
+
+def _no_archive(path: Path, why: str) -> PerfedavgError:
+    return PerfedavgError(
+        f"{path} (data.archive) is no archive, folder or data file that can be read, "
+        f"{_what_else(_head(path)) or why}; docs/your-own-data.md shows what is read."
+    )
 
 
 def _what_else(head: bytes) -> str:
@@ -253,6 +266,16 @@ class _Unpacking:
                         continue
                     self._declare(info.name, info.size)
                     self._member(info.name, info.size, archive.extractfile(info))
+            self._check_rest(stream)
+
+    def _check_rest(self, stream: IO[bytes]) -> None:
+        """Read what is behind the last member, the padding: at its end stands the checksum of the
+        compressed data."""
+        rest = 0
+        while chunk := stream.read(1 << 20):
+            rest += len(chunk)
+            if rest > UNPACKED_BYTES:
+                raise tarfile.ReadError("what follows the last member has no end")
 
     def _declare(self, name: str, size: int) -> None:
         self.declared += size
