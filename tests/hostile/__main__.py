@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from tests.hostile.oracle import run
 
-MODULES = ("archives", "hdf5", "servers", "configs", "results", "machine")
+MODULES = ("archives", "hdf5", "servers", "configs", "results", "machine", "workflow")
 GROUPS = {
     name: group
     for module in MODULES

@@ -102,13 +102,15 @@ def planned(path):
     return raw, config
 
 
-def shown(value):
-    """A value as a validated config has it."""
-    if isinstance(value, (list, tuple)):
-        return [shown(inner) for inner in value]
-    if isinstance(value, dict):
-        return {key: shown(inner) for key, inner in value.items()}
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+def holds(raw, config):
+    """Whether a validated value says what was written; defaults may come to a block."""
+    if isinstance(raw, dict):
+        return isinstance(config, dict) and all(holds(v, config.get(k)) for k, v in raw.items())
+    if isinstance(raw, (list, tuple)):
+        same = isinstance(config, list) and len(raw) == len(config)
+        return same and all(holds(*pair) for pair in zip(raw, config, strict=True))
+    typed = yaml.safe_load(raw) if isinstance(raw, str) else raw
+    return raw is None or raw == config or typed == config
 
 
 def config(rng, folder, what):
@@ -145,12 +147,7 @@ def config(rng, folder, what):
                 dumped = dumped[key]
             else:
                 return False
-        if path is None or shown(raw) == shown(dumped):
-            return True
-        if isinstance(raw, dict):  # of a block, defaults come to it
-            return all(shown(v) == shown(dumped.get(k)) for k, v in raw.items())
-        typed = yaml.safe_load(raw) if isinstance(raw, str) else raw
-        return shown(typed) == shown(dumped) or raw is None or "file" in path or "archive" in path
+        return path is None or holds(raw, dumped) or "file" in path or "archive" in path
 
     def call():
         try:

@@ -154,7 +154,9 @@ def found_in_place(path: Path) -> Found | None:
         why = getattr(error, "strerror", None) or error
         if isinstance(error, FileNotFoundError):
             why = f"{why}; {nothing_at(path)}"
-        raise PerfedavgError(f"{where} (data.archive) cannot be read: {why}.") from error
+        raise PerfedavgError(
+            f"{where} (data.archive) cannot be read: {why}; name a file or folder that can be."
+        ) from error
 
 
 def _head(path: Path) -> bytes:

@@ -52,15 +52,15 @@ def job(log: str | Path, step: Any = None) -> Iterator[None]:
     training saves its state first, and so does the end of the run that started it: the next start
     must not meet it at work."""
     began = time.time()
-    startup = began - psutil.Process().create_time()
-    keep_freed_memory()
-    signal.signal(signal.SIGTERM, _stop)
-    _belong_to_the_run()
     logging.raiseExceptions = False  # a log on a full disk stops nothing
     # This package's messages alone: libraries have their own chatter.
     handlers: list[logging.Handler] = [logging.StreamHandler()]
     logger.handlers = handlers
     try:
+        startup = began - psutil.Process().create_time()
+        keep_freed_memory()
+        signal.signal(signal.SIGTERM, _stop)
+        _belong_to_the_run()
         Path(log).parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(log, mode="w", encoding="utf-8"))
     except OSError as error:
@@ -153,6 +153,7 @@ class Progress:
     def __init__(self, label: str, total: int | None, unit: str, done: int = 0) -> None:
         from tqdm import tqdm
 
+        tqdm.monitor_interval = 0  # no thread that watches a bar which nobody redraws
         self._bar = tqdm(
             desc=label,
             total=total,
