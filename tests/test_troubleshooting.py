@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from tests.hostile.oracle import ADVICE
 from tools.messages import ROOT, messages
 
 FOUND = messages()
@@ -19,6 +20,14 @@ SHOWN = {row[0].replace("\\|", "|") for row in ROWS}
 @pytest.mark.parametrize("file", FOUND)
 def test_the_page_has_every_message(file):
     assert [text for text in FOUND[file] if text not in SHOWN] == []
+
+
+def test_every_sentence_says_what_to_do():
+    """Those that are whole; the parts of one stand in another that does."""
+    whole = [text for texts in FOUND.values() for text in texts if text.endswith(".")]
+    varies = ("…; ….", "…): ….", "…); ….")  # where what is put in says it
+    ends = [text for text in whole if not ADVICE.search(text) and not text.endswith(varies)]
+    assert ends == ["Error: stopped by Ctrl-C; the same command goes on where it was."]
 
 
 def test_every_row_has_a_cause_and_a_cure_and_is_of_the_sources():

@@ -1,8 +1,8 @@
 """Every message of the sources that a user can meet, for docs/troubleshooting.md.
 
-A message is the text of an error that is raised (`PerfedavgError`, `WorkflowError`, and `ValueError`
-or `RowError`, which become parts of one), of what the log warns of, or that a job or the server's
-log says; what varies stands as `…`."""
+A message is the text of an error that is raised (`PerfedavgError`, `WorkflowError`; `ValueError`
+and `RowError`, which become parts of one), or of a warning in the log;
+what varies stands as `…`."""
 
 from __future__ import annotations
 

@@ -194,7 +194,8 @@ def json_or_sqlite(rng, folder, what):
         content = json.loads(file.read_text())
         one = rng.choice(content["users"])
         data, may = content["user_data"][one], REFUSED
-        how = rng.choice(["count", "users", "gone", "x", "y", "text", "nan", "null", "more", "order",
+        how = rng.choice(["count", "users", "gone", "x", "y", "text", "nan", "null", "more",
+                          "order",
                           "no counts"])  # fmt: skip
         if how == "count":
             content["num_samples"][content["users"].index(one)] += 1
@@ -234,7 +235,7 @@ def json_or_sqlite(rng, folder, what):
         ("UPDATE examples SET client_id = x'ff00'", REFUSED),
         ("UPDATE examples SET split_name = 'other'", REFUSED), ("DROP TABLE examples", REFUSED),
         ("ALTER TABLE examples RENAME COLUMN client_id TO writer", REFUSED),
-        ("CREATE TABLE more (x)", TRUTH), ("UPDATE client_metadata SET num_examples = 'x'", REFUSED),
+        ("UPDATE client_metadata SET num_examples = 'x'", REFUSED), ("CREATE TABLE m (x)", TRUTH),
     ])  # fmt: skip
     what[0] = f"SQLite, {how}"
     database = sqlite3.connect(path)

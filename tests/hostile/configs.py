@@ -15,8 +15,12 @@ from perfedavg.planning.workload import SizeAtHand
 from tests.hostile.oracle import Group, judge
 
 ROOT = Path(__file__).parents[2]
-BASES = [ROOT / "config/config.yaml", ROOT / "tests/workflow/tiny.yaml", ROOT / "config/emnist62.yaml",
-         ROOT / "config/shakespeare-algorithms.yaml"]  # fmt: skip
+BASES = [
+    ROOT / "config/config.yaml",
+    ROOT / "config/emnist62.yaml",
+    ROOT / "config/shakespeare-algorithms.yaml",
+    ROOT / "tests/workflow/tiny.yaml",
+]
 VALUES = [
     -1, 0, 1, 2, 1.5, -0.0, 1e308, -1e308, math.nan, math.inf, 10**18, 10**400, 2**63, 2**32, True,
     False, None, "", " ", "x", "1e3", " 5", "007", "x" * 300, "a/b", "../x", "a b", "a\rb", "a\nb",
@@ -25,8 +29,8 @@ VALUES = [
     datetime.date(2020, 1, 1), datetime.datetime(2020, 1, 1, 1, 1), b"bytes", ["x"], [1e3], [-1],
     "12:30:45", "0x10", "1_000", "null", "true", "fedavg", "sgd",
 ]  # fmt: skip
-NEW_NAMES = ["seed", "seeds", "lr", "x", "round", "rounds", "training", "", "a b", "é\n", "1", "federated",
-             "personalization", "epochs", "model"]  # fmt: skip
+NEW_NAMES = ["seed", "seeds", "lr", "x", "round", "rounds", "training", "", "a b", "é\n", "1",
+             "federated", "personalization", "epochs", "model"]  # fmt: skip
 
 
 def places(value, path=()):

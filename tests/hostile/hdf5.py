@@ -22,10 +22,12 @@ def values(rng, pixels, label):
     nan[0, 3, 3] = rng.choice([np.nan, np.inf, -np.inf, 1.5, -0.1, 0.12345, 1e30])
     big[0, 0, 0] = rng.choice([1e308, -1e308, np.nan, 256.0])
     cases = [
-        (nan, y, REFUSED), (big, y, REFUSED), (x * 255, y, REFUSED), (x.astype(complex), y, REFUSED),
+        (nan, y, REFUSED), (big, y, REFUSED), (x * 255, y, REFUSED),
+        (x.astype(complex), y, REFUSED), (x, y[:, None], TRUTH),
         (x, y + 0.5, REFUSED), (x, y.astype(float), TRUTH), (x, y + 62, REFUSED),
-        (x, y - 62, REFUSED), (x, y.astype(np.int64) + 2**32, REFUSED), (x, y.astype(complex), REFUSED),
-        (x, y.astype(np.uint64) + 2**63, REFUSED), (x, y.astype("S2"), REFUSED), (x, y[:, None], TRUTH),
+        (x, y - 62, REFUSED), (x, y.astype(np.int64) + 2**32, REFUSED),
+        (x, y.astype(complex), REFUSED),
+        (x, y.astype(np.uint64) + 2**63, REFUSED), (x, y.astype("S2"), REFUSED),
         (x, np.eye(62)[y], REFUSED), (x, y[:-1], REFUSED), (x[:-1], y, REFUSED), (x[0], y, REFUSED),
         (x[..., None], y, TRUTH), (x.reshape(len(x), 784), y, TRUTH), (x[:, :27], y, REFUSED),
         (x.astype(np.float64), y, TRUTH), (x.astype(np.float16), y, VALID), (pixels, y, VALID),
@@ -54,7 +56,8 @@ def odd_values(rng, folder, what):
 
     files[f"fed_emnist_{part}.h5"] = h5_bytes(WRITERS, split, change)
     what[0] = (
-        f"pixels {np.shape(pixels)} {np.asarray(pixels).dtype}, label {np.shape(label)} {np.asarray(label).dtype}"
+        f"pixels {np.shape(pixels)} {np.asarray(pixels).dtype}, "
+        f"label {np.shape(label)} {np.asarray(label).dtype}"
     )
     met(as_folder(folder / "data", files), folder, may)
 

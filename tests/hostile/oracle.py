@@ -18,7 +18,7 @@ from typing import NamedTuple
 from perfedavg.runtime.errors import PerfedavgError
 
 ADVICE = re.compile(
-    r"\b(add|allow|ask|belongs?|change|choose|close|correct|delete|did you mean|free|get|give|join|"
+    r"\b(add|allow|ask|belongs?|change|check|choose|close|correct|delete|did you mean|free|get|give|join|"
     r"keep|leave|list|lower|make|move|must|name|need|needs|put|quote|raise|remove|rename|report|"
     r"run|say|see|set|shows?|should|start|store|take|try|unpack|use|valid|wait|wanted|write)\b"
 )

@@ -94,10 +94,7 @@ def test_memory_is_shared_and_grows():
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        (
-            "bug",
-            "^client c3, in a worker process: unexpected ZeroDivisionError: division by zero; please ",
-        ),
+        ("bug", "^client c3, in a worker process: unexpected ZeroDivisionError: division by zero"),
         ("advice", "^Do this.$"),
         ("exit", "^client c3: its worker process ended with exit code 7; "),
         ("kill", "^client c3: its worker process was ended by SIGKILL, perhaps for lack of memory"),

@@ -83,15 +83,18 @@ def _read(file: str) -> dict[str, Any]:
         raw = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
     except OSError as error:
         raise PerfedavgError(
-            f"The config file {file} (named by `also`) cannot be read: {error.strerror}; its path "
-            "is relative to the folder in which snakemake is started."
+            f"The config file {file} (named by `also`) cannot be read: {error.strerror}; correct "
+            "the path, which counts from the folder in which snakemake is started."
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise PerfedavgError(
             f"{file} (named by `also`) is not YAML ({reason(error)}); correct it there."
         ) from error
     if not isinstance(raw, dict):
-        raise PerfedavgError(f"{file} (named by `also`) holds no config: no keys are in it.")
+        raise PerfedavgError(
+            f"{file} (named by `also`) holds no config: no keys are in it; add them, or leave "
+            "it out."
+        )
     return raw
 
 

@@ -136,7 +136,7 @@ def found_in_place(path: Path) -> Found | None:
         if path.is_dir():
             return _in_folder(path)
         if path.exists() and not path.is_file():
-            raise PerfedavgError(f"{path} (data.archive) is neither a file nor a folder.")
+            raise PerfedavgError(f"{path} (data.archive) is neither a file nor a folder; name one.")
         kind = kind_of(_head(path))
         if not kind:
             return None
