@@ -18,9 +18,9 @@ from typing import NamedTuple
 from perfedavg.runtime.errors import PerfedavgError
 
 ADVICE = re.compile(
-    r"\b(add|allow|ask|belongs?|change|check|choose|close|correct|delete|did you mean|free|get|give|"
-    r"join|keep|leave|list|lower|make|move|must|name|need|needs|put|quote|raise|remove|rename|report|"
-    r"run|say|see|set|shows?|should|start|store|take|try|unpack|use|valid|wait|wanted|write)\b"
+    r"\b(add|allow|ask|belongs?|change|check|choose|close|correct|delete|did you mean|free|get|"
+    r"give|join|keep|leave|list|lower|make|move|must|name|need|needs|put|quote|raise|remove|rename|"
+    r"report|run|say|see|set|shows?|should|start|store|take|try|unpack|use|valid|wait|wanted|write)\b"
 )
 SECONDS = 60  # for one trial in this process
 
