@@ -56,10 +56,11 @@ def sentence(problem: dict[str, Any], config: type[BaseModel]) -> str:
         return f"Config key `{path}.{discriminator}` {state}; use one of {names}."
     message = _IN_PLAIN_WORDS.get(kind, problem["msg"].removeprefix("Value error, "))
     message = message[0].lower() + message[1:]
+    what = message if ";" in message else f"{message}; change one of them"
     if not path:
-        return f"Config is impossible: {message}."
+        return f"Config is impossible: {what}."
     if kind == "value_error" and isinstance(problem["input"], dict):
-        return f"Config block `{path}` is impossible: {message}."
+        return f"Config block `{path}` is impossible: {what}."
     return f"Config key `{path}` is {_shown(problem['input'])}, but {message}."
 
 
