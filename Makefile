@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
+SCALE ?= 1
 
-.PHONY: help reproduce test bench lint format schema lock clean
+.PHONY: help reproduce test hostile bench lint format schema lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list what there is
@@ -14,6 +15,9 @@ reproduce: .venv/.complete  ## run the default experiment: results/demo/ (CORES=
 
 test: .venv/.complete  ## run all tests
 	$(BIN)/pytest -n auto --dist loadgroup
+
+hostile: .venv/.complete  ## let damaged files, odd servers, kills and full disks happen to the project (SCALE=0.1: a tenth of the trials)
+	$(BIN)/python -m tests.hostile --scale $(SCALE)
 
 bench: .venv/.complete .venv-bench/.complete  ## measure speed and memory against peers: results/bench/ (about twenty minutes)
 	$(BIN)/python -m benchmarks

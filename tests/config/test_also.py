@@ -30,7 +30,7 @@ def test_further_experiments_are_read_with_their_own_values(tmp_path):
         ("nests", {"experiment": "x"}, "nests is named by `also` and names others itself; list"),
         ("wrong", {"seeds": [], "also": [], "experiment": "x"}, "wrong: Config key `seeds` is []"),
         ("text", {"text": "some words"}, "text (named by `also`) holds no config"),
-        ("broken", {"text": "a: [1"}, "broken (named by `also`) is not YAML: while parsing"),
+        ("broken", {"text": "a: [1"}, "broken (named by `also`) is not YAML (while parsing"),
     ],
 )
 def test_errors_of_further_configs_name_the_file_in_one_sentence(tmp_path, name, values, sentence):

@@ -24,7 +24,8 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 class Handler(BaseHTTPRequestHandler):
     """Serves CONTENT at /file; /cut ends the connection after 3 MB and a bit; /wrong is another
     file; /plain ignores ranges; /drip sends a byte at a time; /endless has no end; /shifted sends
-    another range; /odd has a length that is none; /away redirects to no address."""
+    another range; /odd has a length that is none; /away redirects to no address;
+    /slow-header never gets to the body."""
 
     requests: ClassVar[list[tuple[str, str | None]]] = []
 
@@ -35,6 +36,12 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response(302)
             self.send_header("Location", "http://[not-an-address/")
             self.end_headers()
+            return
+        if self.path == "/slow-header":
+            with suppress(OSError):
+                for byte in b"HTTP/1.1 200 OK\r\nX-More: " + b"a" * 10**4:
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(0.02)
             return
         if self.path in ("/drip", "/endless"):
             self.send_response(200)
@@ -122,6 +129,7 @@ def test_a_part_of_another_file_starts_afresh_once(server, tmp_path):
     ("path", "said"),
     [
         ("/drip", "it sends less than 65536 bytes in 0.3 s"),
+        ("/slow-header", "it sends less than 65536 bytes in 0.3 s"),
         ("/endless", "it sends more than 20000000 bytes"),
         ("/away", "/away: "),
     ],

@@ -88,6 +88,13 @@ def test_values_are_checked_as_in_every_format(tmp_path, x, y, says):
         ('{"user_data": {"a": {"x": [[1e999]], "y": [1]}}}', "client 'a' has|no JSON"),
         ('{"user_data": {"a": 1}}', "client 'a' has no lists `x` and `y`"),
         ('{"user_data": {"a": {"x": [], "y": []}, "a": {"x": [], "y": []}}}', "than one entry"),
+        ('{"users": ["a"], "num_samples": [2], "user_data": {"a": {"x": [], "y": []}}}',
+         "client 'a' has 0 examples where `num_samples` says 2"),
+        ('{"users": ["a", "b"], "num_samples": [0, 0], "user_data": {"a": {"x": [], "y": []}}}',
+         "'b' of `users` is not in `user_data`"),
+        ('{"user_data": {"a": {"x": [], "y": []}}, "users": ["b"], "num_samples": [0]}',
+         "client 'a' has 0 examples where `num_samples` says nothing"),
+        ('{"users": ["a"], "num_samples": [0, 1], "user_data": {}}', "1 `users` but 2 `num_samp"),
         ('{"user_data": {"a\\rb": {"x": [], "y": []}}}', r"has the id 'a\\rb'"),
     ],
 )  # fmt: skip

@@ -238,7 +238,7 @@ NAN = with_(VECTORS.tolist(), 6, [0.0, 1.0, float("nan"), 0.0, 0.0])
 _NULL = "{} has an empty value or NaN (pandas stores NaN as null) in `{}` (row 5, counted from 0)"
 REFUSED = {
     "NaN": ({"features": NAN}, {}, "client 'c2' has the value nan in `features`, where finite"),
-    "its place": ({"features": NAN}, {}, "numbers are wanted (row 6, at [2], counted from 0)."),
+    "its place": ({"features": NAN}, {}, "numbers are wanted (row 6, at [2], counted from 0)"),
     "null": (
         {"features": pa.array(NAN, from_pandas=True)},
         {},
@@ -247,7 +247,7 @@ REFUSED = {
     "pixel's place": (
         {"features": with_(GREY.tolist(), 7, [*GREY[7].tolist()[:2], [0, -1] * 3, [0] * 6])},
         {},
-        "data.features: vectors) (row 7, at [2][1], counted from 0).",
+        "data.features: vectors) (row 7, at [2][1], counted from 0)",
     ),
     "infinite": ({"features": with_(NAN, 6, [np.inf] * 5)}, {}, "client 'c2' has the value inf"),
     "label 3.7": ({"label": with_(LABELS * 1.0, 5, 3.7)}, {}, "client 'c1' has the value 3.7 in"),

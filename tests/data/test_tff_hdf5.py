@@ -47,5 +47,5 @@ def test_lines_of_text_become_tokens(tmp_path):
 
 def test_what_is_wrong_with_a_client_is_one_sentence(tmp_path):
     path = archive(tmp_path / "a.tar.bz2", {"B": []})
-    with pytest.raises(PerfedavgError, match=r"\(plays_train\.h5\): client 'B' has no line\."):
+    with pytest.raises(PerfedavgError, match=r"\(plays_train\.h5\): client 'B' has no line; "):
         list(clients_of(path, tmp_path, Layout(MEMBERS, characters)))

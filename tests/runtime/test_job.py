@@ -20,6 +20,7 @@ with job(sys.argv[1]):
 """
 FAILED = """
 import sys
+from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.runtime.job import job
 with job(sys.argv[1]):
     exec(sys.argv[2])
@@ -68,6 +69,7 @@ def test_a_step_that_is_told_to_stop_twice_saves_and_goes(tmp_path):
         ("raise MemoryError", "has no memory left for this step; lower `execution.workers`"),
         ("raise KeyboardInterrupt", "stopped by Ctrl-C; the same command goes on"),
         ("{}['key']", "unexpected KeyError: 'key'; please report it with the log"),
+        ("raise PerfedavgError('the id a\\r\\x1bb; rename it')", "Error: the id a\\r\\x1bb; ren"),
         ("raise ValueError('two\\nlines')", "unexpected ValueError: two lines; please report it"),
     ],
 )
@@ -83,4 +85,6 @@ def test_any_failure_is_one_sentence_and_its_traceback_in_the_log_alone(tmp_path
     assert said in run.stderr
     assert run.stderr.count("\n") == 1
     log = (tmp_path / "log").read_text()
-    assert ("Traceback (most recent" in log) == ("Keyboard" not in failure)
+    assert ("Traceback (most recent" in log) == (
+        "Keyboard" not in failure and "Perfedavg" not in failure
+    )

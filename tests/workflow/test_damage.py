@@ -34,12 +34,16 @@ def test_verify_names_what_is_changed_missing_and_stale(done, tmp_path):
     (copy.results / "tables/table1.md").unlink()
     with open(copy.results / "runs.csv", "a") as file:
         file.write("\n")
+    tiny = (copy.folder / "tiny.yaml").read_text()
+    (copy.folder / "more.yaml").write_text(tiny.replace("experiment: tiny", "experiment: more"))
     with copy.edit("src/perfedavg/analysis/figures/rounds.py"):
-        run = copy.snakemake("--cores", "1", "verify", check=False)
+        also = ("--config", "also=[more.yaml]")
+        run = copy.snakemake("--cores", "1", "verify", *also, check=False)
     assert run.returncode
     assert "results/tiny/tables/table1.md is missing" in run.stdout
     assert "results/tiny/runs.csv is not what its step wrote" in run.stdout
     assert "results/tiny/figures/rounds.png is stale" in run.stdout
+    assert "results/more/split.csv is stale or missing" in run.stdout, "of every experiment"
 
 
 @pytest.mark.parametrize("damage", ["a checkpoint is gone", "a row of the split is gone"])

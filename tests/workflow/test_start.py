@@ -10,11 +10,12 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+import yte
 
 from perfedavg.config.load import check_keys
 from perfedavg.runtime import owners
 from perfedavg.runtime.errors import PerfedavgError
-from tests.workflow.checkout import Checkout
+from tests.workflow.checkout import ROOT, Checkout
 
 SIGNED = """
 import sys, time
@@ -63,10 +64,16 @@ def test_after_a_kill_the_same_command_goes_on(tmp_path):
     run.kill()
     run.wait()
     assert any((checkout.folder / ".snakemake/locks").iterdir())
+    left = ["results/tiny/.a.csv.1.tmp", "results/data/.unpacked-a/1", "results/data/.parts-a/1"]
+    left = [checkout.folder / name for name in [*left, "results/data/downloads/tmpa"]]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
     again = ("--cores", "1", "results/tiny/split.csv", "--forcerun", "split_clients")
     checkout.snakemake(*again, "--config", *config)
     assert not (checkout.folder / ".snakemake/locks").exists()
     assert not list((checkout.folder / ".snakemake/owners").iterdir()), "no orphan is at work"
+    assert not any(path.exists() for path in left)
 
 
 def test_another_configuration_and_a_missing_gpu_are_refused_before_the_first_job(done, tmp_path):
@@ -83,6 +90,18 @@ def test_another_configuration_and_a_missing_gpu_are_refused_before_the_first_jo
     assert run.returncode
     assert "torch finds no GPU" in run.stderr
     assert copy.products() == before
+
+
+def test_a_home_that_cannot_be_written_to_is_not_needed(tmp_path, monkeypatch):
+    """Snakemake keeps a cache there, and fails where it cannot."""
+    for home, said in ((tmp_path, None), ("/dev/null/home", str(tmp_path / ".snakemake/cache"))):
+        for name in ("XDG_CACHE_HOME", "MPLCONFIGDIR"):
+            monkeypatch.setenv(name, "")
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("HOME", str(home))
+        monkeypatch.chdir(tmp_path)
+        yte.process_yaml((ROOT / "profiles/default/profile.yaml").read_text())
+        assert os.environ.get("XDG_CACHE_HOME") == said
 
 
 def test_a_path_that_snakemake_cannot_take_is_refused(tmp_path):

@@ -99,6 +99,6 @@ elif IS_RUN and FIRST and (own := owners.register(OWNERS, "run")):
                 file=sys.stderr,
             )
     if not owners.others(OWNERS, own):  # what killed jobs have left
-        for pattern in ("**/.*.tmp", "data/.unpacked-*", "data/downloads/tmp*"):
+        for pattern in ("**/.*.tmp", "data/.unpacked-*", "data/.parts-*", "data/downloads/tmp*"):
             for path in Path("results").glob(pattern):
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

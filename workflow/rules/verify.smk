@@ -9,7 +9,7 @@ rule verify:
     params:
         config=config,
         snakefile=os.path.relpath(PROJECT / "workflow/Snakefile"),
-        results=RESULTS,
-        store=STORE,
+        results=[RESULTS, *(results(also.config) for also in further)],
+        stores=sorted(MADE),
     script:
         "../scripts/verify.py"

@@ -1,5 +1,5 @@
-"""Recompute every checksum of an experiment's results and data; name what is changed, missing or
-stale."""
+"""Recompute every checksum of the results and data of all experiments of the call; name what is
+changed, missing or stale."""
 
 import logging
 from pathlib import Path
@@ -48,9 +48,9 @@ def stale(config, snakefile):
 
 with job(snakemake.log[0]):
     params = snakemake.params
-    store = Path(params.store)
-    found = verify(Path(params.results))
-    found += verify(store.parent, (f"{store.name}/", f"downloads/{store.name}."))
+    found = [problem for folder in params.results for problem in verify(Path(folder))]
+    for store in params.stores:
+        found += verify(Path("results/data"), (f"{store}/", f"downloads/{store}."))
     named = "\n".join(found)
     again = [path for path in stale(params.config, params.snakefile) if path not in named]
     found += [f"{path} is stale or missing: the next run makes it again" for path in again]
@@ -58,7 +58,7 @@ with job(snakemake.log[0]):
     print(f"Not compared, since they differ from run to run: {', '.join(EXCEPTED)}.", flush=True)
     if found:
         raise PerfedavgError(
-            f"{len(found)} files of {params.results} or its data are not as they should be; delete "
-            "those named and give the same command that made them again."
+            f"{len(found)} files of {', '.join(params.results)} or their data are not as they "
+            "should be; delete those named and give the same command that made them again."
         )
     print("Every file is what its step wrote.")

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from perfedavg.config.experiment import Config
 from perfedavg.config.messages import MOVED, meant, sentence
 from perfedavg.data.archives import identified
-from perfedavg.runtime.errors import PerfedavgError
+from perfedavg.runtime.errors import PerfedavgError, reason
 
 
 def load_config(raw: dict[str, Any]) -> Config:
@@ -37,7 +37,7 @@ def load_config(raw: dict[str, Any]) -> Config:
     # A misspelled key is also called missing; the question whether it was meant says both.
     said = {"too_short": outer, "missing": {meant(problem, Config) for problem in problems}}
     shown = [p for p in problems if p["loc"] not in said.get(p["type"], ())]
-    raise PerfedavgError("\n".join(sentence(problem, Config) for problem in moved or shown))
+    raise PerfedavgError(*(sentence(problem, Config) for problem in moved or shown))
 
 
 class Further(NamedTuple):
@@ -66,8 +66,7 @@ def load_further(config: Config, project: str | Path = ".") -> list[Further]:
         try:
             other = load_config(raw)
         except PerfedavgError as error:
-            sentences = str(error).splitlines()
-            raise PerfedavgError("\n".join(f"{file}: {one}" for one in sentences)) from error
+            raise PerfedavgError(*(f"{file}: {one}" for one in error.args)) from error
         if other.experiment in files:
             raise PerfedavgError(
                 f"{file} (named by `also`) and {files[other.experiment]} are both experiment "
@@ -84,14 +83,18 @@ def _read(file: str) -> dict[str, Any]:
         raw = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
     except OSError as error:
         raise PerfedavgError(
-            f"The config file {file} (named by `also`) cannot be read: {error.strerror}; its path "
-            "is relative to the folder in which snakemake is started."
+            f"The config file {file} (named by `also`) cannot be read: {error.strerror}; correct "
+            "the path, which counts from the folder in which snakemake is started."
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise PerfedavgError(f"{file} (named by `also`) is not YAML: {reason}.") from error
+        raise PerfedavgError(
+            f"{file} (named by `also`) is not YAML ({reason(error)}); correct it there."
+        ) from error
     if not isinstance(raw, dict):
-        raise PerfedavgError(f"{file} (named by `also`) holds no config: no keys are in it.")
+        raise PerfedavgError(
+            f"{file} (named by `also`) holds no config: no keys are in it; add them, or leave "
+            "it out."
+        )
     return raw
 
 

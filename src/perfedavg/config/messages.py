@@ -56,11 +56,17 @@ def sentence(problem: dict[str, Any], config: type[BaseModel]) -> str:
         return f"Config key `{path}.{discriminator}` {state}; use one of {names}."
     message = _IN_PLAIN_WORDS.get(kind, problem["msg"].removeprefix("Value error, "))
     message = message[0].lower() + message[1:]
+    what = message if ";" in message else f"{message}; change one of them"
     if not path:
-        return f"Config is impossible: {message}."
+        return f"Config is impossible: {what}."
     if kind == "value_error" and isinstance(problem["input"], dict):
-        return f"Config block `{path}` is impossible: {message}."
-    return f"Config key `{path}` is {json.dumps(problem['input'], default=str)}, but {message}."
+        return f"Config block `{path}` is impossible: {what}."
+    return f"Config key `{path}` is {_shown(problem['input'])}, but {message}."
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 120 else f"{text[:120]}..."
 
 
 def meant(problem: dict[str, Any], config: type[BaseModel]) -> tuple[str | int, ...] | None:
@@ -156,4 +162,4 @@ def no_repeats(values: tuple, key: str) -> None:
     """Raise ValueError if a value of the config key ``key`` stands in its list twice."""
     repeated = sorted({v for v in values if values.count(v) > 1})
     if repeated:
-        raise ValueError(f"{key}: {repeated[0]} is given twice")
+        raise ValueError(f"{key}: {repeated[0]} is given twice; keep one")

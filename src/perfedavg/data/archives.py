@@ -13,12 +13,21 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from perfedavg.data.members import HDF5, JSON, SQLITE, Found, Member, found_at, found_in_place
+from perfedavg.data.members import (
+    HDF5,
+    JSON,
+    SQLITE,
+    Found,
+    Member,
+    check_archive,
+    found_at,
+    found_in_place,
+)
 from perfedavg.data.readers import leaf_json, tff_hdf5, tff_sqlite
 from perfedavg.data.sources import Archive, DataSet
 from perfedavg.data.store import ClientExamples
 from perfedavg.data.values import Examples
-from perfedavg.runtime.errors import PerfedavgError
+from perfedavg.runtime.errors import PerfedavgError, reason
 from perfedavg.storage.files import read_json, sha256_of, write_json
 
 OWNERS = {
@@ -188,7 +197,9 @@ def identified(data: DataSet, known: Path = CHECKSUMS) -> DataSet:
     try:
         found = checksum_at(path, data.layout, known)
     except OSError as error:
-        raise PerfedavgError(f"{path} (data.archive) cannot be read: {error}.") from error
+        raise PerfedavgError(
+            f"{path} (data.archive) cannot be read: {reason(error)}; allow it, or name another."
+        ) from error
     if data.sha256 not in (None, found):
         raise PerfedavgError(
             f"{path} (data.archive) has sha256 {found}, but {data.sha256} (data.sha256) is "
@@ -210,6 +221,8 @@ def checksum_at(path: Path, layout: Layout, known: Path) -> str:
         PerfedavgError: there is nothing, or no data set in a known layout.
     """
     found = found_in_place(path)
+    if found is None:
+        check_archive(path)
     files = chosen(found, layout).files if found else [Member(path.name, "", path, str(path))]
     before = _remembered(known)
     now = {str(m.path.resolve()): _facts(m.path) for m in files}

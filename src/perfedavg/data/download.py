@@ -9,15 +9,20 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
+from queue import Empty, Full, Queue
+from threading import Event, Thread
+from typing import Any
 
 import pooch
 import requests
 from urllib3.exceptions import HTTPError
 
-from perfedavg.runtime.errors import PerfedavgError
+from perfedavg.runtime.errors import PerfedavgError, reason
 from perfedavg.runtime.job import Progress
 from perfedavg.runtime.secrets import masked
 from perfedavg.storage.files import sha256_of, write_text
@@ -33,6 +38,62 @@ ATTEMPTS, WAIT_SECONDS = 3, 5
 
 class _OtherRange(requests.ConnectionError):
     """The server sends another part of the file than was asked for."""
+
+
+class _TooSlow(requests.ConnectionError):
+    def __init__(self) -> None:
+        super().__init__(f"it sends less than {SLOWEST_BYTES} bytes in {SLOWEST_SECONDS} s")
+
+
+def _received(url: str, headers: dict[str, str]) -> Iterator[Any]:
+    """The server's answer, then its body as it comes."""
+    with requests.get(url, stream=True, timeout=TIMEOUT_SECONDS, headers=headers) as response:
+        yield response
+        while chunk := response.raw.read1(CHUNK_BYTES):
+            yield chunk
+
+
+def _in_time(make: Callable[[], Iterator[Any]]) -> Iterator[Any]:
+    """What ``make()`` gives, made in a thread of its own, so that nothing is waited for longer than
+    ``SLOWEST_SECONDS``: the time-out of a connection begins anew with every byte, also within a
+    header.
+
+    Raises:
+        _TooSlow: something took longer.
+    """
+    made: Queue[tuple[Any, bool]] = Queue(8)
+    left = Event()
+
+    def put(item: Any, is_last: bool) -> None:
+        while not left.is_set():
+            with suppress(Full):
+                made.put((item, is_last), timeout=1)
+                return
+
+    def work() -> None:
+        try:
+            for item in make():
+                put(item, False)
+                if left.is_set():
+                    return
+            put(None, True)
+        except Exception as error:
+            put(error, True)
+
+    Thread(target=work, daemon=True).start()
+    try:
+        while True:
+            item, is_last = made.get(timeout=SLOWEST_SECONDS)
+            if not is_last:
+                yield item
+            elif item is None:
+                return
+            else:
+                raise item
+    except Empty:
+        raise _TooSlow from None
+    finally:
+        left.set()
 
 
 class ResumingDownloader:
@@ -52,14 +113,14 @@ class ResumingDownloader:
         done = self.part.stat().st_size if self.part.exists() else 0
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
         try:
-            with requests.get(
-                url, stream=True, timeout=TIMEOUT_SECONDS, headers=headers
-            ) as response:
+            with closing(_in_time(partial(_received, url, headers))) as received:
+                response = next(received)
                 if done and response.status_code == requests.codes.requested_range_not_satisfiable:
                     self.resumed = True  # all of it is here; the checksum decides
                 else:
                     response.raise_for_status()
-                    self._append(response, done if _continues(response, done) else 0)
+                    continues = _continues(response, done)
+                    self._append(response, received, done if continues else 0)
         except _OtherRange:
             self.part.unlink()  # the next attempt asks for the whole file
             raise
@@ -69,7 +130,7 @@ class ResumingDownloader:
             raise requests.ConnectionError(str(error) or type(error).__name__) from error
         shutil.copyfile(self.part, output_file)
 
-    def _append(self, response: requests.Response, done: int) -> None:
+    def _append(self, response: requests.Response, chunks: Iterator[Any], done: int) -> None:
         self.resumed = done > 0
         header = response.headers.get("Content-Length", "")
         length = int(header) if header.isascii() and header.isdigit() else None
@@ -80,7 +141,7 @@ class ResumingDownloader:
         received = in_time = 0
         began = time.monotonic()
         with open(self.part, "ab" if done else "wb", buffering=0) as file:  # to the last byte
-            while chunk := response.raw.read1(CHUNK_BYTES):
+            for chunk in chunks:
                 file.write(chunk)
                 received, in_time = received + len(chunk), in_time + len(chunk)
                 if received > (length or MOST_BYTES):
@@ -90,9 +151,7 @@ class ResumingDownloader:
                 if in_time >= SLOWEST_BYTES:
                     in_time, began = 0, time.monotonic()
                 elif time.monotonic() - began > SLOWEST_SECONDS:
-                    raise requests.ConnectionError(
-                        f"it sends less than {SLOWEST_BYTES} bytes in {SLOWEST_SECONDS} s"
-                    )
+                    raise _TooSlow
                 progress.advance((done + received) >> 20)
         progress.close()
         if length and received < length:
@@ -181,4 +240,4 @@ def _reason(error: requests.RequestException) -> str:
         return f"the server answers {error.response.status_code} {error.response.reason}"
     if "Max retries" in str(error):
         return "the server cannot be reached"
-    return " ".join(str(error).split()) or type(error).__name__
+    return reason(error)

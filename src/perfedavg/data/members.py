@@ -24,13 +24,12 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import IO
 
-from perfedavg.runtime.errors import PerfedavgError, nothing_at
+from perfedavg.runtime.errors import PerfedavgError, nothing_at, reason
 
 logger = logging.getLogger("perfedavg")
 
 UNPACKED_BYTES = 16 * 10**9
-"""What the members of one archive may declare together, and what is unpacked of it at most: three
-times the largest public one (``emnist_all.sqlite``, 4.7 GB)."""
+"""What is declared and unpacked of one archive at most: thrice the largest public one's 4.7 GB."""
 MOST_FILES = 100_000
 """In one folder or archive."""
 SAID_BYTES = 10**9
@@ -53,8 +52,7 @@ _HEAD_BYTES = 512
 
 @dataclass(frozen=True)
 class Member:
-    """A data file: its name in what the user gave, its kind, where its bytes lie now, and how
-    messages call it."""
+    """A data file: its name in what was given, kind, place now, and what messages call it."""
 
     name: str
     kind: str
@@ -63,8 +61,7 @@ class Member:
 
     @property
     def split(self) -> str:
-        """``train`` or ``test``, by the name of the file, else of the nearest folder that says so;
-        empty where none does."""
+        """``train`` or ``test``, by the name of the file or the nearest folder; else empty."""
         for part in reversed(PurePosixPath(self.name).parts):
             said = re.findall(r"(?<![a-z])(train|test)", part.lower())
             if said:
@@ -106,20 +103,15 @@ class Found:
 
 def kind_of(head: bytes) -> str:
     """The kind of a data file by its first bytes; empty for any other file."""
-    for magic, kind in _KINDS.items():
-        if head.startswith(magic):
-            return kind
+    if kind := next((kind for magic, kind in _KINDS.items() if head.startswith(magic)), ""):
+        return kind
     return JSON if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{") else ""
 
 
 @contextmanager
 def found_at(path: Path, scratch: Path) -> Iterator[Found]:
     """What lies at a path of the user's, with members of an archive copied into a folder of
-    ``scratch`` for the length of the block.
-
-    Raises:
-        PerfedavgError: nothing can be read there, or an archive is damaged or too large.
-    """
+    ``scratch`` for the length of the block; PerfedavgError where it is damaged or too large."""
     found = found_in_place(path)
     if found is not None:
         yield found
@@ -130,31 +122,31 @@ def found_at(path: Path, scratch: Path) -> Iterator[Found]:
 
 
 def found_in_place(path: Path) -> Found | None:
-    """What lies at a path and needs no unpacking: a folder, or a data file with its neighbours;
-    None for an archive."""
+    """A folder, or a data file with its neighbours, which need no unpacking; else None."""
     try:
         if path.is_dir():
             return _in_folder(path)
         if path.exists() and not path.is_file():
-            raise PerfedavgError(f"{path} (data.archive) is neither a file nor a folder.")
+            raise PerfedavgError(f"{path} (data.archive) is neither a file nor a folder; name one.")
         kind = kind_of(_head(path))
         if not kind:
             return None
         found = Found(path)
         found.add(path.name, kind, path, str(path))
         if kind == HDF5:  # the other split lies beside it
-            for other in sorted(path.parent.iterdir()):
-                if other != path and not _is_hidden(other.name) and other.is_file():
-                    beside = kind_of(_head(other))
-                    if beside == HDF5:
-                        found.add(other.name, HDF5, other, str(other))
+            beside = (p for p in sorted(path.parent.iterdir()) if p != path and p.is_file())
+            for other in beside:
+                if not _is_hidden(other.name) and kind_of(_head(other)) == HDF5:
+                    found.add(other.name, HDF5, other, str(other))
         return found
     except (OSError, ValueError) as error:  # of a path that cannot be one, the latter
         where = getattr(error, "filename", None) or path
         why = getattr(error, "strerror", None) or error
         if isinstance(error, FileNotFoundError):
             why = f"{why}; {nothing_at(path)}"
-        raise PerfedavgError(f"{where} (data.archive) cannot be read: {why}.") from error
+        raise PerfedavgError(
+            f"{where} (data.archive) cannot be read: {why}; name another."
+        ) from error
 
 
 def _head(path: Path) -> bytes:
@@ -164,8 +156,7 @@ def _head(path: Path) -> bytes:
 
 def _is_hidden(name: str) -> bool:
     """Left by a system beside the data: macOS's ``._*``, ``.git``, ..."""
-    parts = PurePosixPath(name).parts
-    return any(part.startswith(".") and part not in (".", "..") for part in parts)
+    return any(p.startswith(".") and p not in (".", "..") for p in PurePosixPath(name).parts)
 
 
 def _in_folder(folder: Path) -> Found:
@@ -195,14 +186,23 @@ def _unpacked(path: Path, folder: Path) -> Found:
             raise PerfedavgError(
                 f"The disk of {folder.parent} is full while {path} is unpacked there; free some."
             ) from error
-        why = " ".join(str(error).split()) or type(error).__name__
-        what = _what_else(_head(path)) or f"or it is damaged or cut off ({why})"
-        raise PerfedavgError(
-            f"{path} (data.archive) is no archive, folder or data file that can be read, {what}; "
-            "docs/your-own-data.md shows what is read."
-        ) from error
+        raise _no_archive(path, f"or it is damaged or cut off ({reason(error)})") from error
     unpack.found.members.sort(key=lambda member: member.name)
     return unpack.found
+
+
+def check_archive(path: Path) -> None:
+    """Raise PerfedavgError for what does not even begin as an archive, before it is unpacked."""
+    packed = _head(path).startswith(tuple(_COMPRESSED)) or zipfile.is_zipfile(path)
+    if not packed and not tarfile.is_tarfile(path):
+        raise _no_archive(path, "nor does it begin as one")
+
+
+def _no_archive(path: Path, why: str) -> PerfedavgError:
+    return PerfedavgError(
+        f"{path} (data.archive) is no archive, folder or data file that can be read, "
+        f"{_what_else(_head(path)) or why}; docs/your-own-data.md shows what is read."
+    )
 
 
 def _what_else(head: bytes) -> str:
@@ -210,9 +210,8 @@ def _what_else(head: bytes) -> str:
     if head.startswith(b"PAR1"):
         return "its first bytes are those of Parquet, which data.dataset: table reads"
     text = head.decode(errors="ignore")  # the last character may be cut
-    is_text = len(text.encode()) > len(head) - 4 and all(
-        c.isprintable() or c.isspace() for c in text
-    )
+    whole = len(text.encode()) > len(head) - 4
+    is_text = whole and all(c.isprintable() or c.isspace() for c in text)
     return "it is text" if text and is_text else ""
 
 
@@ -253,6 +252,12 @@ class _Unpacking:
                         continue
                     self._declare(info.name, info.size)
                     self._member(info.name, info.size, archive.extractfile(info))
+            self._check_rest(stream)
+
+    def _check_rest(self, stream: IO[bytes]) -> None:
+        """Read the padding behind the last member, as behind it stands the data's checksum."""
+        while chunk := stream.read(1 << 20):
+            self._declare("what follows the last member", len(chunk))
 
     def _declare(self, name: str, size: int) -> None:
         self.declared += size
@@ -277,10 +282,9 @@ class _Unpacking:
 
     def _say(self, size: int | None) -> None:
         need = _gigabytes(size) if size else f"up to {_gigabytes(UNPACKED_BYTES)}"
-        free = shutil.disk_usage(self.folder).free
         logger.info(
-            "unpacking %s needs %s of disk in %s while it is read; %s are free",
-            self.path.name, need, self.folder.parent, _gigabytes(free),
+            "unpacking %s needs %s of disk in %s while it is read; %s are free", self.path.name,
+            need, self.folder.parent, _gigabytes(shutil.disk_usage(self.folder).free),
         )  # fmt: skip
 
     def _copy(self, name: str, first: bytes, source: IO[bytes], size: int) -> None:

@@ -117,9 +117,13 @@ def read_split_file(path: str | Path) -> dict[str, str]:
                     continue
                 where = f"{path}, line {rows.line_num}"
                 if len(row) != len(header):
-                    raise PerfedavgError(f"{where} has {len(row)} values, not {len(header)}.")
+                    raise PerfedavgError(
+                        f"{where} has {len(row)} values, not {len(header)}; correct it."
+                    )
                 if row[client] in groups:
-                    raise PerfedavgError(f"{where}: client {row[client]!r} stands there twice.")
+                    raise PerfedavgError(
+                        f"{where}: client {row[client]!r} stands there twice; keep one."
+                    )
                 groups[row[client]] = row[group].strip()
                 if groups[row[client]] not in (TRAINING, VALIDATION, EVALUATION):
                     raise PerfedavgError(
@@ -127,7 +131,9 @@ def read_split_file(path: str | Path) -> dict[str, str]:
                         f"be {TRAINING}, {VALIDATION} or {EVALUATION}."
                     )
     except FileNotFoundError:
-        raise PerfedavgError(f"{path} (split.file) is no file: {nothing_at(path)}.") from None
+        raise PerfedavgError(
+            f"{path} (split.file) is no file: {nothing_at(path)}; correct it."
+        ) from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise PerfedavgError(f"{path} cannot be read ({error}); {wanted}.") from None
     missing = sorted({TRAINING, VALIDATION, EVALUATION} - set(groups.values()))

@@ -98,7 +98,8 @@ class ClientStore:
             )
         except (OSError, ValueError) as error:  # Arrow's errors about contents are ValueErrors
             raise PerfedavgError(
-                f"{folder} holds no readable client store ({error}); run the target `data`."
+                f"{folder} holds no readable client store ({error}); delete the folder and give "
+                "the same command again."
             ) from error
         metadata = self._examples.schema.metadata or {}
         self.metadata = metadata = {k.decode(): v.decode() for k, v in metadata.items()}

@@ -19,6 +19,9 @@ Examples = Callable[[Mapping[str, np.ndarray]], tuple]
 them, notes on what was assumed; raises ValueError, with what the client has, where they are not as
 they should be."""
 
+REMEDY = "correct the data, or leave the client out"
+"""What to do where a client's values are refused."""
+
 FLOAT_ERROR = 1e-3
 """In grey levels: float32 and float64 hold k/255 to less."""
 

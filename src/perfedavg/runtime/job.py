@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 import psutil
 
 from perfedavg.runtime import owners, records
-from perfedavg.runtime.errors import PerfedavgError
+from perfedavg.runtime.errors import PerfedavgError, reason
 from perfedavg.runtime.secrets import masked
 
 logger = logging.getLogger("perfedavg")
@@ -33,6 +33,8 @@ _OF_THE_MACHINE = {
     errno.EROFS: "take a folder that can be written to",
     errno.EACCES: "allow the access",
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.EFBIG: "raise the limit of a file's size (ulimit -f)",
+    errno.ENOMEM: "lower `execution.workers` or --cores, or take a machine with more memory",
     errno.EIO: "look after the disk",
 }
 
@@ -50,14 +52,21 @@ def job(log: str | Path, step: Any = None) -> Iterator[None]:
     training saves its state first, and so does the end of the run that started it: the next start
     must not meet it at work."""
     began = time.time()
-    startup = began - psutil.Process().create_time()
-    keep_freed_memory()
-    signal.signal(signal.SIGTERM, _stop)
-    _belong_to_the_run()
-    Path(log).parent.mkdir(parents=True, exist_ok=True)
-    handlers = [logging.StreamHandler(), logging.FileHandler(log, mode="w", encoding="utf-8")]
+    logging.raiseExceptions = False  # a log on a full disk stops nothing
+    # This package's messages alone: libraries have their own chatter.
+    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    logger.handlers = handlers
+    try:
+        startup = began - psutil.Process().create_time()
+        keep_freed_memory()
+        signal.signal(signal.SIGTERM, _stop)
+        _belong_to_the_run()
+        Path(log).parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(log, mode="w", encoding="utf-8"))
+    except OSError as error:
+        logger.error("Error: %s", in_one_sentence(error, f"the path {log}"))
+        raise SystemExit(1) from None
     logger.setLevel(logging.INFO)
-    logger.handlers = handlers  # this package's messages alone: libraries have their own chatter
     try:
         if step:
             records.check(step.input)
@@ -65,26 +74,29 @@ def job(log: str | Path, step: Any = None) -> Iterator[None]:
         if step:
             records.record(step.output)
     except PerfedavgError as error:
+        if error.trace:
+            handlers[1].handle(_for_the_log(f"Traceback of a worker process:\n{error.trace}"))
         logger.error("Error: %s", masked(str(error)))
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         logger.error("Error: stopped by Ctrl-C; the same command goes on where it was.")
         raise SystemExit(128 + signal.SIGINT) from None
     except Exception as error:
-        handlers[1].handle(_trace_of(error))  # for the log alone
-        logger.error("Error: %s", _in_one_sentence(error, log))
+        trace = (type(error), error, error.__traceback__)
+        handlers[1].handle(_for_the_log("Traceback of", trace))
+        logger.error("Error: %s", PerfedavgError(in_one_sentence(error, f"the log {log}")))
         raise SystemExit(1) from None
     logger.removeHandler(handlers[0])  # the timing is for the log alone
     logger.info(TIMING_LINE.format(startup=startup, work=time.time() - began))
 
 
-def _trace_of(error: Exception) -> logging.LogRecord:
-    trace = (type(error), error, error.__traceback__)
-    return logging.LogRecord(logger.name, logging.ERROR, "", 0, "Traceback of", (), trace)
+def _for_the_log(text: str, trace: Any = None) -> logging.LogRecord:
+    return logging.LogRecord(logger.name, logging.ERROR, "", 0, text, (), trace)
 
 
-def _in_one_sentence(error: Exception, log: str | Path) -> str:
-    """What nobody foresaw: what the machine lacks, or a mistake of ours."""
+def in_one_sentence(error: Exception, log: str) -> str:
+    """What nobody foresaw: what the machine lacks, or a mistake of ours, to be reported with
+    ``log``."""
     if isinstance(error, MemoryError):
         return (
             "the machine has no memory left for this step; lower `execution.workers` or --cores, "
@@ -96,8 +108,11 @@ def _in_one_sentence(error: Exception, log: str | Path) -> str:
             f"{where}{os.strerror(error.errno)}; {_OF_THE_MACHINE[error.errno]} and give the same "
             "command again."
         )
-    reason = " ".join(f"{type(error).__name__}: {masked(str(error))}".split())[:300]
-    return f"unexpected {reason}; please report it with the log {log}."
+    why = reason(f"{type(error).__name__}: {masked(str(error))}")
+    return (
+        f"unexpected {why}; please report it with {log}, unless `snakemake --cores 1 verify` names "
+        "a damaged file."
+    )
 
 
 def _belong_to_the_run() -> None:
@@ -138,6 +153,7 @@ class Progress:
     def __init__(self, label: str, total: int | None, unit: str, done: int = 0) -> None:
         from tqdm import tqdm
 
+        tqdm.monitor_interval = 0  # no thread that watches a bar which nobody redraws
         self._bar = tqdm(
             desc=label,
             total=total,

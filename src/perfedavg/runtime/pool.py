@@ -7,7 +7,6 @@ lives until the pool is closed or this process ends, however it ends."""
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import subprocess
@@ -24,9 +23,7 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from perfedavg.runtime.errors import PerfedavgError
-from perfedavg.runtime.job import keep_freed_memory
-
-logger = logging.getLogger("perfedavg")
+from perfedavg.runtime.job import in_one_sentence, keep_freed_memory
 
 
 @dataclass(frozen=True)
@@ -152,12 +149,9 @@ class _Worker:
             self._has_died(name)
         if succeeded:
             return result
-        if trace:
-            logger.error("A worker process failed with\n%s", trace)
-            raise PerfedavgError(
-                f"{name} failed in a worker process ({result}); please report it with this log."
-            )
-        raise PerfedavgError(result)
+        error = PerfedavgError(f"{name}, in a worker process: {result}" if trace else result)
+        error.trace = trace
+        raise error
 
     def kill(self) -> None:
         self.process.kill()
@@ -193,13 +187,13 @@ def work(channel: int) -> None:
             if callable(message):
                 call = message
                 continue
-            reply = True, call(*message), None
+            reply = True, call(*message), ""
         except (EOFError, ConnectionError):  # the owner has gone
             return
         except PerfedavgError as error:
-            reply = False, str(error), None
+            reply = False, str(error), ""
         except Exception as error:
-            reply = False, f"{type(error).__name__}: {error}", traceback.format_exc()
+            reply = False, in_one_sentence(error, "this log"), traceback.format_exc()
         with suppress(ConnectionError):
             connection.send(reply)
 

@@ -18,8 +18,8 @@ import numpy as np
 
 from perfedavg.data.members import Member
 from perfedavg.data.store import ClientExamples
-from perfedavg.data.values import client_id, in_both_splits
-from perfedavg.runtime.errors import PerfedavgError
+from perfedavg.data.values import REMEDY, client_id, in_both_splits
+from perfedavg.runtime.errors import PerfedavgError, reason
 from perfedavg.runtime.job import Progress
 
 if TYPE_CHECKING:
@@ -96,17 +96,14 @@ def _read(member: Member, layout: Layout, waiting: IO[bytes]) -> Iterator[tuple[
 
     seen: set[str] = set()
     with open(member.path, "rb") as file:
+        announced = _announced(file, member)
+        file.seek(0)
         clients = ijson.kvitems(_Shallow(file), "user_data", use_float=True)
         while True:
             try:
                 key, data = next(clients, (None, None))
             except (ijson.JSONError, ValueError, RecursionError) as error:
-                why = error.args[0] if error.args else type(error).__name__
-                why = why.decode(errors="replace") if isinstance(why, bytes) else str(why)
-                raise PerfedavgError(
-                    f"{member.shown} (data.archive): it is no JSON, or damaged or cut off "
-                    f"({why.splitlines()[0].strip(' .')})."
-                ) from error
+                raise _no_json(member, error) from error
             if key is None:
                 break
             try:
@@ -115,21 +112,61 @@ def _read(member: Member, layout: Layout, waiting: IO[bytes]) -> Iterator[tuple[
                     raise ValueError("more than one entry in `user_data`")
                 seen.add(name)
                 x, y, *assumed = layout.examples(_features(data, layout))
+                if announced and announced.get(key) != len(y):
+                    said = announced.get(key, "nothing")
+                    raise ValueError(f"{len(y)} examples where `num_samples` says {said}")
             except ValueError as error:
                 why = " ".join(str(error).split())
                 raise PerfedavgError(
-                    f"{member.shown} (data.archive): client {key!r} has {why}."
+                    f"{member.shown} (data.archive): client {key!r} has {why}; {REMEDY}."
                 ) from error
             position = waiting.seek(0, 2)
             for values in (x, y):
                 np.save(waiting, values, allow_pickle=False)
             yield name, _Part(position, (*notes, *assumed))
+    if seen and (missing := [name for name in announced if name not in seen]):
+        raise PerfedavgError(
+            f"{member.shown} (data.archive): {missing[0]!r} of `users` is not in `user_data`; "
+            "correct it, or get it again."
+        )
     if not seen:
         raise PerfedavgError(
             f"{member.shown} (data.archive): there is no client in `user_data`; LEAF's layout is "
             'wanted, {"users": [...], "num_samples": [...], '
             '"user_data": {id: {"x": [...], "y": [...]}}}.'
         )
+
+
+def _announced(file: IO[bytes], member: Member) -> dict[str, Any]:
+    """The number of examples of each of ``users`` by ``num_samples``; {} where the file does not
+    say it. They stand at its begin as a rule, so little is read for them."""
+    import ijson
+
+    users: list[Any] = []
+    counts: list[Any] = []
+    try:
+        for prefix, event, value in ijson.parse(_Shallow(file), use_float=True):
+            if prefix in ("users.item", "num_samples.item"):
+                (users if prefix == "users.item" else counts).append(value)
+            elif users and counts and prefix == "user_data" and event == "start_map":
+                break
+    except (ijson.JSONError, ValueError, RecursionError) as error:
+        raise _no_json(member, error) from error
+    if counts and len(users) != len(counts):
+        raise PerfedavgError(
+            f"{member.shown} (data.archive): {len(users)} `users` but {len(counts)} `num_samples`; "
+            "correct it, or get it again."
+        )
+    return dict(zip(users, counts, strict=False))
+
+
+def _no_json(member: Member, error: Exception) -> PerfedavgError:
+    why = error.args[0] if error.args else type(error).__name__
+    why = why.decode(errors="replace") if isinstance(why, bytes) else str(why)
+    return PerfedavgError(
+        f"{member.shown} (data.archive): it is no JSON, or damaged or cut off "
+        f"({reason(why.partition(chr(10))[0]).strip(' .')}); get it again."
+    )
 
 
 def _features(data: Any, layout: Layout) -> dict[str, np.ndarray]:

@@ -68,7 +68,7 @@ def parquet_files(path: str | Sequence[str]) -> list[str]:
             found.append(place)
         else:
             raise PerfedavgError(
-                f"{given} (data.path) is no file and no folder: {nothing_at(place)}."
+                f"{given} (data.path) is no file and no folder: {nothing_at(place)}; correct it."
             )
     return [str(file) for file in found]
 
@@ -100,7 +100,9 @@ def read_batches(files: Sequence[str], names: Sequence[str] | None = None) -> It
                     f"{file} is no Parquet file; write it with pandas' DataFrame.to_parquet "
                     "(docs/your-own-data.md)."
                 ) from None
-            raise PerfedavgError(f"{file} is no readable Parquet file ({why}).") from None
+            raise PerfedavgError(
+                f"{file} is no readable Parquet file ({why}); write it again."
+            ) from None
 
 
 def _begins_as_parquet(file: str) -> bool:
@@ -129,9 +131,9 @@ def sentence(batch: Batch, error: RowError) -> PerfedavgError:
         at = "".join(f"[{n}]" for n in error.position)
         place = f" (row {batch.first + error.row}{at and f', at {at}'}, counted from 0)"
     if "`client_id`" in str(error):
-        return PerfedavgError(f"{batch.file}: a row has {error}{place}.")
+        return PerfedavgError(f"{batch.file}: a row has {error}{place}; correct it.")
     client = columns.ids(batch.column("client_id").slice(error.row or 0, 1))[0].as_py()
-    return PerfedavgError(f"{batch.file}: client {client!r} has {error}{place}.")
+    return PerfedavgError(f"{batch.file}: client {client!r} has {error}{place}; correct it.")
 
 
 def find_facts(files: Sequence[str], asked: Rows) -> Facts:
@@ -150,7 +152,7 @@ def find_facts(files: Sequence[str], asked: Rows) -> Facts:
             raise sentence(batch, error) from None
     where = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more files"
     if batch is None:
-        raise PerfedavgError(f"{where}: there is no row in it.")
+        raise PerfedavgError(f"{where}: there is no row in it; name a table with rows.")
     unused = columns.unused(sorted(held))
     if unused:
         asked.assume(unused, doubt=True)

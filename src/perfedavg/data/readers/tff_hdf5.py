@@ -15,7 +15,7 @@ import numpy as np
 
 from perfedavg.data.members import Member
 from perfedavg.data.store import ClientExamples
-from perfedavg.data.values import client_id, in_both_splits
+from perfedavg.data.values import REMEDY, client_id, in_both_splits
 from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.runtime.job import Progress
 
@@ -62,8 +62,11 @@ def _one_sentence(member: Member, where: str) -> Iterator[None]:
     except Exception as error:
         why = " ".join(str(error).split())[:300] or type(error).__name__
         is_about_values = isinstance(error, ValueError) and not isinstance(error, UnicodeError)
-        what = f"has {why}" if is_about_values else f"cannot be read ({why}), the file is damaged"
-        raise PerfedavgError(f"{member.shown}: {where} {what}.") from error
+        if is_about_values:
+            raise PerfedavgError(f"{member.shown}: {where} has {why}; {REMEDY}.") from error
+        raise PerfedavgError(
+            f"{member.shown}: {where} cannot be read ({why}); the file is damaged, get it again."
+        ) from error
 
 
 def _examples_group(member: Member, stack: ExitStack) -> h5py.Group:

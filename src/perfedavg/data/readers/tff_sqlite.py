@@ -24,7 +24,7 @@ import numpy as np
 
 from perfedavg.data.members import Member
 from perfedavg.data.store import ClientExamples
-from perfedavg.data.values import client_id, in_both_splits
+from perfedavg.data.values import REMEDY, client_id, in_both_splits
 from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.runtime.job import Progress
 
@@ -141,7 +141,9 @@ def _clients(
             raise
         except (ValueError, TypeError) as error:
             why = " ".join(str(error).split())
-            raise PerfedavgError(f"{member.shown}: client {shown!r} has {why}.") from error
+            raise PerfedavgError(
+                f"{member.shown}: client {shown!r} has {why}; {REMEDY}."
+            ) from error
         yield client
         progress.advance()
     progress.close()
