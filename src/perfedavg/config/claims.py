@@ -65,17 +65,17 @@ def load_claims(path: str | Path, statistics: Collection[str]) -> dict[str, Any]
         raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         claims = ClaimsFile.model_validate(raw)
     except OSError as error:
-        raise PerfedavgError(f"{path} cannot be read: {error.strerror}.") from error
+        raise PerfedavgError(f"{path} cannot be read: {error.strerror}; put the project's own back.") from error
     except yaml.YAMLError as error:
-        raise PerfedavgError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
+        raise PerfedavgError(f"{path} is not YAML: {' '.join(str(error).split())}; correct it.") from error
     except ValidationError as error:
         said = [sentence(problem, ClaimsFile) for problem in error.errors()]
         raise PerfedavgError("\n".join(f"{path}: {one}" for one in said)) from error
     for claim in claims.claims:
         if claim.statistic not in statistics:
             raise PerfedavgError(
-                f"{path}: claim {claim.id} asks for the statistic `{claim.statistic}`, which is "
-                f"none of {', '.join(sorted(statistics))}."
+                f"{path}: claim {claim.id} asks for the statistic `{claim.statistic}`; use one of "
+                f"{', '.join(sorted(statistics))}."
             )
     values = claims.model_dump(mode="json", exclude_none=True)
     return values | {"sha256": hashlib.sha256(Path(path).read_bytes()).hexdigest()}

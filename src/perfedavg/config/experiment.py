@@ -103,9 +103,13 @@ class Config(Block):
                 )
         work = reference.local_work
         if (reference.clients_per_round, work) not in grid.settings:
-            raise ValueError("studies.reference is left out of the grid by training.without")
+            raise ValueError(
+                "studies.reference is left out of the grid by training.without; change one of them"
+            )
         if grid.without and self.execution.pack:
-            raise ValueError("training.without needs `execution: {pack: false}`, one job per run")
+            raise ValueError(
+                "training.without needs one job per run; set `execution: {pack: false}`"
+            )
         if stage2 and stage2.controls and (stage2.control_work or 0) >= work:
             raise ValueError(
                 f"studies.stage2.control_work ({stage2.control_work}) must be below "

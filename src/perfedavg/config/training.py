@@ -51,10 +51,10 @@ class Training(Block):
             if (out.clients_per_round, out.local_work) not in self._product:
                 raise ValueError(
                     f"without[{n}]: {out.clients_per_round} clients per round with "
-                    f"{out.local_work} {self.unit} is not in the grid"
+                    f"{out.local_work} {self.unit} is not in the grid; correct it"
                 )
         if not self.settings:
-            raise ValueError("without leaves no setting of the grid")
+            raise ValueError("without leaves no setting of the grid; shorten it")
         return self
 
     @property
