@@ -101,6 +101,7 @@ def values(evaluation_rows, rates, **changes):
         "hessian_vector_product": 2,
         "entries": ["a", "m"],
         "server_lr_factors": [1, 2],
+        "last_epoch": 2,
         "target": 0.3,
         "target_rounds": [1, 2],
         "interpolated": [
@@ -225,6 +226,9 @@ def test_the_table_by_hand():
         "",
         "",
     ]
+    epoch = table.reset_index().selected_epoch[0]
+    said = {1: "1 (lowest tried)", 2: "2 (highest tried)"}[epoch]
+    assert shown.iloc[0]["fine-tune epochs"] == said
     hidden = algorithms.shown(table.reset_index(), ["a"])
     assert set(hidden.algorithm) == {"a"}
     assert shown.iloc[1]["rounds to 0.3, initial"] == "never"

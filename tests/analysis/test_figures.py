@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from perfedavg.analysis.figures import data_card, rounds
+from perfedavg.analysis.figures import data_card, rounds, style
 from perfedavg.data.sets.glyphs62 import SYNTHETIC
 from perfedavg.storage.tables import read_table
 from tests.analysis.frames import RUNS, SELECTION, rows, save
@@ -60,7 +60,7 @@ def test_settings_that_diverged_keep_their_panel_and_are_counted(tmp_path):
     save_rounds(tmp_path / "none", rows().iloc[:0], RUNS.assign(status="diverged at round 1"))
     svg = (tmp_path / "none.svg").read_text()
     assert svg.count("2 of 2 runs diverged") == 2
-    texts = " ".join(re.findall(r">([^<>]+)</(?:text|tspan)>", svg))
+    texts = " ".join(re.findall(r"<!-- (.*?) -->", svg))
     assert "no run reached the last round" in texts, "also where it is wrapped"
     save_rounds(tmp_path / "one")
     assert (tmp_path / "one.svg").read_text().count("1 of 2 runs diverged") == 1
@@ -79,7 +79,7 @@ def test_data_card_figure_shows_the_store_and_is_reproducible(store, tmp_path):
     svg = (tmp_path / "a/data_card.svg").read_text()
     assert SYNTHETIC in svg
     assert "n = 12 writers (1 left out included)" in svg
-    assert f">{store.column('client_id')[0]}</text>" in svg, "rows bear their clients' ids"
+    assert f"<!-- {store.column('client_id')[0]} -->" in svg, "rows bear their clients' ids"
     data = read_table(data_card.CONTRACT, tmp_path / "a/data_card.csv")
     sizes, shares, *divergences = (data[data.shown == shown] for shown in data.shown.unique())
     assert sizes["value"].tolist() == [len(store.client(i).train_y) for i in range(len(store))]
@@ -90,3 +90,39 @@ def test_data_card_figure_shows_the_store_and_is_reproducible(store, tmp_path):
     assert "<image" not in (tmp_path / "statistics/data_card.svg").read_text(), (
         "no pixel of a client"
     )
+
+
+def test_a_line_is_over_one_set_of_clients():
+    """Client B is evaluated in the last round alone; with it that mean is 0.1 lower."""
+    evaluation = rows()
+    early = (evaluation["round"] == 10) & (evaluation.client_id == "B")
+    data = rounds.compute(evaluation[~early], RUNS, SELECTION)
+    at = data.set_index(["local_epochs", "seed", "round", "model"])
+    first, last = at.loc[(2, 0, 10, "initial")], at.loc[(2, 0, 20, "initial")]
+    assert first.accuracy == pytest.approx(0.3 + 0.1)
+    assert first.accuracy_same_clients == pytest.approx(0.3 + 0.1)
+    assert last.accuracy == pytest.approx(0.4)
+    assert last.accuracy_same_clients == pytest.approx(0.4 + 0.1)
+    assert (last.num_clients, last.num_same_clients) == (2, 1)
+    assert first.num_same_clients == 1
+
+
+def test_a_line_is_over_the_runs_that_went_all_the_way():
+    data = pd.DataFrame({"seed": [0, 0, 1], "round": [10, 20, 10]})
+    assert style.whole_runs(data).seed.tolist() == [0, 0]
+
+
+def test_names_of_lines_do_not_overlap_and_keep_their_order():
+    figure, axis = style.subplots(figsize=(3, 3))
+    axis.set(xlim=(0, 1), ylim=(0, 1))
+    style.label_ends(axis, [("b", 1, 0.5, "k"), ("a", 1, 0.49, "k"), ("c", 1, 0.95, "k")])
+    figure.draw_without_rendering()
+    boxes = {text.get_text(): text.get_window_extent() for text in axis.texts}
+    assert boxes["a"].y1 <= boxes["b"].y0
+    assert boxes["b"].y1 <= boxes["c"].y0
+
+
+def test_every_style_of_a_line_differs_in_more_than_its_colour():
+    looks = [(look["marker"], str(look["linestyle"])) for look in style.SERIES]
+    assert len(set(looks)) == len(looks)
+    assert len({marker for marker, _ in looks}) == len(looks)

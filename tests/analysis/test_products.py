@@ -1,13 +1,16 @@
 """The registry of tables and figures: what is found, what a product must have, what it reads."""
 
+import re
 import subprocess
 import sys
+from html import unescape
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from perfedavg.analysis.inputs import INPUTS
-from perfedavg.analysis.products import SECTIONS, all_products, call, find
+from perfedavg.analysis.products import CLAIMS, SECTIONS, all_products, call, find
 from perfedavg.analysis.report import write_report
 from perfedavg.analysis.runs import read_runs_table, write_runs_table
 from perfedavg.storage.files import write_json
@@ -40,7 +43,8 @@ def test_a_product_says_all_that_is_said_of_it(name):
 
 def test_the_page_asks_one_question_after_the_other():
     sections = [product.module.SECTION for product in all_products()]
-    assert list(dict.fromkeys(sections)) == list(SECTIONS)
+    asked = [section for section in SECTIONS if section in sections or section != CLAIMS]
+    assert list(dict.fromkeys(sections)) == asked
     assert [SECTIONS.index(section) for section in sections] == sorted(
         map(SECTIONS.index, sections)
     )
@@ -156,11 +160,16 @@ def test_the_page_shows_every_product_under_its_question(tmp_path):
         if product.kind == "table":
             text = f"About {product.name}. **Caveat.**\n\n| a |\n|---|\n| {product.name} < 1 |\n"
             (tmp_path / f"tables/{product.name}.md").write_text(text)
+        for file in product.files(str(tmp_path)):
+            Path(file).parent.mkdir(exist_ok=True)
+            if not file.endswith(".md"):
+                answer = f"So {product.name}: &lt;\n1."
+                Path(file).write_text(f"<dc:description>{answer}</dc:description>")
     write_report(tmp_path / "report.html", [product.on_page() for product in all_products()])
     page = (tmp_path / "report.html").read_text()
     assert "via MAML: tiny</h1>" in page
-    assert "4 runs on glyphs62. A reproduction of Jiang et al." in page
-    assert "<code>algorithms.also</code></td><td>-</td>" in page
+    assert "4 runs on glyphs62. A reproduction of Jiang et al., <a" in page
+    assert '<th scope="row">algorithms.also</th><td>-</td>' in page
     config["data"] = {"dataset": "table", "path": ["there/own.parquet", "there/more.parquet"]}
     write_json(tmp_path / "provenance.json", provenance)
     write_report(tmp_path / "report.html", [])
@@ -169,12 +178,15 @@ def test_the_page_shows_every_product_under_its_question(tmp_path):
     assert "4 runs on own.parquet and 1 more. The numbers on this page" in own
     assert "Jiang" not in own
     assert "1 of 4 runs diverged" in page
-    places = [page.index(f"<h2>{section.replace(chr(39), '&#39;')}") for section in SECTIONS]
-    assert places == sorted(places)
+    heads = re.findall(r"<h2 id=\"[\w-]+\">(.*)</h2>", page)
+    asked = {product.module.SECTION for product in all_products()} - {CLAIMS}
+    titles = ["Did it reproduce?", *(section for section in SECTIONS if section in asked)]
+    assert [unescape(head) for head in heads] == [*titles, "Selection", "Provenance"]
     for product in all_products():
         if product.kind == "table":
             assert f"About {product.name}.</p>" in page
             assert f"{product.name} &lt; 1" in page
         else:
-            assert f'src="figures/{product.name}.' in page
+            assert f'<figure id="figure-{product.name}">' in page
+            assert f"So {product.name}: &lt; 1.</span>" in page
             assert product.module.ALT.replace("'", "&#39;") in page

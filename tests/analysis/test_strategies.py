@@ -97,7 +97,7 @@ def asked(some=None, runs=RUNS, ways=WAYS):
 
 
 def make_table(some=None, runs=RUNS):
-    return strategies.compute(**asked(some, runs))
+    return strategies.compute(**asked(some, runs), last_epoch=2)
 
 
 def test_epochs_are_chosen_for_each_way_on_validation_clients_alone():
@@ -108,6 +108,8 @@ def test_epochs_are_chosen_for_each_way_on_validation_clients_alone():
     other.loc[other.client_group == EVALUATION, "accuracy"] = 1 - other.accuracy
     table = make_table(other)
     assert dict(zip(table.strategy, table.selected_epoch, strict=True)) == chosen
+    assert table.epoch_at_edge.tolist() == ["lowest", "lowest", "highest"]
+    assert strategies.shown(table)["fine-tune epochs"].iloc[2] == "2 (highest tried)"
     validation = rows()
     validation.loc[
         (validation.client_group == VALIDATION) & (validation.epoch == 2), "accuracy"
@@ -161,7 +163,7 @@ def test_where_all_seeds_diverged_the_rows_stay():
 
 def test_three_forms_and_back(tmp_path):
     table = make_table()
-    save(strategies, tmp_path / "strategies", **asked())
+    save(strategies, tmp_path / "strategies", **asked(), last_epoch=2)
     back = read_table(strategies.CONTRACT, tmp_path / "strategies.csv")
     pd.testing.assert_frame_equal(back, table, check_dtype=False, rtol=1e-5)
     text = (tmp_path / "strategies.md").read_text()

@@ -18,8 +18,7 @@ FILES = {
     "comparison_rounds": COMPARED.all_paths(RUN_FILES[0]),
     "ordinary_rows": REFERENCES.all_paths(ALL_ROWS),
     "strategy_rows": REFERENCES.all_paths(STRATEGY_ROWS),
-    "theory_rows": REFERENCES.all_paths(f"{RESULTS}/theory/{{run}}.parquet")
-    * bool(STUDIES.theory),
+    "theory_rows": REFERENCES.all_paths(f"{RESULTS}/theory/{{run}}.parquet") * bool(STUDIES.theory),
     "paper": [os.path.relpath(PROJECT / "config/paper_targets.csv")]
     * experiment.data.is_the_papers,
     "split": rules.split_clients.output,
@@ -146,11 +145,9 @@ JOB = JOBS["write_report"]
 
 
 rule write_report:
-    # The page links to the figures beside it, so they are no inputs: one that was deleted is one
-    # job.
     input:
         template=os.path.relpath(source.PACKAGE / "analysis/report.html.j2"),
-        tables=[p.files(RESULTS)[1] for p in PRODUCTS if p.kind == "table"],
+        products=[file for product in PRODUCTS for file in product.files(RESULTS)],
         runs=rules.runs_table.output[0],
         selection=rules.select.output[0],
         provenance=rules.provenance.output[0],

@@ -9,6 +9,12 @@ SEED = Column("int 0..", "-", "seed")
 SETTING = Column("str", "-", "its runs' setting in `runs.csv`")
 NUM_CLIENTS = Column("int 1..", "clients", "evaluation clients")
 ACCURACY = Column("float? 0..1", "accuracy", "mean over evaluation clients")
+SAME_CLIENTS = {
+    "accuracy_same_clients": Column(
+        "float? 0..1", "accuracy", "mean over the clients evaluated in every round shown"
+    ),
+    "num_same_clients": Column("int 0..", "clients", "how many these are"),
+}
 POOLED = Column("float? 0..1", "share of all test labels", "predicted correctly")
 EPOCH = Column("int 0..", "epochs", "fine-tune epochs done; 0 is the initial model")
 SELECTED_EPOCH = Column("int? 1..", "epochs", "fine-tune epochs, selected on validation clients")
@@ -18,6 +24,12 @@ GRID = {
     "local_epochs": Column("int? 1..", "epochs", "E"),
     "local_steps": Column("int? 1..", "steps", "K"),
 }
+EPOCH_AT_EDGE = Column(
+    "str",
+    "-",
+    "`lowest` or `highest` if the selected epoch is at the edge of those tried, so that a better "
+    "one may lie beyond",
+)
 COUNTS = {
     "num_seeds": Column("int 1..", "runs", "runs, diverged ones included"),
     "num_diverged": Column("int 0..", "runs", "runs that diverged; left out of the means"),

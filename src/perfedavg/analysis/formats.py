@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from perfedavg.analysis.latex import to_latex
 from perfedavg.analysis.products import call
 from perfedavg.storage.files import write_text
 from perfedavg.storage.tables import write_table
@@ -31,17 +32,8 @@ def make(module: ModuleType, values: Mapping[str, Any], base: str | Path) -> Non
     write_table(module.CONTRACT, table, base.with_suffix(".csv"))
     markdown = shown.to_markdown(index=False, disable_numparse=True)
     write_text(base.with_suffix(".md"), f"{caption}\n\n{markdown}\n")
-    styled = shown.map(_escape).rename(columns=_escape).style.hide(axis="index")
-    plain, label = _escape(caption.replace("**", "")), f"tab:{base.name}"
-    latex = styled.to_latex(hrules=True, caption=plain, label=label, position="t")
-    write_text(base.with_suffix(".tex"), latex)
-
-
-def _escape(value: object) -> str:
-    text = str(value)
-    for special in "%_&#":
-        text = text.replace(special, f"\\{special}")
-    return text
+    plain = caption.replace("**", "")
+    write_text(base.with_suffix(".tex"), to_latex(shown.astype(str), plain, f"tab:{base.name}"))
 
 
 def accuracy_in_words(row: pd.Series, name: str) -> str:
@@ -60,6 +52,20 @@ def number_in_words(value: float, form: str = ".4f") -> str:
 def share_in_words(value: float) -> str:
     """A share in whole percent, or nothing where there is none."""
     return "" if pd.isna(value) else f"{100 * value:.0f} %"
+
+
+def edge(value: float, lowest: float, highest: float) -> str:
+    """``lowest`` or ``highest`` where what was chosen is at the edge of what was tried, else empty:
+    beyond the edge there may be a better one."""
+    if lowest == highest or lowest < value < highest or value != value:
+        return ""
+    return "lowest" if value == lowest else "highest"
+
+
+def epoch_in_words(row: pd.Series) -> str:
+    """The selected fine-tune epoch, and whether it is at the edge of those tried."""
+    said = f" ({row.epoch_at_edge} tried)" if row.epoch_at_edge else ""
+    return number_in_words(row.selected_epoch, ".0f") + said
 
 
 def diverged_in_words(row: pd.Series) -> int | str:

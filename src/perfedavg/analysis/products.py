@@ -31,8 +31,10 @@ from typing import Any, Literal
 
 from perfedavg.analysis.inputs import INPUTS, Files
 
+CLAIMS = "Did the paper's claims hold?"
+"""The section that opens the page."""
 SECTIONS = (
-    "Did the paper's claims hold?",
+    CLAIMS,
     "How accurate are the initial and the personalized model?",
     "Whom does fine-tuning help?",
     "Which way to fine-tune is best?",

@@ -38,6 +38,29 @@ def initial_and_personalized(
     return both.sort_values(["run_id", "round", "model"], ignore_index=True)
 
 
+def same_clients(evaluation: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the clients that were evaluated in every round of every run: rounds before the
+    last may evaluate fewer clients."""
+    keys = ["run_id", "round"]
+    times = evaluation.drop_duplicates([*keys, "client_id"]).groupby("client_id").size()
+    everywhere = times.index[times == len(evaluation[keys].drop_duplicates())]
+    return evaluation[evaluation.client_id.isin(everywhere)]
+
+
+def with_same_clients(
+    curves: pd.DataFrame, evaluation: pd.DataFrame, runs: pd.DataFrame, selection: Selection
+) -> pd.DataFrame:
+    """The rows of :func:`initial_and_personalized` with ``accuracy_same_clients`` and
+    ``num_same_clients``: the mean over those that were evaluated in all of these rounds."""
+    shown = evaluation[evaluation.run_id.isin(curves.run_id)]
+    same = initial_and_personalized(same_clients(shown), runs, selection)
+    columns = {"accuracy": "accuracy_same_clients", "num_clients": "num_same_clients"}
+    keys = ["run_id", "round", "model"]
+    same = same[[*keys, *columns]].rename(columns=columns)
+    joined = curves.merge(same, on=keys, how="left")
+    return joined.assign(num_same_clients=joined.num_same_clients.fillna(0).astype(int))
+
+
 def diverged_clients(evaluation: pd.DataFrame, runs: pd.DataFrame, epoch: int | None) -> int:
     """How many clients of these runs, at their last round, have a model after ``epoch`` epochs of
     fine-tuning whose loss is not finite. Clients without a test are left out."""

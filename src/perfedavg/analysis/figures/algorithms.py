@@ -1,4 +1,4 @@
-"""Figure ``algorithms``: personalized against initial accuracy, one point per run."""
+"""Figure ``algorithms``: initial and personalized accuracy of every algorithm, side by side."""
 
 from __future__ import annotations
 
@@ -6,10 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from perfedavg.analysis.choices import BASES, EQUAL_GRADIENTS, ServerRates
-from perfedavg.analysis.figures.style import MANY, RUNS, add_footer, say_on_panel, subplots
+from perfedavg.analysis.choices import BASES, EQUAL_GRADIENTS, EQUAL_ROUNDS, ServerRates
+from perfedavg.analysis.figures.style import (
+    COLORS,
+    MARKERS,
+    MEAN,
+    RUNS,
+    WIDTH,
+    add_answer,
+    add_footer,
+    add_legend,
+    say_on_panel,
+    subplots,
+)
+from perfedavg.analysis.names import entry_in_words
 from perfedavg.analysis.points import POINTS, points
 from perfedavg.analysis.server_rates import costs
+from perfedavg.analysis.summary import INITIAL, PERSONALIZED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,19 +30,17 @@ if TYPE_CHECKING:
 TITLE = "all algorithms"
 SECTION = "How do the algorithms compare?"
 CAPTION = (
-    "Personalized against initial accuracy of all algorithms, one point per run, at equal rounds "
-    "and at equal gradient evaluations. Above the dotted line fine-tuning helps. Each algorithm's "
-    "server learning rate was chosen on validation clients."
+    "Which algorithm gives the best initial model, and which the best personalized one? Accuracy "
+    "of both, at equal rounds and at equal gradient evaluations; the line between them is what "
+    "fine-tuning gains. Each algorithm's server learning rate and fine-tune epochs were chosen on "
+    "validation clients; the table says where a choice was at the edge of what was tried."
 )
 ALT = (
-    "Personalized against initial accuracy of every algorithm, at equal rounds and at equal "
-    "gradient evaluations"
+    "Initial and personalized accuracy of every algorithm, at equal rounds and at equal gradient "
+    "evaluations"
 )
 ROWS = "One row per (entry, basis, seed)."
 CONTRACT = POINTS
-
-_RUN = RUNS | {"markersize": 3, "alpha": 0.55}
-_MEAN = {"markersize": 7, "alpha": 0.8, "markeredgecolor": "white"}
 
 
 def asked(config: Any) -> bool:
@@ -58,36 +69,68 @@ def compute(
 
 
 def draw(data: pd.DataFrame, server_rates: ServerRates, entries: list[str], caveat: str) -> Figure:
-    """A panel per basis; small points are runs, large ones the mean over seeds."""
-    figure, axes = subplots(1, 2, figsize=(7.2, 4.1), sharex=True, sharey=True)
+    """A panel per basis, a row per algorithm: small points are runs, large ones their mean."""
+    from matplotlib.ticker import MaxNLocator
+
+    size = (WIDTH, 1.7 + 0.27 * len(entries))
+    figure, axes = subplots(1, 2, figsize=size, sharex=True, sharey=True)
+    models = (INITIAL, PERSONALIZED)
     for axis, basis in zip(axes, BASES, strict=True):
         panel = data[data.basis == basis]
-        for i, entry in enumerate(entries):
-            color, marker = MANY[i % len(MANY)]
+        for row, entry in enumerate(entries):
             rows = panel[panel.entry == entry]
-            axis.plot(rows.initial, rows.personalized, marker=marker, color=color, **_RUN)
-            mean = rows.initial.mean(), rows.personalized.mean()
-            axis.plot(*mean, marker, color=color, label=entry, **_MEAN)
-        title, why_empty = basis, "all runs diverged"
+            if rows.empty:
+                why = "diverged" if basis == EQUAL_ROUNDS else "none: diverged or above the budget"
+                place = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 6.5}
+                axis.annotate(why, (0.03, row), color="0.35", style="italic", **place)
+                continue
+            axis.plot([rows[m].mean() for m in models], [row, row], color="0.55", linewidth=1.2)
+            for model, aside in zip(models, (-0.16, 0.16), strict=True):
+                style = {"color": COLORS[model], "marker": MARKERS[model]}
+                if len(rows) > 1:
+                    axis.plot(rows[model], [row + aside] * len(rows), **style | RUNS)
+                label = f"{model} model"
+                filled = {} if model == PERSONALIZED else {"markerfacecolor": "white"}
+                large = {"linestyle": "", "label": label, **MEAN, "markersize": 5, **filled}
+                axis.plot(rows[model].mean(), row, **style | large)
+        title, why_empty = "At equal rounds", "all runs diverged"
         if basis == EQUAL_GRADIENTS:
-            title += f" ({server_rates.budget:g} mini-batch gradients)"
+            title = f"At equal gradient evaluations ({server_rates.budget:,.0f})"
             why_empty += ", or none is within the budget"
         if panel.empty:
-            say_on_panel(axis, why_empty)
-        axis.axline((0.5, 0.5), slope=1, color="0.6", linewidth=0.8, linestyle=":", zorder=0)
-        axis.set_title(title, fontsize=8)
-        axis.set_xlabel("initial accuracy", fontsize=8)
-    axes[0].set_ylabel("personalized accuracy", fontsize=8)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False, fontsize=7)
+            say_on_panel(axis, why_empty, height=1.0)
+        axis.set_title(title, loc="left")
+        axis.set_xlabel("accuracy, mean over evaluation clients")
+        axis.xaxis.set_major_locator(MaxNLocator(6))
+        axis.grid(visible=False, axis="y")
+    axes[0].set_yticks(range(len(entries)), [entry_in_words(entry) for entry in entries])
+    axes[0].set_ylim(len(entries) - 0.5, -0.6)
+    axes[0].set_xlim(left=0)
+    handles = {}
+    for axis in axes:
+        handles |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+    add_answer(figure, _answer(data[data.basis == EQUAL_ROUNDS]))
+    add_legend(figure, 2, list(handles.values()), list(handles))
     clients = "" if data.empty else f"n = {data.num_clients.max()} evaluation clients; "
     seeds = data.seed.nunique()
     shown = "one seed." if seeds else ""
     if seeds > 1:
         shown = f"small points: runs ({seeds} seeds); large ones: their mean."
-    what = (
-        f"{clients}{shown} Above the dotted line fine-tuning helps. Each algorithm's server "
-        "learning rate and fine-tune epochs were chosen on validation clients."
-    )
+    what = f"{clients}{shown} Rates and fine-tune epochs chosen on validation clients."
     add_footer(figure, [what, caveat])
     return figure
+
+
+def _answer(data: pd.DataFrame) -> str:
+    """The highest mean of either kind at equal rounds, and the largest gain."""
+    means = data.groupby("entry")[[INITIAL, PERSONALIZED]].mean()
+    if means.empty:
+        return ""
+    said = []
+    for model in (INITIAL, PERSONALIZED):
+        said.append(f"{means[model].max():.3f} {model}, {entry_in_words(means[model].idxmax())}")
+    gain = means[PERSONALIZED] - means[INITIAL]
+    return (
+        f"Highest at equal rounds: {'; '.join(said)}. Largest gain by fine-tuning: "
+        f"{gain.max():+.3f}, {entry_in_words(gain.idxmax())}."
+    )

@@ -10,7 +10,16 @@ import pandas as pd
 
 from perfedavg.analysis.choices import Selection
 from perfedavg.analysis.columns import CAVEAT, SEED, SETTING
-from perfedavg.analysis.figures.style import RUNS, SERIES, WHOLE, add_footer, say_on_panel, subplots
+from perfedavg.analysis.figures.style import (
+    RUNS,
+    SERIES,
+    WHOLE,
+    WIDTH,
+    add_answer,
+    add_footer,
+    say_on_panel,
+    subplots,
+)
 from perfedavg.analysis.paired import (
     CENTRALIZED_MATCHED,
     LOCAL_ONLY,
@@ -28,8 +37,8 @@ if TYPE_CHECKING:
 TITLE = "clients before and after"
 SECTION = "Whom does fine-tuning help?"
 CAPTION = (
-    "Means hide clients that fine-tuning hurts: here is every evaluation client before and after "
-    "fine-tuning, and its gain against its number of train examples."
+    "Whom does fine-tuning hurt? Every evaluation client before and after it, and its gain against "
+    "its number of train examples."
 )
 ALT = "Each client's accuracy before and after fine-tuning, and its gain against its size"
 IMAGE = "png"
@@ -101,24 +110,24 @@ def draw(
     from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
     models = personalized_models(runs, selection, reference)
-    size = (max(2.4 * len(models), 4.8), 5.0)
+    size = (WIDTH, 4.6)
     figure, axes = subplots(2, len(models), figsize=size, squeeze=False, sharey="row", sharex="row")
     wide = data.num_train.max() >= 10 * data.num_train[data.num_train > 0].min()
     sizes = LogLocator(subs=(1, 2, 5)) if wide else MaxNLocator(5, integer=True)
     shifts = shifts_along_diagonal(data[INITIAL].to_numpy(), data[PERSONALIZED].to_numpy())
     for i, name in enumerate(models):
-        rows, color = data[data.model == name], SERIES[i % len(SERIES)][0]
+        rows, color = data[data.model == name], SERIES[i % len(SERIES)]["color"]
         shift = shifts[data.model == name]
         top, bottom = axes[0, i], axes[1, i]
         top.plot([0, 1], [0, 1], color="0.5", linewidth=0.8)
         points = RUNS | {"marker": "o", "color": color, "alpha": 0.5}
         top.plot(rows[INITIAL] + shift, rows[PERSONALIZED] + shift, **points, **WHOLE)
         hurt = f"\n{100 * hurt_share(rows):.0f} % hurt" if len(rows) else ""
-        top.set_title(name + hurt, fontsize=8)
+        top.set_title(name + hurt)
         if rows.empty:
             say_on_panel(top)
             say_on_panel(bottom)
-        top.set_xlabel("initial accuracy", fontsize=8)
+        top.set_xlabel("initial accuracy")
         gain = rows[PERSONALIZED] - rows[INITIAL]
         bottom.axhline(0, color="0.5", linewidth=0.8)
         bottom.plot(rows.num_train, gain, **points | {"alpha": 0.35})
@@ -128,15 +137,15 @@ def draw(
         bottom.xaxis.set_major_locator(sizes)
         bottom.xaxis.set_major_formatter("{x:g}")
         bottom.xaxis.set_minor_locator(NullLocator())
-        bottom.set_xlabel("train examples of the client\n(logarithmic)", fontsize=8)
+        bottom.set_xlabel("train examples of the client\n(logarithmic)")
     accuracies = data[[INITIAL, PERSONALIZED]].to_numpy()
     lowest, highest = np.nanmin(accuracies, initial=1.0), np.nanmax(accuracies, initial=0.0)
     limits = max(min(lowest - 0.05, 0.9), 0.0), min(max(highest, lowest) + 0.05, 1.0)
     axes[0, 0].set(xlim=limits, ylim=limits)
     low, high = axes[1, 0].get_ylim()
     axes[1, 0].set_ylim(min(low, -SMALLEST_GAIN), max(high, SMALLEST_GAIN))
-    axes[0, 0].set_ylabel("personalized accuracy", fontsize=8)
-    axes[1, 0].set_ylabel("gain in accuracy", fontsize=8)
+    axes[0, 0].set_ylabel("personalized accuracy")
+    axes[1, 0].set_ylabel("gain in accuracy")
     n, seeds = data.client_id.nunique(), data.seed.nunique()
     what = (
         f"A point is one of n = {n} evaluation clients in one of {seeds} "
@@ -144,5 +153,17 @@ def draw(
         f"by up to {SHIFT} so that they do not overlap; hurt: below the diagonal. Squares: mean "
         "gain of the clients in each quarter of sizes, ± standard error over clients."
     )
+    add_answer(figure, _answer(data, models))
     add_footer(figure, [what, reference_in_words(runs, reference), caveat])
     return figure
+
+
+def _answer(data: pd.DataFrame, models: dict[str, str]) -> str:
+    """Share of (client, seed) pairs that fine-tuning helps and hurts, by model."""
+    said = []
+    for name in models:
+        rows = data[data.model == name]
+        if len(rows):
+            helped = (rows[PERSONALIZED] > rows[INITIAL]).sum() / (rows[INITIAL].notna()).sum()
+            said.append(f"{name} {100 * helped:.0f} % and {100 * hurt_share(rows):.0f} %")
+    return f"Share of clients helped and hurt: {', '.join(said)}." if said else ""

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from perfedavg.analysis.columns import CAVEAT
-from perfedavg.analysis.figures.style import COLORS, add_footer, subplot_mosaic
+from perfedavg.analysis.figures.style import COLORS, SMALL, WIDTH, add_footer, subplot_mosaic
 from perfedavg.data.caveat import LEFT_OUT, caveat
 from perfedavg.data.describe import (
     client_word,
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 TITLE = "data card"
 SECTION = "What are the data like?"
 CAPTION = (
-    "The data: examples with one client per row, client sizes, labels, and how far the labels of "
-    "clients differ from those of all, beside what chance gives."
+    "What does a client hold, and how far do clients differ? Examples with one client per row, "
+    "client sizes, labels, and how far the labels of clients differ from those of all, beside "
+    "what chance gives."
 )
 ALT = "Examples, client sizes, labels and label divergence of clients"
 IMAGE = "png"
@@ -89,7 +90,7 @@ def draw(
     if show_examples:
         layout, ratios = "iii;sld", [1 if clients.label_shape else 2.2, 1]
         height = 2 + 1.6 * ratios[0]
-    figure, axes = subplot_mosaic(layout, figsize=(7.2, height), height_ratios=ratios)
+    figure, axes = subplot_mosaic(layout, figsize=(WIDTH, height), height_ratios=ratios)
     if show_examples:
         _draw_examples(axes["i"], clients, called)
     sizes, labels, divergence = (axes[panel] for panel in "sld")
@@ -98,19 +99,18 @@ def draw(
     num_train, word = values[SIZES], client_word(clients)
     sizes.hist(num_train, bins=_whole_bins(num_train), color="C0")
     sizes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    sizes.set_xlabel(f"train {examples} per {word}\n(median {np.median(num_train):g})", fontsize=8)
+    sizes.set_xlabel(f"train {examples} per {word}\n(median {np.median(num_train):g})")
     _draw_labels(labels, values[SHARES], clients, data_set(data_block))
     bins = np.linspace(0, max(values[DIVERGENCE].max(), values[PERMUTED].max(), 0.01), 31)
     divergence.hist(values[PERMUTED], bins=bins, color="0.75", label="labels shuffled")
     divergence.hist(
         values[DIVERGENCE], bins=bins, histtype="step", color=COLORS["initial"], label=f"{word}s"
     )
-    divergence.set_xlabel(f"label divergence from all {word}s\n(bits)", fontsize=8)
-    divergence.legend(fontsize=6, frameon=False)
+    divergence.set_xlabel(f"label divergence from all {word}s\n(bits)")
+    divergence.legend(fontsize=6)
     for axis in (sizes, divergence):
-        axis.set_ylabel(f"{word}s", fontsize=8)
+        axis.set_ylabel(f"{word}s")
         axis.yaxis.set_major_locator(MaxNLocator(integer=True))
-        axis.tick_params(labelsize=7)
     left_out = split.client_group.str.startswith(LEFT_OUT).sum()
     included = f" ({left_out:,} left out included)" if left_out else ""
     what = (
@@ -140,7 +140,7 @@ def _draw_examples(axis: Axes, store: ClientStore, called: str) -> None:
     if isinstance(examples, list):
         axis.set_ylim(len(examples), 0)
         for row, line in enumerate(examples):
-            axis.text(0.01, row + 0.5, line, fontsize=7, family="monospace", va="center")
+            axis.text(0.01, row + 0.5, line, fontsize=SMALL, family="monospace", va="center")
     else:
         gap = max(1, examples.shape[-1] // 14)
         examples = np.pad(examples, ((0, 0), (0, 0), (0, gap), (0, gap)), constant_values=1)
@@ -157,7 +157,7 @@ def _draw_examples(axis: Axes, store: ClientStore, called: str) -> None:
     axis.grid(False)
     title = f"{called}: {kind} of {len(examples)} {word}s, one per row"
     title += ", · is padding" if "padding" in store.metadata else ""
-    axis.set_title(title, fontsize=8)
+    axis.set_title(title)
 
 
 def _draw_labels(axis: Axes, shares: np.ndarray, store: ClientStore, data: DataSet) -> None:
@@ -166,7 +166,6 @@ def _draw_labels(axis: Axes, shares: np.ndarray, store: ClientStore, data: DataS
     from matplotlib.ticker import MaxNLocator
 
     shown, what = np.arange(len(shares)), "label"
-    axis.tick_params(labelsize=7)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     classes = json.loads(store.metadata.get("classes", "[]"))
     if 0 < len(classes) <= MOST_NAMED and not store.label_shape:
@@ -181,5 +180,5 @@ def _draw_labels(axis: Axes, shares: np.ndarray, store: ClientStore, data: DataS
         axis.tick_params(axis="x", length=0, pad=2)
         axis.grid(False, axis="x")
     axis.bar(np.arange(len(shown)), shares[shown], color="C0", width=0.9)
-    axis.set_xlabel(f"{what}\n({data.labels_are})" if data.labels_are else what, fontsize=8)
-    axis.set_ylabel("share of train labels", fontsize=8)
+    axis.set_xlabel(f"{what}\n({data.labels_are})" if data.labels_are else what)
+    axis.set_ylabel("share of train labels")

@@ -10,10 +10,15 @@ import pandas as pd
 from perfedavg.analysis.choices import EQUAL_ROUNDS, ServerRates
 from perfedavg.analysis.figures.style import (
     COLORS,
+    LINES,
     MARKERS,
     MEAN,
     RUNS,
+    SMALL,
+    WIDTH,
+    add_answer,
     add_footer,
+    add_legend,
     num_clients_in_words,
     say_on_panel,
     seeds_in_words,
@@ -30,9 +35,9 @@ if TYPE_CHECKING:
 TITLE = "between FedSGD and FedAvg"
 SECTION = "How do the algorithms compare?"
 CAPTION = (
-    "From FedSGD to FedAvg and past it: accuracy of the initial and the personalized model against "
-    "λ, the weight of a client's gradients after its first, and what fine-tuning gains. Does more "
-    "of the meta-gradient buy personalization, and at what cost in initial accuracy?"
+    "Does more of the meta-gradient buy personalization, and at what cost in initial accuracy? "
+    "Both accuracies from FedSGD to FedAvg and past it, against λ, the weight of a client's "
+    "gradients after its first, and what fine-tuning gains."
 )
 ALT = (
     "Accuracy against the weight of the gradients after the first, from FedSGD to FedAvg and past "
@@ -87,35 +92,42 @@ def compute(
 def draw(data: pd.DataFrame, server_rates: ServerRates, local_steps: int, caveat: str) -> Figure:
     """A column per family; above both accuracies against λ, below what fine-tuning gains."""
     figure, axes = subplots(
-        2, 2, figsize=(7.2, 5.0), sharex=True, sharey="row", height_ratios=(3, 2)
+        2, 2, figsize=(WIDTH, 4.6), sharex=True, sharey="row", height_ratios=(3, 2)
     )
     for (above, below), (family, title) in zip(axes.T, WEIGHTS.items(), strict=True):
         rows = data[data.family == family]
         gains = rows.personalized - rows.initial
-        curves: list[tuple] = [(below, gains, "0.25", "s", None)]
-        for model in (PERSONALIZED, INITIAL):
-            curves.insert(0, (above, rows[model], COLORS[model], MARKERS[model], f"{model} model"))
-        for axis, values, color, marker, label in curves:
+        curves: list[tuple] = [
+            (above, rows[m], {"color": COLORS[m], "marker": MARKERS[m], "linestyle": LINES[m]}, m)
+            for m in (PERSONALIZED, INITIAL)
+        ]
+        curves.append((below, gains, {"color": "0.2", "marker": "s", "linestyle": "-"}, None))
+        for axis, values, style, model in curves:
             mean = values.groupby(rows.rate).mean()
-            small = RUNS | {"markersize": 3, "alpha": 0.5}
-            axis.plot(rows.rate, values, marker=marker, color=color, **small)
-            large = MEAN | {"markersize": 5, "label": label}
-            axis.plot(mean.index, mean, color=color, marker=marker, **large)
+            axis.plot(rows.rate, values, **style | RUNS)
+            label = f"{model} model" if model else None
+            axis.plot(mean.index, mean, **style, **MEAN, label=label)
         below.axhline(0, color="0.6", linewidth=0.8, linestyle=":")
         for axis in (above, below):
             for weight in (0, 1):
                 axis.axvline(weight, color="0.6", linewidth=0.8, linestyle=":")
         if rows.empty:
             say_on_panel(above)
-        above.set_title(title, fontsize=9)
-        text = {"xycoords": ("data", "axes fraction"), "fontsize": 7, "color": "0.35", "ha": "left"}
+        above.set_title(title)
+        text = {
+            "xycoords": ("data", "axes fraction"),
+            "fontsize": SMALL,
+            "color": "0.3",
+            "ha": "left",
+        }
         above.annotate(" FedSGD", (0, 0.97), va="top", **text)
         above.annotate(" FedAvg", (1, 0.03), va="bottom", **text)
-        below.set_xlabel("λ, weight of the gradients after the first", fontsize=8)
-    axes[0, 0].set_ylabel("accuracy", fontsize=8)
-    axes[1, 0].set_ylabel("gain by fine-tuning", fontsize=8)
+        below.set_xlabel("λ, weight of later gradients")
+    axes[0, 0].set_ylabel("accuracy")
+    axes[1, 0].set_ylabel("gain by fine-tuning")
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=2, frameon=False, fontsize=8)
+    add_answer(figure, _answer(data))
+    add_legend(figure, 2, handles, labels)
     clients = num_clients_in_words(data)
     clients += f"{seeds_in_words(data.seed.nunique())} " if clients else ""
     what = (
@@ -125,3 +137,18 @@ def draw(data: pd.DataFrame, server_rates: ServerRates, local_steps: int, caveat
     )
     add_footer(figure, [what, caveat])
     return figure
+
+
+def _answer(data: pd.DataFrame) -> str:
+    """Initial and personalized accuracy at FedSGD, FedAvg and the largest λ of the family whose
+    later gradients weigh alike."""
+    means = data[data.family == "rest"].groupby("rate")[[INITIAL, PERSONALIZED]].mean()
+    said = [
+        f"λ = {rate:g}: {row[INITIAL]:.3f}, {row[PERSONALIZED]:.3f}"
+        for rate, row in means.iterrows()
+    ]
+    return (
+        f"Initial and personalized accuracy, weights (1, λ, …, λ): {'; '.join(said)}."
+        if said
+        else ""
+    )

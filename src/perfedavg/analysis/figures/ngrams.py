@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from perfedavg.analysis.figures.style import COLORS, MARKERS, add_footer, subplots
+from perfedavg.analysis.figures.style import COLORS, MARKERS, WIDTH, add_footer, subplots
 from perfedavg.analysis.summary import INITIAL, PERSONALIZED
 from perfedavg.analysis.tables import ngrams
 
@@ -26,7 +26,7 @@ asked, settings, compute = ngrams.asked, ngrams.settings, ngrams.compute
 
 def draw(data: pd.DataFrame, caveat: str) -> Figure:
     """One line per model; bars are standard deviations over seeds."""
-    figure, axis = subplots(figsize=(6.2, 1.1 + 0.28 * len(data)))
+    figure, axis = subplots(figsize=(WIDTH, 1.1 + 0.28 * len(data)))
     places = np.arange(len(data))
     is_ngram = data.num_seeds == 0
     axis.plot(data.initial_mean[is_ngram], places[is_ngram], "s", color="0.35", label="n-gram")
@@ -44,10 +44,10 @@ def draw(data: pd.DataFrame, caveat: str) -> Figure:
             linewidth=1,
             label=f"network, {model}",
         )
-    axis.set_yticks(places, data.model, fontsize=8)
+    axis.set_yticks(places, data.model)
     axis.set_ylim(len(data) - 0.5, -0.5)
-    axis.set_xlabel("next-token accuracy, mean over evaluation clients", fontsize=8)
-    figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=7)
+    axis.set_xlabel("next-token accuracy, mean over evaluation clients")
+    figure.legend(loc="outside upper center", ncols=3)
     seeds = data.num_seeds.max()
     bars = f"; bars: standard deviation over {seeds} seeds." if seeds > 1 else "; one seed."
     add_footer(figure, [f"n = {data.num_clients.max()} evaluation clients{bars}", caveat])

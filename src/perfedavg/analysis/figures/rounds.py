@@ -8,10 +8,37 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from perfedavg.analysis.choices import Selection
-from perfedavg.analysis.columns import ACCURACY, CAVEAT, EPOCH, GRID, NUM_CLIENTS, SEED
-from perfedavg.analysis.figures.style import COLORS, MARKERS, add_footer, say_on_panel, subplots
+from perfedavg.analysis.columns import (
+    ACCURACY,
+    CAVEAT,
+    EPOCH,
+    GRID,
+    NUM_CLIENTS,
+    SAME_CLIENTS,
+    SEED,
+)
+from perfedavg.analysis.figures.style import (
+    COLORS,
+    LINES,
+    MARKERS,
+    MEAN,
+    OPEN,
+    RUNS,
+    WIDTH,
+    add_answer,
+    add_footer,
+    add_legend,
+    say_on_panel,
+    subplots,
+    whole_runs,
+)
 from perfedavg.analysis.runs import local_work, stage1
-from perfedavg.analysis.summary import INITIAL, PERSONALIZED, initial_and_personalized
+from perfedavg.analysis.summary import (
+    INITIAL,
+    PERSONALIZED,
+    initial_and_personalized,
+    with_same_clients,
+)
 from perfedavg.storage.tables import Column
 
 if TYPE_CHECKING:
@@ -20,10 +47,10 @@ if TYPE_CHECKING:
 TITLE = "accuracy against rounds"
 SECTION = "How accurate are the initial and the personalized model?"
 CAPTION = (
-    "Initial and personalized accuracy against communication rounds. The initial model is the "
-    "global one; the personalized model is fine-tuned on each client's own train split. Both are "
-    "tested on the client's test split. A point is one seed, the line their mean, the band their "
-    "minimum to maximum."
+    "How fast do both models learn, for every M and E? Accuracy of the initial model, which all "
+    "clients share, and of the personalized one, fine-tuned on each client's own train split, on "
+    "the client's test split. Lines are means over runs and over the clients that are evaluated "
+    "in every round; open markers are means over all evaluation clients at the last round."
 )
 ALT = "Initial and personalized accuracy against communication rounds, a panel for every M and E"
 ROWS = "One row per (run, evaluated round, model)."
@@ -35,10 +62,9 @@ CONTRACT = {
     "epoch": EPOCH,
     "accuracy": ACCURACY,
     "num_clients": NUM_CLIENTS,
+    **SAME_CLIENTS,
     "caveat": CAVEAT,
 }
-
-_POINT = {"markersize": 2.2, "alpha": 0.8, "markeredgewidth": 0}
 
 
 def settings(config: Any) -> dict[str, float]:
@@ -51,65 +77,92 @@ def compute(
 ) -> pd.DataFrame:
     """The runs of the grid."""
     curves = initial_and_personalized(grid_evaluation, stage1(runs), selection)
-    return curves[list(CONTRACT)]
+    return with_same_clients(curves, grid_evaluation, runs, selection)[list(CONTRACT)]
 
 
 def draw(data: pd.DataFrame, runs: pd.DataFrame, target: float) -> Figure:
-    """A point per seed, a line through the mean, a band from min to max.
-
-    Every setting has its panel, with the number of its runs that diverged, if any did."""
+    """Every setting has its panel, with the number of its runs that diverged, if any did."""
     from matplotlib.lines import Line2D
     from matplotlib.ticker import MaxNLocator
 
     runs = stage1(runs)
     work, letter = local_work(runs)
     cohorts, works = sorted(runs.clients_per_round.unique()), sorted(runs[work].unique())
-    size = (max(4.8, 1.2 + 1.75 * len(works)), 1.2 + max(2.6, 1.6 * len(cohorts)))
+    size = (WIDTH, 1.5 + max(2.2, 1.35 * len(cohorts)))
     figure, axes = subplots(
         len(cohorts), len(works), figsize=size, sharex=True, sharey=True, squeeze=False
     )
+    last = runs["rounds"].max()
+    fewer = (data.num_same_clients < data.num_clients).any()
     for row, cohort in zip(axes, cohorts, strict=True):
         for axis, amount in zip(row, works, strict=True):
             panel = data[(data.clients_per_round == cohort) & (data[work] == amount)]
             setting = runs[(runs.clients_per_round == cohort) & (runs[work] == amount)]
             diverged = setting.status.str.startswith("diverged").sum()
+            if setting.empty:
+                say_on_panel(axis, "not trained")
             if diverged:
                 say_on_panel(axis, f"{diverged} of {len(setting)} runs diverged", height=0.04)
-            axis.axhline(target, color="0.5", linewidth=0.8, linestyle=":")
+            axis.axhline(target, color="0.45", linewidth=0.8, linestyle=":")
             for model in (INITIAL, PERSONALIZED):
                 rows = panel[panel.model == model]
-                by_round = rows.groupby("round").accuracy
-                mean, color = by_round.mean(), COLORS[model]
-                low, high = by_round.min(), by_round.max()
-                axis.fill_between(mean.index, low, high, color=color, alpha=0.2, linewidth=0)
-                axis.plot(mean.index, mean, color=color, linewidth=1.4)
-                axis.plot(rows["round"], rows.accuracy, MARKERS[model], color=color, **_POINT)
-            axis.set_title(f"M = {cohort}, {letter} = {int(amount)}", fontsize=8)
+                color, marker, line = COLORS[model], MARKERS[model], LINES[model]
+                by_round = whole_runs(rows).groupby("round").accuracy_same_clients
+                mean, low, high = by_round.mean(), by_round.min(), by_round.max()
+                axis.fill_between(mean.index, low, high, color=color, alpha=0.15, linewidth=0)
+                axis.plot(mean.index, mean, color=color, linewidth=1.2, linestyle=line)
+                points = {"marker": marker, "color": color, **RUNS}
+                axis.plot(rows["round"], rows.accuracy_same_clients, **points)
+                at_end = rows[rows["round"] == last].accuracy.mean()
+                if fewer:
+                    axis.plot(last, at_end, marker=marker, color=color, clip_on=False, **OPEN)
+            axis.set_title(f"M = {cohort}, {letter} = {int(amount)}")
     handles = []
     for model in (INITIAL, PERSONALIZED):
-        style = {"color": COLORS[model], "marker": MARKERS[model], "markersize": 4}
-        handles.append(Line2D([], [], linewidth=1.4, label=f"{model} model", **style))
-    style = {"color": "0.5", "linewidth": 0.8, "linestyle": ":"}
+        style = {"color": COLORS[model], "marker": MARKERS[model], "linestyle": LINES[model]}
+        handles.append(Line2D([], [], label=f"{model} model", **MEAN, **style))
+    if fewer:
+        every = f"all {data.num_clients.max()} clients, last round"
+        handles.append(Line2D([], [], marker="o", color="0.3", label=every, **OPEN))
+    style = {"color": "0.45", "linewidth": 0.8, "linestyle": ":"}
     handles.append(Line2D([], [], label=f"target {target:g}", **style))
-    figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False)
+    add_answer(figure, _answer(data[data["round"] == last], work, letter))
+    add_legend(figure, 4, handles, [handle.get_label() for handle in handles])
     figure.supylabel("accuracy, mean over clients", fontsize=8)
+    figure.align_labels()
     for axis in axes[-1]:
-        axis.set_xlabel("communication round", fontsize=8)
-    axes[0, 0].set_xlim(0, runs["rounds"].max() * 1.04)
-    lowest = data.accuracy.min()
+        axis.set_xlabel("communication round")
+    axes[0, 0].set_xlim(0, last * 1.05)
+    shown = data[["accuracy", "accuracy_same_clients"]]
+    lowest = shown.min().min()
     axes[0, 0].set_ylim(bottom=max(0.0, lowest - 0.05) if lowest == lowest else 0.0)
-    axes[0, 0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes[0, 0].xaxis.set_major_locator(MaxNLocator(4, integer=True))
     add_footer(figure, [_what(data, runs), runs.caveat.iloc[0]])
     return figure
 
 
+def _answer(at_end: pd.DataFrame, work: str, letter: str) -> str:
+    """The highest accuracy of either model, and where."""
+    means = at_end.groupby(["model", "clients_per_round", work]).accuracy.mean().dropna()
+    if means.empty:
+        return "No run reached the last round."
+    said = []
+    for model, of_model in means.groupby(level="model"):
+        _, cohort, amount = of_model.idxmax()
+        said.append(f"{of_model.max():.3f} {model} at M = {cohort}, {letter} = {amount:.0f}")
+    return "Highest mean accuracy at the last round: " + "; ".join(said) + "."
+
+
 def _what(data: pd.DataFrame, runs: pd.DataFrame) -> str:
     at_end = data["round"] == runs["rounds"].max()
-    last, before = data[at_end].num_clients.max(), data[~at_end].num_clients.max()
     clients = "no run reached the last round"
     if at_end.any():
+        last, same = data[at_end].num_clients.max(), data.num_same_clients.max()
         clients = f"n = {last:.0f} evaluation clients at the last round"
-    clients += f", {before:.0f} of them before" if before < last else ""
+        if same < last:
+            clients += f" (open markers); lines: the {same:.0f} of them evaluated in every round"
     n = runs.seed.nunique()
-    seeds = f"Points: {n} seeds; line: their mean; band: min to max." if n > 1 else "One seed."
+    seeds = "One seed."
+    if n > 1:
+        seeds = f"Points: {n} seeds; line: mean of those that did not diverge; band: min to max."
     return f"{seeds} {clients}. Fine-tune epochs chosen on validation clients."

@@ -12,6 +12,8 @@ from perfedavg.analysis.figures.style import (
     MEAN,
     RUNS,
     SERIES,
+    WIDTH,
+    add_answer,
     add_footer,
     num_clients_in_words,
     say_on_panel,
@@ -28,8 +30,9 @@ if TYPE_CHECKING:
 TITLE = "ways to personalize"
 SECTION = "Which way to fine-tune is best?"
 CAPTION = (
-    "Ways to personalize the same FedAvg models: accuracy after each fine-tune epoch, mean over "
-    "evaluation clients. A ring marks the epoch chosen on validation clients."
+    "Which layers should be fine-tuned, and by which optimizer? Ways to personalize the same "
+    "FedAvg models: accuracy after each fine-tune epoch, mean over evaluation clients. A ring "
+    "marks the epoch chosen on validation clients."
 )
 ALT = "Accuracy against fine-tune epoch for each way to fine-tune"
 ROWS = "One row per (way to personalize, seed, fine-tune epoch), at the reference runs' last round."
@@ -48,7 +51,7 @@ CONTRACT = {
 
 LAYERS = {"all": "all layers", "last": "last layer only", "all_but_last": "all but the last layer"}
 OPTIMIZERS = {"sgd": "SGD", "adam": "Adam"}
-RING = {"markersize": 10, "markerfacecolor": "none", "markeredgewidth": 1.2}
+RING = {"markersize": 8, "markerfacecolor": "none", "markeredgewidth": 1.2}
 
 
 def asked(config: Any) -> bool:
@@ -89,34 +92,42 @@ def draw(data: pd.DataFrame, ways: Ways, caveat: str) -> Figure:
     from matplotlib.ticker import MaxNLocator
 
     optimizers = list(dict.fromkeys(way["optimizer"] for way in ways))
-    figure, axes = subplots(
-        1, len(optimizers), figsize=(1.8 + 2.7 * len(optimizers), 3.9), sharey=True, squeeze=False
-    )
+    figure, axes = subplots(1, len(optimizers), figsize=(WIDTH, 3.9), sharey=True, squeeze=False)
     for axis, optimizer in zip(axes[0], optimizers, strict=True):
         if optimizer != ways[0]["optimizer"]:
             mean = _mean(data, ways[0])
             label = f"for comparison: {_label(ways[0])}"
-            axis.plot(mean.index, mean, color="0.6", linewidth=1.4, label=label)
+            axis.plot(mean.index, mean, color="0.6", linewidth=1, label=label)
         shown = [way for way in ways if way["optimizer"] == optimizer]
         for i, way in enumerate(shown):
-            color, marker = SERIES[list(LAYERS).index(way["layers"])]
+            style = SERIES[list(LAYERS).index(way["layers"])]
             rows, mean = data[data.strategy == way["strategy"]], _mean(data, way)
             # Else the points of several ways hide each other.
             aside = 0.14 * (i - (len(shown) - 1) / 2)
-            axis.plot(rows.epoch + aside, rows.accuracy, marker=marker, color=color, **RUNS)
-            axis.plot(mean.index, mean, color=color, marker=marker, label=_label(way), **MEAN)
+            axis.plot(rows.epoch + aside, rows.accuracy, **style | RUNS)
+            axis.plot(mean.index, mean, **style, **MEAN, label=_label(way))
             chosen = mean[mean.index.isin(rows.selected_epoch)]
-            axis.plot(chosen.index, chosen, "o", color=color, **RING)
+            axis.plot(chosen.index, chosen, "o", color=style["color"], **RING)
         axis.plot([], [], "o", color="0.35", **RING, label="epoch chosen on validation clients")
         if data.empty:
             say_on_panel(axis)
-        axis.set_xlabel("fine-tune epoch (0: initial model)", fontsize=8)
+        axis.set_xlabel("fine-tune epoch (0: initial model)")
         axis.xaxis.set_major_locator(MaxNLocator(11, integer=True))
-        axis.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, fontsize=7)
-    axes[0, 0].set_ylabel("accuracy, mean over evaluation clients", fontsize=8)
+        axis.legend(loc="lower left", bbox_to_anchor=(0, 1))
+    axes[0, 0].set_ylabel("accuracy, mean over evaluation clients")
     what = num_clients_in_words(data) + seeds_in_words(data.seed.nunique())
+    add_answer(figure, _answer(data, ways))
     add_footer(figure, [what, caveat])
     return figure
+
+
+def _answer(data: pd.DataFrame, ways: Ways) -> str:
+    """Accuracy of every way at its chosen epoch, the highest first."""
+    chosen = data[data.epoch == data.selected_epoch].groupby("strategy").accuracy.mean()
+    labels = {way["strategy"]: _label(way) for way in ways}
+    ranked = chosen.sort_values(ascending=False).items()
+    said = [f"{labels[strategy]}: {mean:.3f}" for strategy, mean in ranked]
+    return f"At the chosen epochs: {'; '.join(said[:3])}." if said else ""
 
 
 def _mean(data: pd.DataFrame, way: dict[str, Any]) -> pd.Series:

@@ -3,12 +3,13 @@ same data."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import wrap
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from perfedavg.analysis.products import call
@@ -20,23 +21,37 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# seaborn's palette "colorblind", which is not imported where figures are only listed.
-_SAFE = ["#0173B2", "#DE8F05", "#029E73", "#D55E00", "#CC78BC"]
-_SAFE += ["#CA9161", "#FBAFE4", "#949494", "#ECE133", "#56B4E9"]
-COLORS = {INITIAL: _SAFE[0], PERSONALIZED: _SAFE[1]}
-SERIES = [(_SAFE[i], marker) for i, marker in zip((0, 1, 2, 3, 4, 7, 8), "oDs^vPX", strict=True)]
-"""(colour, marker) of the first, second, ... of several models in one panel."""
-MANY = [(_SAFE[i % 10], marker) for i, marker in enumerate("oDs^vPX<>*hp")]
-"""The same where there are many."""
+WIDTH = 5.5
+"""Inches, of every figure: the text width of a paper, so that text is printed at its own size."""
+
+COLORS = {INITIAL: "#0173B2", PERSONALIZED: "#C65D00"}
 MARKERS = {INITIAL: "o", PERSONALIZED: "D"}
+LINES = {INITIAL: "--", PERSONALIZED: "-"}
+SERIES: list[dict[str, Any]] = [
+    {"color": color, "marker": marker, "linestyle": line}
+    for color, marker, line in (
+        ("#0173B2", "o", "-"),
+        ("#C65D00", "D", "--"),
+        ("#02785A", "s", "-."),
+        ("#8F3F82", "^", (0, (1, 1))),
+        ("#7A5230", "v", (0, (5, 1, 1, 1, 1, 1))),
+        ("#1B1B1B", "P", (0, (7, 2))),
+        ("#6A7F10", "X", (0, (3, 1, 1, 1))),
+    )
+]
+"""Colour, marker and line of the first, second, ... of several models: dark enough on white, apart
+for the colour-blind, and told apart in grey by marker and line."""
 
-
-RUNS = {"linestyle": "", "markersize": 2.5, "alpha": 0.6, "markeredgewidth": 0}
+RUNS: dict[str, Any] = {"linestyle": "", "markersize": 2.2, "alpha": 0.55, "markeredgewidth": 0}
 """How single runs look, and"""
-MEAN = {"markersize": 3.5, "linewidth": 1.4}
+MEAN = {"markersize": 4, "linewidth": 1.2}
 """their mean."""
+OPEN = {"markersize": 5.5, "markerfacecolor": "white", "markeredgewidth": 1.1, "linestyle": ""}
+"""A mean over another set of clients than that of the line."""
 WHOLE = {"clip_on": False, "in_layout": False}
 """Markers are drawn whole where an axis ends at 1, the best accuracy."""
+SMALL = 7
+"""Points, the smallest text."""
 
 
 def make(module: ModuleType, values: Mapping[str, Any], base: str | Path) -> None:
@@ -78,9 +93,18 @@ def use_style() -> None:
     sns.set_theme(context="paper", style="ticks", palette="colorblind", font="DejaVu Sans")
     plt.rcParams |= {
         "svg.hashsalt": "perfedavg",  # else ids in the SVG differ from run to run
-        "svg.fonttype": "none",
+        # Text looks the same everywhere: as outlines, and from a font that is in the file.
+        "svg.fonttype": "path",
         "pdf.fonttype": 42,
         "savefig.dpi": 200,
+        "font.size": 8,
+        **{f"axes.{part}size": 8 for part in ("title", "label")},
+        **{f"{part}.labelsize": SMALL for part in ("xtick", "ytick")},
+        **{f"{axis}tick.major.size": 3 for axis in "xy"},
+        "axes.linewidth": 0.8,
+        "legend.fontsize": SMALL,
+        "legend.frameon": False,
+        "legend.handlelength": 2.8,
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.grid": True,
@@ -90,11 +114,70 @@ def use_style() -> None:
     }
 
 
+def _wrapped(figure: Figure, text: str, size: float) -> str:
+    return "\n".join(wrap(text, int(figure.get_figwidth() * 137 / size)))
+
+
 def add_footer(figure: Figure, lines: list[str]) -> None:
     """Small print under the figure: what is shown, n and units; what the data are."""
-    characters = int(figure.get_figwidth() * 20)  # of this size that fit into the width
-    text = "\n".join(part for line in lines for part in wrap(line, characters))
-    figure.supxlabel(text, fontsize=7, color="0.35", x=0.01, ha="left")
+    text = "\n".join(_wrapped(figure, line, SMALL) for line in lines if line)
+    figure.supxlabel(text, fontsize=SMALL, color="0.3", x=0.01, ha="left")
+
+
+def add_answer(figure: Figure, answer: str) -> None:
+    """The figure's answer to its question, in numbers, above it; the page shows it as text too.
+    Before the legend."""
+    if not answer:
+        return
+    figure.set_label(answer)
+    text = _wrapped(figure, answer, 9.2)
+    height = figure.get_figheight()
+    figure.text(0.01, 1 - 0.03 / height, text, fontsize=8, fontweight="bold", va="top")
+    taken = (0.06 + 0.14 * (1 + text.count("\n"))) / height
+    figure.get_layout_engine().set(rect=(0, 0, 1, 1 - taken))
+
+
+def add_legend(figure: Figure, ncols: int, handles: Sequence[Any], labels: Sequence[str]) -> None:
+    """A legend of all panels, above them and below the answer."""
+    layout = figure.get_layout_engine()
+    top = layout.get()["rect"][3] if layout.get()["rect"] else 1
+    style = {"loc": "upper center", "bbox_to_anchor": (0, 0, 1, top), "borderaxespad": 0}
+    legend = figure.legend(handles, labels, ncols=ncols, columnspacing=1.2, **style)
+    legend.set_in_layout(False)
+    taken = legend.get_window_extent(figure.canvas.get_renderer()).height / figure.bbox.height
+    layout.set(rect=(0, 0, 1, top - taken))
+
+
+def label_ends(axis: Axes, ends: Sequence[tuple[str, float, float, str]]) -> None:
+    """Name lines at their right ends, in the place of a legend; the last thing that is drawn.
+
+    Args:
+        ends: of every line its name, the coordinates of its end, and its colour.
+    """
+    from scipy.optimize import isotonic_regression
+
+    ends = sorted((end for end in ends if end[2] == end[2]), key=lambda end: end[2])
+    if not ends:
+        return
+    axis.figure.draw_without_rendering()  # so that the layout is known
+    low, high = axis.get_ylim()
+    gap = 1.25 * SMALL / 72 * axis.figure.dpi / axis.get_window_extent().height
+    steps = gap * np.arange(len(ends))
+    heights = [(y - low) / (high - low) for _, _, y, _ in ends]
+    # The nearest places that are at least a line's height apart.
+    places = isotonic_regression(heights - steps).x + steps
+    places -= max(places[-1] - 1, 0)
+    for (name, x, y, color), place in zip(ends, places, strict=True):
+        text = {"textcoords": "axes fraction", "va": "center", "fontsize": SMALL, "color": color}
+        arrow = {"arrowstyle": "-", "color": color, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 4}
+        axis.annotate(name, (x, y), (1.06, place), arrowprops=arrow, annotation_clip=False, **text)
+
+
+def whole_runs(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the seeds that were evaluated longest, so that a line is a mean over the same
+    runs all along: one that diverged on the way has its points alone."""
+    times = rows.groupby("seed")["round"].nunique()
+    return rows[rows.seed.isin(times.index[times == times.max()])]
 
 
 def seeds_in_words(n: int) -> str:
@@ -109,7 +192,7 @@ def num_clients_in_words(data: pd.DataFrame) -> str:
 
 def say_on_panel(axis: Axes, text: str = "all runs diverged", height: float = 0.5) -> None:
     """Write on a panel, at this share of its height, why it shows nothing or not all."""
-    axis.text(0.5, height, text, transform=axis.transAxes, ha="center", fontsize=7, color="0.25")
+    axis.text(0.5, height, text, transform=axis.transAxes, ha="center", fontsize=SMALL, color="0.2")
 
 
 def save_figure(figure: Figure, base: str | Path) -> None:
@@ -117,11 +200,11 @@ def save_figure(figure: Figure, base: str | Path) -> None:
     bytes."""
     import matplotlib.pyplot as plt
 
-    base = Path(base)
+    base, answer = Path(base), figure.get_label()
     no_date = {
         "png": {"Software": None},
-        "pdf": {"CreationDate": None, "ModDate": None},
-        "svg": {"Date": None},
+        "pdf": {"CreationDate": None, "ModDate": None, "Title": base.name, "Subject": answer},
+        "svg": {"Date": None, "Title": base.name, "Description": answer},
     }
     for kind, metadata in no_date.items():
         with atomic(base.with_suffix(f".{kind}")) as temporary:

@@ -9,7 +9,18 @@ import numpy as np
 import pandas as pd
 
 from perfedavg.analysis.columns import CAVEAT, SEED
-from perfedavg.analysis.figures.style import MEAN, RUNS, SERIES, add_footer, say_on_panel, subplots
+from perfedavg.analysis.figures.style import (
+    MEAN,
+    RUNS,
+    SERIES,
+    SMALL,
+    WIDTH,
+    add_answer,
+    add_footer,
+    add_legend,
+    say_on_panel,
+    subplots,
+)
 from perfedavg.storage.tables import Column
 
 if TYPE_CHECKING:
@@ -20,10 +31,10 @@ if TYPE_CHECKING:
 TITLE = "FedAvg's update and MAML"
 SECTION = "Is FedAvg's update a meta-learning one?"
 CAPTION = (
-    "FedAvg's update of K local steps is FedSGD's plus FOMAML(1)'s to FOMAML(K - 1)'s (a: what is "
-    "left, and two controls in which a condition is broken). How near FOMAML and the printed form "
-    "come to exact MAML is another matter: the directions and lengths of the algorithms' averaged "
-    "updates (b, c, d), at models along the reference run."
+    "Is FedAvg's update made of meta-learning updates? (a) FedAvg's update of K local steps minus "
+    "FedSGD's and FOMAML(1)'s to FOMAML(K - 1)'s, and two controls in which a condition is broken. "
+    "How near the algorithms' averaged updates come to each other is another matter: (b, c) "
+    "directions, (d) lengths, at models along the reference run."
 )
 ALT = (
     "Residual of the identity between FedAvg, FedSGD and FOMAML, and directions and lengths of the "
@@ -76,19 +87,21 @@ PANELS = {
 """What each panel shows: name to column of the table."""
 
 _TITLES = {
-    IDENTITY: "(a) FedAvg(K) = FedSGD + Σ FOMAML(j), j = 1..K − 1",
-    FEDAVG: "(b) direction, beside FedAvg of E = K epochs",
-    MAML: "(c) direction, beside exact MAML(K)",
-    LENGTHS: "(d) length, beside exact MAML(K)",
+    IDENTITY: "(a) FedSGD + FOMAMLs = FedAvg?\n      What is left (rounding: $10^{-16}$)",
+    FEDAVG: "(b) Same direction as FedAvg?\n      1: the same, 0: at right angles",
+    MAML: "(c) Same direction as exact MAML?\n      1: the same, 0: at right angles",
+    LENGTHS: "(d) How long, beside exact MAML?\n      1: as long",
 }
 _LABELS = {
-    IDENTITY: "difference, relative to FedAvg(K)",
-    FEDAVG: "cosine of averaged updates",
-    MAML: "cosine of averaged updates",
-    LENGTHS: "norm / norm of exact MAML(K)",
+    IDENTITY: "difference / FedAvg's update",
+    FEDAVG: "cosine with FedAvg, E = K epochs",
+    MAML: "cosine with exact MAML(K)",
+    LENGTHS: "length / length of exact MAML(K)",
 }
 _ALGORITHMS = dict(zip([*PANELS[FEDAVG], "MAML(K), as printed"], SERIES, strict=False))
-_RESIDUALS = dict(zip(PANELS[IDENTITY], [("0.15", "o"), ("C5", "P"), ("C7", "X")], strict=True))
+_RESIDUALS = dict(zip(PANELS[IDENTITY], [SERIES[i] for i in (5, 4, 6)], strict=True))
+_MINI = {"linestyle": "-"}
+_FULL = {"linestyle": "--", "linewidth": 0.9, "markerfacecolor": "white", "markersize": 3.5}
 _ZERO = 1e-18
 """Where a residual of exactly 0 stands on the log axis."""
 
@@ -122,22 +135,22 @@ def draw(data: pd.DataFrame, caveat: str, clients: int, models: int) -> Figure:
     """Four panels; a log axis for the residuals."""
     from matplotlib.ticker import MaxNLocator
 
-    figure, axes = subplots(2, 2, figsize=(7.2, 5.8))
+    figure, axes = subplots(2, 2, figsize=(WIDTH, 6.4))
     for axis, panel in zip(axes.flat, PANELS, strict=True):
         styles = _RESIDUALS if panel == IDENTITY else _ALGORITHMS
         for i, name in enumerate(PANELS[panel]):
             rows = data[(data.panel == panel) & (data.name == name)]
             if panel == IDENTITY:
                 rows = rows.assign(value=rows.value.where(rows.value != 0, _ZERO))
-            _draw(axis, rows, *styles[name], shift=0.05 * (i - 1))
-        axis.set_title(_TITLES[panel], fontsize=8, loc="left")
-        axis.set_ylabel(_LABELS[panel], fontsize=8)
-        axis.set_xlabel("local steps K", fontsize=8)
-        axis.tick_params(labelsize=7)
+            _draw(axis, rows, styles[name], shift=0.05 * (i - 1))
+        axis.set_title(_TITLES[panel], loc="left")
+        axis.set_ylabel(_LABELS[panel])
+        axis.set_xlabel("local steps K")
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         if data.empty:
             say_on_panel(axis)
             axis.set_xticks([])
+    add_answer(figure, _answer(data))
     _finish(figure, axes)
     done = data[["round", "seed"]].drop_duplicates()
     rounds, seeds = ", ".join(map(str, sorted(done["round"].unique()))), done.seed.nunique()
@@ -152,16 +165,29 @@ def draw(data: pd.DataFrame, caveat: str, clients: int, models: int) -> Figure:
     return figure
 
 
-def _draw(axis: Axes, rows: pd.DataFrame, color: str, marker: str, shift: float) -> None:
-    """One name: single models as points and their mean as a line, for mini-batches; a dashed mean
-    for full batches."""
+def _answer(data: pd.DataFrame) -> str:
+    """The largest residual of the identity, and the smallest of either control."""
+    rows = data[(data.panel == IDENTITY) & (data.k > 1)]
+    by_name = rows.groupby("name").value
+    if rows.value.dropna().empty:
+        return ""
+    highest, lowest = by_name.max(), by_name.min()
+    controls = [name for name in PANELS[IDENTITY] if name != IDENTITY]
+    return (
+        f"The identity holds to {highest[IDENTITY]:.0e} of FedAvg's update; "
+        f"where a condition is broken, {lowest[controls].min():.2g} and more is left."
+    )
+
+
+def _draw(axis: Axes, rows: pd.DataFrame, style: dict[str, Any], shift: float) -> None:
+    """One name: single models as points and their mean as a line, for mini-batches; for full
+    batches a dashed mean with open markers."""
     mini, full = (rows[rows.batches == batches] for batches in ("mini-batch", "full-batch"))
     means = full.groupby("k").value.mean()
-    axis.plot(means.index, means, "--", color=color, linewidth=1)
-    small = RUNS | {"alpha": 0.5}
-    axis.plot(mini.k + shift, mini.value, marker=marker, color=color, **small)
+    axis.plot(means.index, means, **style | MEAN | _FULL)
+    axis.plot(mini.k + shift, mini.value, **style | RUNS)
     means = mini.groupby("k").value.mean()
-    axis.plot(means.index, means, color=color, marker=marker, **MEAN)
+    axis.plot(means.index, means, **style | MEAN | _MINI)
 
 
 def _finish(figure: Figure, axes: np.ndarray) -> None:
@@ -169,10 +195,8 @@ def _finish(figure: Figure, axes: np.ndarray) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.ticker import FixedLocator
 
-    def handles(styles: dict[str, tuple]) -> list[Line2D]:
-        return [
-            Line2D([], [], color=c, marker=m, label=name, **MEAN) for name, (c, m) in styles.items()
-        ]
+    def handles(styles: dict[str, dict[str, Any]]) -> list[Line2D]:
+        return [Line2D([], [], label=name, **s | MEAN | _MINI) for name, s in styles.items()]
 
     identity, *directions, lengths = axes.flat
     identity.set_yscale("log")
@@ -181,19 +205,18 @@ def _finish(figure: Figure, axes: np.ndarray) -> None:
     identity.yaxis.set_major_locator(FixedLocator([_ZERO, *(10.0**p for p in powers)]))
     identity.yaxis.set_minor_locator(FixedLocator([]))
     identity.set_yticklabels(["0", *(f"$10^{{{p}}}$" for p in powers)])
-    style = {"frameon": False, "fontsize": 7}
     place = {"loc": "center", "bbox_to_anchor": (0.5, 0.37)}
-    identity.legend(handles=handles(_RESIDUALS), **place, **style)
+    identity.legend(handles=handles(_RESIDUALS), **place)
     text = "K = 1: both sides are FedSGD"
-    identity.annotate(text, (1, _ZERO), (30, -3), textcoords="offset points", fontsize=6.5)
+    identity.annotate(text, (1, _ZERO), (30, -3), textcoords="offset points", fontsize=SMALL)
     for axis in directions:
         axis.axhline(0, color="0.6", linewidth=0.8, linestyle=":")
         axis.set_ylim(top=1.03)
     lengths.axhline(1, color="0.6", linewidth=0.8, linestyle=":")
     lengths.set_ylim(bottom=0)
     lines = [
-        Line2D([], [], color="0.3", linestyle=line, label=name)
-        for line, name in (("-", "mini-batch"), ("--", "full-batch"))
+        Line2D([], [], color="0.3", marker="o", label=name, **MEAN | kind)
+        for kind, name in ((_MINI, "mini-batch"), (_FULL, "full-batch"))
     ]
     lines = handles(_ALGORITHMS) + lines
-    figure.legend(handles=lines, loc="outside upper center", ncols=4, **style)
+    add_legend(figure, 4, lines, [line.get_label() for line in lines])

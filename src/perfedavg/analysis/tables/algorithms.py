@@ -8,8 +8,15 @@ from typing import Any
 import pandas as pd
 
 from perfedavg.analysis.choices import EQUAL_GRADIENTS, EQUAL_ROUNDS, RateChoice, ServerRates
-from perfedavg.analysis.columns import ACCURACIES, CAVEAT, HURT_SHARE, SELECTED_EPOCH
-from perfedavg.analysis.formats import accuracy_in_words, number_in_words, share_in_words
+from perfedavg.analysis.columns import ACCURACIES, CAVEAT, EPOCH_AT_EDGE, HURT_SHARE, SELECTED_EPOCH
+from perfedavg.analysis.formats import (
+    accuracy_in_words,
+    edge,
+    epoch_in_words,
+    number_in_words,
+    share_in_words,
+)
+from perfedavg.analysis.names import entry_in_words
 from perfedavg.analysis.paired import hurt_share
 from perfedavg.analysis.points import POINTS, choice_rounds, points
 from perfedavg.analysis.server_rates import costs
@@ -62,6 +69,7 @@ CONTRACT = {
     "megabytes": Column("float? 0..", "10^6 bytes", "sent up and down"),
     **ACCURACIES,
     "selected_epoch": SELECTED_EPOCH,
+    "epoch_at_edge": EPOCH_AT_EDGE,
     "hurt_share": HURT_SHARE,
     "rounds_to_target_initial": Column(
         "float? 0..",
@@ -90,6 +98,7 @@ def settings(config: Any) -> dict[str, Any]:
     return {
         "entries": list(block.entries),
         "server_lr_factors": list(block.server_lr_factors),
+        "last_epoch": config.evaluation.fine_tuning.epochs,
         "target": config.evaluation.target_accuracy,
         "target_rounds": sorted({*range(block.every, block.rounds, block.every), block.rounds}),
         "hessian_vector_product": block.hessian_vector_product,
@@ -102,6 +111,7 @@ def compute(
     comparison_rounds: pd.DataFrame,
     server_rates: ServerRates,
     server_lr_factors: list[float],
+    last_epoch: int,
     target: float,
     target_rounds: list[int],
     hessian_vector_product: float,
@@ -135,7 +145,9 @@ def compute(
             "target": target,
             "caveat": runs.caveat.iloc[0],
         }
-        row["rate_at_edge"] = _edge(row["server_lr_factor"], server_lr_factors)
+        tried = min(server_lr_factors), max(server_lr_factors)
+        row["rate_at_edge"] = edge(row["server_lr_factor"], *tried)
+        row["epoch_at_edge"] = edge(choice.selected_epoch or float("nan"), 1, last_epoch)
         for name in ("gradient_evaluations", "hessian_vector_products", "cost"):
             row[name] = spent[name].mean()
         for model in (INITIAL, PERSONALIZED):
@@ -145,14 +157,6 @@ def compute(
         row |= _to_target(watched, of_setting.run_id, choice, target)
         rows.append(row)
     return pd.DataFrame(rows)[list(CONTRACT)]
-
-
-def _edge(factor: float, factors: list[float]) -> str:
-    """``lowest`` or ``highest`` where the factor is at the edge of those tried, else empty: beyond
-    the edge there may be a better one."""
-    if len(factors) < 2 or min(factors) < factor < max(factors):
-        return ""
-    return "lowest" if factor == min(factors) else "highest"
 
 
 def _hurt(evaluation: pd.DataFrame, reached: pd.DataFrame, epoch: int | None) -> float:
@@ -190,7 +194,7 @@ def shown(table: pd.DataFrame, entries: list[str]) -> pd.DataFrame:
         return f"{rounds:.1f}" + (f" (never: {never} of {row.num_seeds})" if never else "")
 
     columns: dict[str, Any] = {
-        "algorithm": table.entry,
+        "algorithm": table.entry.map(entry_in_words),
         "compared at": table.basis,
         "server rate": table.apply(_rate, axis=1),
         "rounds": table["rounds"].map(number_in_words, form=".0f"),
@@ -200,7 +204,7 @@ def shown(table: pd.DataFrame, entries: list[str]) -> pd.DataFrame:
     }
     for model in (INITIAL, PERSONALIZED):
         columns[f"{model} accuracy"] = table.apply(accuracy_in_words, axis=1, name=model)
-    columns["fine-tune epochs"] = table.selected_epoch.map(number_in_words, form=".0f")
+    columns["fine-tune epochs"] = table.apply(epoch_in_words, axis=1)
     columns["clients hurt"] = table.hurt_share.map(share_in_words)
     target = table.target.iloc[0]
     for model in (INITIAL, PERSONALIZED):
@@ -220,5 +224,6 @@ def caption(table: pd.DataFrame, server_rates: ServerRates, hessian_vector_produ
         f"within {server_rates.budget:g} mini-batch gradients, a Hessian-vector product counted as "
         f"{hessian_vector_product:g}. Accuracy: mean over {table.num_clients.max()} evaluation "
         "clients, then mean (std) over seeds. Server learning rates and fine-tune epochs were "
-        "chosen on validation clients. MB: sent up and down."
+        "chosen on validation clients; lowest or highest tried: a better one may lie beyond. MB: "
+        "sent up and down."
     )

@@ -13,6 +13,7 @@ from perfedavg.analysis.columns import (
     COMPARED_WITH,
     COUNTS,
     DIFFERENCE,
+    EPOCH_AT_EDGE,
     HURT_SHARE,
     POOLED_MEANS,
     SELECTED_EPOCH,
@@ -20,6 +21,8 @@ from perfedavg.analysis.columns import (
 from perfedavg.analysis.formats import (
     accuracy_in_words,
     diverged_in_words,
+    edge,
+    epoch_in_words,
     number_in_words,
     share_in_words,
 )
@@ -49,6 +52,7 @@ CONTRACT = {
     **ACCURACIES,
     "personalized_pooled_mean": POOLED_MEANS["personalized_pooled_mean"],
     "selected_epoch": SELECTED_EPOCH,
+    "epoch_at_edge": EPOCH_AT_EDGE,
     "hurt_share": HURT_SHARE,
     "compared_with": COMPARED_WITH,
     "difference_personalized": DIFFERENCE,
@@ -61,9 +65,10 @@ def asked(config: Any) -> bool:
     return bool(config.studies.strategies)
 
 
-def settings(reference: str, ways: Ways) -> dict[str, Any]:
-    """The reference setting and the ways."""
-    return {"reference": reference, "ways": ways}
+def settings(config: Any, reference: str, ways: Ways) -> dict[str, Any]:
+    """The reference setting, the ways, and how many epochs each is tried for."""
+    last_epoch = config.evaluation.fine_tuning.epochs
+    return {"reference": reference, "ways": ways, "last_epoch": last_epoch}
 
 
 def compute(
@@ -72,6 +77,7 @@ def compute(
     runs: pd.DataFrame,
     reference: str,
     ways: Ways,
+    last_epoch: int,
 ) -> pd.DataFrame:
     """One row per way, in the order of ``ways``; differences are to the first."""
     evaluation, runs, selection = ways_as_settings(
@@ -82,6 +88,7 @@ def compute(
     table = table.assign(
         strategy=names,
         fine_tune_lr=[way["lr"] for way in ways],
+        epoch_at_edge=[edge(epoch, 1, last_epoch) for epoch in table.selected_epoch.astype(float)],
         trained_parameters=[way["trained_parameters"] for way in ways],
     )
     return table[list(CONTRACT)]
@@ -100,7 +107,7 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
         f"minus {table.compared_with.iloc[0]}": table.difference_personalized.map(
             number_in_words, form="+.4f"
         ),
-        "fine-tune epochs": table.selected_epoch.map(number_in_words, form=".0f"),
+        "fine-tune epochs": table.apply(epoch_in_words, axis=1),
         "clients hurt": table.hurt_share.map(share_in_words),
         "pooled, personalized": table.personalized_pooled_mean.map(number_in_words),
         "seeds": table.num_seeds,
@@ -115,7 +122,8 @@ def caption(table: pd.DataFrame) -> str:
         "Ways to personalize the same FedAvg models of the last round: mean over "
         f"{table.num_clients.max()} evaluation clients, then mean (std) over seeds. "
         f"{table.compared_with.iloc[0].capitalize()} is the experiment's own way; SGD unless Adam "
-        "is named. Each way's fine-tune epochs were chosen on validation clients. Clients hurt: "
+        "is named. Each way's fine-tune epochs were chosen on validation clients; lowest or "
+        "highest tried: a better one may lie beyond. Clients hurt: "
         "share whose personalized accuracy is below their initial one. Pooled: share of all test "
         "examples classified correctly."
     )

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# What the tests of this folder need besides Python: a browser and a TeX, from Debian's packages. As root; they stay installed.
+set -euo pipefail
+
+packages=()
+command -v chromium > /dev/null || packages+=(chromium)
+command -v pdflatex > /dev/null || packages+=(texlive-latex-recommended texlive-science)
+if [[ ${#packages[@]} -gt 0 ]]; then
+    apt-get update -q
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${packages[@]}"
+fi
