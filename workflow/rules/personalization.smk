@@ -7,7 +7,6 @@ FURTHER = [ORDINARY | way.model_dump(mode="json") for way in STUDIES.strategies]
 ALONE = [STUDIES.local_only.as_fine_tuning().model_dump(mode="json")] if STUDIES.local_only else []
 
 
-
 def with_rate(study):
     """The ordinary way to fine-tune, with the rate of a study that has its own."""
     return ORDINARY | ({"lr": study.fine_tuning_lr} if study and study.fine_tuning_lr else {})
@@ -23,7 +22,12 @@ PERSONALIZE = {
     "personalize": (MODELS, BOTH, [ORDINARY], 20),
     "personalize_stage2": (MODELS, BOTH, [ORDINARY], 20),
     "personalize_strategies": (MODELS, {"all": STRATEGY_ROWS}, FURTHER, 0),
-    "validate_comparison": (MODELS, {"validation": VALIDATION_ROWS}, [with_rate(STUDIES.comparison)], 50),
+    "validate_comparison": (
+        MODELS,
+        {"validation": VALIDATION_ROWS},
+        [with_rate(STUDIES.comparison)],
+        50,
+    ),
     "evaluate_comparison": (
         MODELS | {"validation": VALIDATION_ROWS},
         {"all": ALL_ROWS},

@@ -24,12 +24,6 @@ GRID = {
     "local_epochs": Column("int? 1..", "epochs", "E"),
     "local_steps": Column("int? 1..", "steps", "K"),
 }
-EPOCH_AT_EDGE = Column(
-    "str",
-    "-",
-    "`lowest` or `highest` if the selected epoch is at the edge of those tried, so that a better "
-    "one may lie beyond",
-)
 COUNTS = {
     "num_seeds": Column("int 1..", "runs", "runs, diverged ones included"),
     "num_diverged": Column("int 0..", "runs", "runs that diverged; left out of the means"),

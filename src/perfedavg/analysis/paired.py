@@ -30,6 +30,7 @@ from perfedavg.analysis.columns import (
 from perfedavg.analysis.formats import (
     accuracy_in_words,
     diverged_in_words,
+    edge,
     number_in_words,
     share_in_words,
 )
@@ -213,9 +214,7 @@ def at_edge(evaluation: pd.DataFrame, runs: pd.DataFrame, epoch: int | None) -> 
     """``lowest`` or ``highest`` if a selected fine-tune epoch is the first or the last of those
     tried; else empty."""
     tried = evaluation.epoch[evaluation.run_id.isin(runs.run_id) & (evaluation.epoch > 0)]
-    if epoch is None or tried.empty or tried.min() == tried.max():
-        return ""
-    return {tried.min(): "lowest", tried.max(): "highest"}.get(epoch, "")
+    return "" if epoch is None or tried.empty else edge(epoch, tried.min(), tried.max())
 
 
 def difference_in_words(row: pd.Series, model: str) -> str:

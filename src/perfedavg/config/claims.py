@@ -65,9 +65,13 @@ def load_claims(path: str | Path, statistics: Collection[str]) -> dict[str, Any]
         raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         claims = ClaimsFile.model_validate(raw)
     except OSError as error:
-        raise PerfedavgError(f"{path} cannot be read: {error.strerror}; put the project's own back.") from error
+        raise PerfedavgError(
+            f"{path} cannot be read: {error.strerror}; put the project's own back."
+        ) from error
     except yaml.YAMLError as error:
-        raise PerfedavgError(f"{path} is not YAML: {' '.join(str(error).split())}; correct it.") from error
+        raise PerfedavgError(
+            f"{path} is not YAML: {' '.join(str(error).split())}; correct it."
+        ) from error
     except ValidationError as error:
         said = [sentence(problem, ClaimsFile) for problem in error.errors()]
         raise PerfedavgError("\n".join(f"{path}: {one}" for one in said)) from error

@@ -186,7 +186,7 @@ def test_the_claims_file_is_checked_like_a_config(tmp_path):
     shutil.copy(ROOT / "config/claims.yaml", path)
     text = path.read_text()
     path.write_text(text.replace("statistic: identity", "statistic: identty", 1))
-    with pytest.raises(PerfedavgError, match=r"claim C1 asks for the statistic `identty`; use one of"):
+    with pytest.raises(PerfedavgError, match=r"C1 asks for the statistic `identty`; use one of"):
         load_claims(path, NAMES)
     path.write_text(text.replace("family: headline", "family: headlines", 1))
     with pytest.raises(PerfedavgError, match=r"claims\.yaml: Config key `claims\[1\]\.family`"):
