@@ -16,6 +16,7 @@ FILES = {
     "registered": [file for job in FEDERATED for file in job.all_paths(RUN_FILES[3])],
     "comparison_evaluation": COMPARED.all_paths(ALL_ROWS),
     "comparison_rounds": COMPARED.all_paths(RUN_FILES[0]),
+    "stage2_rounds": JOBS["train_stage2"].all_paths(RUN_FILES[0]),
     "ordinary_rows": REFERENCES.all_paths(ALL_ROWS),
     "strategy_rows": REFERENCES.all_paths(STRATEGY_ROWS),
     "theory_rows": REFERENCES.all_paths(f"{RESULTS}/theory/{{run}}.parquet") * bool(STUDIES.theory),

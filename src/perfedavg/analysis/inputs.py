@@ -66,6 +66,7 @@ INPUTS: dict[str, Callable[[Files], Any]] = {
     "registered": commits,
     "comparison_evaluation": evaluation_rows,
     "comparison_rounds": rows_of,
+    "stage2_rounds": rows_of,
     "ordinary_rows": rows_of,
     "strategy_rows": rows_of,
     "theory_rows": rows_of,

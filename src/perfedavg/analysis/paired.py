@@ -31,6 +31,7 @@ from perfedavg.analysis.formats import (
     accuracy_in_words,
     diverged_in_words,
     edge,
+    epoch_in_words,
     number_in_words,
     share_in_words,
 )
@@ -225,12 +226,6 @@ def difference_in_words(row: pd.Series, model: str) -> str:
     return text if pd.isna(ends).any() else f"{text} [{ends[0]:+.4f}, {ends[1]:+.4f}]"
 
 
-def epochs_in_words(table: pd.DataFrame) -> pd.Series:
-    """The selected fine-tune epochs, a mark behind those at the edge of what was tried."""
-    marks = table.epoch_at_edge.map(lambda edge: f" ({edge} tried)" if edge else "")
-    return table.selected_epoch.map(number_in_words, form=".0f") + marks
-
-
 def _by_seed(clients: pd.DataFrame) -> pd.DataFrame:
     """Indexed by seed: mean over clients, and pooled over their test labels."""
     means = clients.groupby("seed")[[INITIAL, PERSONALIZED]].mean()
@@ -255,7 +250,7 @@ def paired_shown(table: pd.DataFrame) -> pd.DataFrame:
         columns[f"{model} accuracy"] = table.apply(accuracy_in_words, axis=1, name=model)
         difference = table.apply(difference_in_words, axis=1, model=model)
         columns[f"minus {against}, {model}"] = difference
-    columns["fine-tune epochs"] = epochs_in_words(table)
+    columns["fine-tune epochs"] = table.apply(epoch_in_words, axis=1)
     columns["clients hurt"] = table.hurt_share.map(share_in_words)
     for model in (INITIAL, PERSONALIZED):
         columns[f"pooled, {model}"] = table[f"{model}_pooled_mean"].map(number_in_words)

@@ -23,8 +23,8 @@ from perfedavg.analysis.columns import (
     POOLED_MEANS,
     SELECTED_EPOCH,
 )
-from perfedavg.analysis.formats import diverged_in_words, number_in_words
-from perfedavg.analysis.paired import at_edge, difference_in_words, epochs_in_words
+from perfedavg.analysis.formats import diverged_in_words, epoch_in_words, number_in_words
+from perfedavg.analysis.paired import at_edge, difference_in_words
 from perfedavg.analysis.runs import local_work, stage1
 from perfedavg.analysis.summary import (
     INITIAL,
@@ -202,7 +202,7 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
         letter: table[work],
         "initial accuracy": table.apply(accuracy, axis=1, name=INITIAL),
         "personalized accuracy": table.apply(accuracy, axis=1, name=PERSONALIZED),
-        "fine-tune epochs": epochs_in_words(table),
+        "fine-tune epochs": table.apply(epoch_in_words, axis=1),
     }
     for name in _by_epoch(table):
         epoch = name.removeprefix("personalized_epoch").removesuffix("_mean")
