@@ -14,7 +14,7 @@ from perfedavg.analysis.claims.registration import post_hoc
 from perfedavg.analysis.claims.statistics import NAMES
 from perfedavg.analysis.claims.verdicts import NOT_TESTED, Claim, decide
 from perfedavg.analysis.columns import CAVEAT
-from perfedavg.analysis.figures.style import add_footer, say_on_panel, subplots
+from perfedavg.analysis.figures.style import WIDTH, add_answer, add_footer, say_on_panel, subplots
 from perfedavg.storage.tables import Column
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def draw(data: pd.DataFrame, claims: Mapping[str, Any], undecided: str, caveat: 
     accuracy = data.unit == "accuracy"
     panels = [rows for rows in (data[accuracy], data[~accuracy]) if len(rows)] or [data]
     lines = [max(1, rows.id.nunique()) for rows in panels]
-    size = (7.2, 1.5 + 0.24 * sum(lines))
+    size = (WIDTH, 1.9 + 0.24 * sum(lines))
     ratios = {"height_ratios": lines}
     figure, axes = subplots(len(panels), 1, figsize=size, squeeze=False, gridspec_kw=ratios)
     for axis, rows in zip(axes[:, 0], panels, strict=True):
@@ -118,6 +118,13 @@ def draw(data: pd.DataFrame, claims: Mapping[str, Any], undecided: str, caveat: 
             say_on_panel(axis, "no claim could be measured")
         else:
             _panel(axis, rows)
+    if data.empty or undecided:
+        answer = "Nothing is decided here: what these runs show."
+    else:
+        counts = data.drop_duplicates("id").verdict.value_counts()
+        words = ", ".join(f"{counts[v]} {v}" for v in COLORS if v in counts)
+        answer = f"Of {counts.sum()} claims measured: {words}."
+    add_answer(figure, answer)
     what = (
         "Circles: seeds; larger markers with bars: their mean and its 95 % interval over seeds "
         "(clients fixed). Vertical line: no effect; tick: the margin; open diamond: the paper. "
@@ -160,7 +167,7 @@ def _panel(axis: Axes, rows: pd.DataFrame) -> None:
             fontsize=7, color=color,
         )  # fmt: skip
     axis.axvline(0, color="0.5", linewidth=0.8)
-    axis.set_yticks(range(len(ids)), ids, fontsize=7)
+    axis.set_yticks(range(len(ids)), ids, fontsize=6.5)
     axis.set_ylim(len(ids) - 0.4, -0.6)
     units = {"accuracy": "effect as claimed, points of accuracy"}
     text = units.get(rows.unit.iloc[0], "effect as claimed, logarithm of a ratio")

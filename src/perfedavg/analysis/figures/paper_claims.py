@@ -9,7 +9,7 @@ import pandas as pd
 from perfedavg.analysis.claims.of_paper import RUNS, verdicts
 from perfedavg.analysis.columns import CAVEAT
 from perfedavg.analysis.figures.claims import COLORS
-from perfedavg.analysis.figures.style import add_footer, subplots
+from perfedavg.analysis.figures.style import WIDTH, add_answer, add_footer, subplots
 from perfedavg.storage.tables import Column
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def compute(paper: pd.DataFrame) -> pd.DataFrame:
 def draw(data: pd.DataFrame) -> Figure:
     """A line per statement, an interval per number of runs."""
     ids = list(dict.fromkeys(data.id))
-    figure, axis = subplots(figsize=(7.2, 1.2 + 0.27 * len(ids)))
+    figure, axis = subplots(figsize=(WIDTH, 1.8 + 0.27 * len(ids)))
     for line, name in enumerate(ids):
         for offset, runs in zip((-0.22, 0, 0.22), RUNS, strict=True):
             row = data[(data.id == name) & (data.num_runs == runs)].iloc[0]
@@ -73,11 +73,14 @@ def draw(data: pd.DataFrame) -> Figure:
             middle.verdict, (1.01, line), xycoords=("axes fraction", "data"), va="center",
             fontsize=7, color=COLORS[middle.verdict][0],
         )  # fmt: skip
-    labels = [data.statement[data.id == name].iloc[0] for name in ids]
-    axis.set_yticks(range(len(ids)), labels, fontsize=6.5)
+    labels = [data.statement[data.id == name].iloc[0].replace(": ", ":\n") for name in ids]
+    axis.set_yticks(range(len(ids)), labels, fontsize=6)
     axis.set_ylim(len(ids) - 0.4, -0.6)
     axis.axvline(0, color="0.5", linewidth=0.8)
     axis.set_xlabel("difference of the paper's means, points of accuracy", fontsize=8)
+    at_ten = data[data.num_runs == RUNS[1]].verdict.value_counts()
+    words = ", ".join(f"{at_ten[v]} {v}" for v in COLORS if v in at_ten)
+    add_answer(figure, f"Of {len(ids)} statements, at {RUNS[1]} runs per row: {words}.")
     add_footer(
         figure,
         [

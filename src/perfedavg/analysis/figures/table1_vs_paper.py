@@ -9,7 +9,14 @@ import pandas as pd
 
 from perfedavg.analysis.choices import Selection
 from perfedavg.analysis.columns import CAVEAT
-from perfedavg.analysis.figures.style import COLORS, add_footer, say_on_panel, subplots
+from perfedavg.analysis.figures.style import (
+    COLORS,
+    WIDTH,
+    add_answer,
+    add_footer,
+    say_on_panel,
+    subplots,
+)
 from perfedavg.analysis.summary import INITIAL, PERSONALIZED
 from perfedavg.analysis.tables import table1
 from perfedavg.storage.tables import Column
@@ -81,7 +88,7 @@ def compute(
 def draw(data: pd.DataFrame, caveat: str) -> Figure:
     """A panel per kind of model, a line per (M, E)."""
     cells = list(dict.fromkeys(zip(data.clients_per_round, data.local_epochs, strict=True)))
-    figure, axes = subplots(1, 2, figsize=(7.2, 1.4 + 0.28 * len(cells)), sharey=True)
+    figure, axes = subplots(1, 2, figsize=(WIDTH, 1.9 + 0.28 * len(cells)), sharey=True)
     for axis, model in zip(axes, (INITIAL, PERSONALIZED), strict=True):
         rows = data[data.model == model].reset_index(drop=True)
         for prefix, offset, face in (("", -0.12, COLORS[model]), ("paper_", 0.12, "white")):
@@ -98,6 +105,12 @@ def draw(data: pd.DataFrame, caveat: str) -> Figure:
     axes[0].set_yticks(range(len(cells)), [f"M = {m}, E = {e}" for m, e in cells], fontsize=8)
     axes[0].set_ylim(len(cells) - 0.5, -0.5)
     axes[0].legend(loc="best", fontsize=7, frameon=False)
+    far = (data["mean"] - data.paper_mean).astype(float).groupby(data.model).mean()
+    words = [f"{m} {100 * far[m]:+.1f}" for m in (INITIAL, PERSONALIZED) if pd.notna(far.get(m))]
+    if words:
+        add_answer(
+            figure, f"Ours minus the paper's, mean over settings: {', '.join(words)} points."
+        )
     seeds = data.num_seeds.max() if len(data) else 0
     add_footer(
         figure,
