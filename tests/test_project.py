@@ -3,12 +3,15 @@ contracts."""
 
 import ast
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
+import perfedavg
 from perfedavg.runtime.source import PACKAGE, source_closure
 from tools.outputs import MARK, PAGE, generated, sections
 
@@ -119,3 +122,9 @@ def test_no_long_files_and_no_pickle():
     assert [str(p) for p, most in limits.items() if p.read_text().count("\n") > most] == []
     unsafe = re.compile(r"\bpickle\.|torch\.(load|save)\(")
     assert [str(p) for p in PACKAGE.rglob("*.py") if unsafe.search(p.read_text())] == []
+
+
+def test_the_command_says_its_version():
+    command = [sys.executable, "-m", "perfedavg", "--version"]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert run.stdout == f"perfedavg {perfedavg.__version__}\n"

@@ -117,5 +117,8 @@ def write(folder, runs, rows, selection, rates):
         table.to_parquet(folder / f"personalization/{run_id}.parquet", index=False)
     selection.save(folder / "selection.json")
     rates.save(folder / "algorithms.json")
-    config = {"training": {}, "studies": {"reference": {"clients_per_round": 5, "local_work": 10}}}
+    config = {
+        "training": {"clients_per_round": [5, 20]},
+        "studies": {"reference": {"clients_per_round": 5, "local_work": 10}},
+    }
     (folder / "provenance.json").write_text(json.dumps({"config": config}))

@@ -1,5 +1,6 @@
 """Verdicts on an experiment with known effects; and the second script that recomputes them."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from perfedavg.analysis.claims.__main__ import swapped
 from perfedavg.analysis.claims.measures import ANALYSES, Measures
 from perfedavg.analysis.claims.registration import post_hoc
 from perfedavg.analysis.claims.statistics import NAMES
@@ -191,3 +193,20 @@ def test_the_claims_file_is_checked_like_a_config(tmp_path):
     path.write_text(text.replace("family: headline", "family: headlines", 1))
     with pytest.raises(PerfedavgError, match=r"claims\.yaml: Config key `claims\[1\]\.family`"):
         load_claims(path, NAMES)
+
+
+def test_nothing_is_supported_where_methods_are_swapped(verdicts):
+    shares = swapped(list(verdicts.values()), 300)
+    assert set(shares) == {"headline", "stability", "table 1"}
+    assert max(shares.values()) <= 3.3
+
+
+def test_the_command_prints_the_same_verdicts(made, verdicts, tmp_path):
+    folder = tmp_path / "emnist62-claims"
+    made_up.write(folder, *made)
+    command = [sys.executable, "-m", "perfedavg.analysis.claims", str(folder)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    printed = dict(
+        re.findall(r"^(\S+) +(supported|refuted|inconclusive|not tested)", run.stdout, re.M)
+    )
+    assert printed == {name: verdict.verdict for name, verdict in verdicts.items()}

@@ -43,16 +43,17 @@ def load(results: Path, seeds: list[int] | None = None) -> Measures:
     grid = [results / f"personalization/{r}.parquet" for r in runs.run_id[runs.study == "grid"]]
     rates = results / "algorithms.json"
     config = read_json(results / "provenance.json")["config"]
-    reference = config["studies"]["reference"] or {
-        "clients_per_round": config["training"]["clients_per_round"][-1],
-        "local_work": (config["training"]["local_epochs"] or [0])[-1],
-    }
+    grid_config, named = config["training"], config["studies"]["reference"] or {}
+    clients = named.get("clients_per_round", grid_config["clients_per_round"][-1])
+    work = named.get("local_work") or grid_config["local_epochs"][-1]
+    here = (runs.study == "grid") & (runs.clients_per_round == clients)
+    reference = runs.setting[here & (runs.local_epochs == work)].iloc[0]
     return Measures(
         INPUTS["evaluation"]([file for file in rows if file.exists()]),
         INPUTS["grid_validation"](grid),
         runs,
         selection,
-        f"fedavg-m{reference['clients_per_round']}-e{reference['local_work']}",
+        reference,
         tuple(seeds or sorted(set(runs.seed))),
         INPUTS["server_rates"]([rates] if rates.exists() else []),
         INPUTS["theory_rows"](sorted((results / "theory").glob("*.parquet"))),
@@ -104,9 +105,10 @@ def main() -> None:
     parser.add_argument("--swaps", type=int, default=0, help="how often methods are swapped")
     arguments = parser.parse_args()
     file: dict[str, Any] = entries(arguments.claims)
-    measures = load(arguments.results, file["seeds"])
+    decides = arguments.results.resolve().name == file["experiment"]
+    measures = load(arguments.results, file["seeds"] if decides else None)
     commits = map(commit_of, sorted(arguments.results.glob("runs/*/model.safetensors")))
-    late = post_hoc(file, registered(commits), set(measures.runs.seed))
+    late = post_hoc(file, registered(commits), set(measures.runs.seed)) if decides else {}
     others = {folder.name: load(folder) for folder in arguments.other}
     verdicts = decide([Claim(**c) for c in file["claims"]], measures, others, late)
     for v in verdicts:

@@ -181,14 +181,16 @@ class Measures:
         if part == "reptile":
             return self.selection.reptile.get("adam")
         if part == "centralized":
-            return "centralized-best"
+            best = (runs.algorithm == "centralized") & (runs.variant == "best")
+            return next(iter(runs.setting[best]), None)
         if part == "fedsgd":
             entry = self.rates.entries.get("fedsgd") if self.rates else None
             choice = entry.chosen[EQUAL_ROUNDS] if entry else None
             return choice.setting if choice else None
         if part.startswith("m"):
             clients, epochs = part[1:].split("_e")
-            return f"fedavg-m{clients}-e{epochs}"
+            here = (runs.study == "grid") & (runs.clients_per_round == int(clients))
+            return next(iter(runs.setting[here & (runs.local_epochs == int(epochs))]), None)
         controls = runs[(runs.study == "stage2") & (runs.algorithm == "fedavg")]
         rate = runs.client_lr[runs.setting == self.reference].max()
         kinds = {
