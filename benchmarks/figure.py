@@ -41,7 +41,7 @@ def _panel(axis: Axes, rows: list[dict], floor: float | None, height: int) -> No
         row["name"] + ("" if row["dtype"] == "float32" else f", {row['dtype']}") for row in rows
     ]
     for y, row in enumerate(rows):
-        (ours, _), (peer, marker) = SERIES[0], SERIES[1]
+        ours, (peer, marker) = SERIES[0]["color"], (SERIES[1]["color"], SERIES[1]["marker"])
         if row["examples_per_second"] is None:
             axis.text(0, y, " not measured", va="center", fontsize=7, color="0.35")
             continue

@@ -108,7 +108,7 @@ def in_one_sentence(error: Exception, log: str) -> str:
             f"{where}{os.strerror(error.errno)}; {_OF_THE_MACHINE[error.errno]} and give the same "
             "command again."
         )
-    why = reason(f"{type(error).__name__}: {masked(str(error))}")
+    why = reason(f"{type(error).__name__}: {masked(str(error))}").removesuffix(".")
     return (
         f"unexpected {why}; please report it with {log}, unless `snakemake --cores 1 verify` names "
         "a damaged file."
