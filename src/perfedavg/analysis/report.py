@@ -82,7 +82,8 @@ def _shown(product: dict[str, Any], results: Path) -> dict[str, Any]:
     if product["kind"] == "table":
         facts |= _read_table(base.with_suffix(".md"))
     else:
-        forms = ("csv", "pdf", "svg")
+        # What is shown needs no second copy: the page is to be mailed.
+        forms = ("csv", "pdf") if product["image"] == "svg" else ("csv", "pdf", "svg")
         facts["source"] = _inline(base.with_suffix(f".{product['image']}"))
         drawing = base.with_suffix(".svg").read_text(encoding="utf-8")
         answer = re.search(r"<dc:description>(.*?)</dc:description>", drawing, re.DOTALL)

@@ -147,8 +147,9 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
     """The same table for people."""
     tested = (table.verdict != NOT_TESTED) & table.estimate.notna()
     columns: dict[str, Any] = {
-        "claim": table.id + ": " + table.claim,
-        "verdict": "**" + table.verdict + "**",
+        "id": table.id,
+        "verdict": table.verdict,
+        "claim": table.claim,
         "effect [95 %]": table.apply(
             _interval, axis=1, mean="estimate", low="ci_low", high="ci_high"
         ).where(tested, ""),
