@@ -11,6 +11,11 @@ from perfedavg.analysis.choices import Selection, ServerRates
 from perfedavg.analysis.claims.measures import Measures
 
 
+def asked(config: Any) -> bool:
+    """Data of the user's own have nothing to do with the paper's claims."""
+    return not config.data.of_the_user
+
+
 def settings(config: Any, reference: str, claims: Mapping[str, Any]) -> dict[str, Any]:
     """The claims, and why these runs may not decide them."""
     undecided = ""

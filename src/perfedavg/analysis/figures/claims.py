@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from perfedavg.analysis.choices import Selection, ServerRates
-from perfedavg.analysis.claims.experiment import measures, settings  # noqa: F401
+from perfedavg.analysis.claims.experiment import asked, measures, settings  # noqa: F401
 from perfedavg.analysis.claims.registration import post_hoc
 from perfedavg.analysis.claims.statistics import NAMES
 from perfedavg.analysis.claims.verdicts import NOT_TESTED, Claim, decide
