@@ -20,7 +20,8 @@ PAIRED = ("baselines", "stage2", "strategies", "algorithms")
 PAIRED = {f"table_{name}": 1 for name in PAIRED} | dict.fromkeys(
     ("figure_finetune_curve", "figure_clients_before_after", "figure_stage2"), 1
 )
-ANALYSIS = POINTS | PAIRED | PAGE
+CLAIMS = {"table_claims": 1, "figure_claims": 1}
+ANALYSIS = POINTS | PAIRED | CLAIMS | PAGE
 ANALYSIS |= {
     f"{kind}_{name}": 1 for kind in ("table", "figure") for name in ("theory", "strategies")
 }
@@ -65,11 +66,11 @@ def test_nothing_to_be_done_afterwards(done):
     ("name", "rule"),
     [("rounds", "figure_rounds"), ("clients_before_after", "figure_clients_before_after")],
 )
-def test_a_deleted_figure_is_one_job(done, name, rule):
+def test_a_deleted_figure_is_one_job_and_the_page(done, name, rule):
     figure = done.results / f"figures/{name}.png"
     before = figure.read_bytes()
     figure.unlink()
-    assert done.planned() == {rule: 1}
+    assert done.planned() == {rule: 1, "write_report": 1}
     done.snakemake("--cores", "2")
     assert figure.read_bytes() == before
     assert done.planned() == {}
@@ -78,8 +79,8 @@ def test_a_deleted_figure_is_one_job(done, name, rule):
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("src/perfedavg/analysis/paired.py", PAIRED | PAGE),
-        ("src/perfedavg/analysis/server_rates.py", RATES | POINTS | PAGE),
+        ("src/perfedavg/analysis/paired.py", PAIRED | {"table_table1": 1} | PAGE),
+        ("src/perfedavg/analysis/server_rates.py", RATES | POINTS | CLAIMS | PAGE),
         ("src/perfedavg/training/stopping.py", SELECT | CENTRALIZED | ANALYSIS),
         (
             "src/perfedavg/models/steps.py",
