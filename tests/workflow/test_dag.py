@@ -201,7 +201,7 @@ def test_the_report_needs_nothing_beside_it(done):
     page = (done.results / "report.html").read_text()
     assert "say nothing about the paper" in page
     pictures = re.findall(r'<img src="([^"]{0,25})', page)
-    assert len(pictures) == 9
+    assert len(pictures) == 10
     assert all(picture.startswith("data:image/") for picture in pictures)
     assert len(page) < 5e6
     assert set(re.findall(r"https?://[^/\"<]+", page)) == {"https://arxiv.org"}, "a link, no part"
