@@ -5,6 +5,7 @@ import pytest
 
 from perfedavg.config.load import load_config
 from perfedavg.planning.runs import baseline_runs, grid_runs, reptile_kinds, stage2_runs
+from perfedavg.runtime.errors import PerfedavgError
 from tests.config.test_config import change, raw
 
 
@@ -94,3 +95,35 @@ def test_baselines_are_runs_of_every_seed():
     bare = load_config(raw() | {"studies": {"reference": raw()["studies"]["reference"]}})
     assert baseline_runs(bare) == stage2_runs(bare) == []
     assert reptile_kinds(bare) == {}
+
+
+def test_settings_of_the_grid_can_be_left_out():
+    config = change("training.without", [{"clients_per_round": 20, "local_work": 20}])
+    config["execution"] = {"pack": False}
+    config["studies"]["reference"] = {"clients_per_round": 20, "local_work": 10}
+    whole = {run.setting for run in grid_runs(load_config(raw()))}
+    assert {run.setting for run in grid_runs(load_config(config))} == whole - {"fedavg-m20-e20"}
+
+
+@pytest.mark.parametrize(
+    ("out", "pack", "message"),
+    [
+        ((20, 10), False, "studies.reference is left out of the grid"),
+        ((20, 20), True, "training.without needs one job per run"),
+        ((20, 3), False, "20 clients per round with 3 local_epochs is not in the grid"),
+    ],
+)
+def test_what_cannot_be_left_out_is_said(out, pack, message):
+    left_out = {"clients_per_round": out[0], "local_work": out[1]}
+    config = change("training.without", [left_out])
+    config["execution"] = {"pack": pack}
+    config["studies"]["reference"] = {"clients_per_round": 20, "local_work": 10}
+    with pytest.raises(PerfedavgError, match=message):
+        load_config(config)
+
+
+def test_controls_of_stage_2_can_be_left_out():
+    config = raw()
+    config["studies"]["stage2"] |= {"control_work": None, "control_rate_divisor": None}
+    controls = [run for run in stage2_runs(load_config(config)) if run.algorithm == "fedavg"]
+    assert {run.variant for run in controls} == {"continued"}
