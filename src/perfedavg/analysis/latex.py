@@ -13,6 +13,8 @@ _SPECIAL = {character: f"\\{character}" for character in "%_&#$"} | {
     **{"≤": r"$\le$", "≥": r"$\ge$", "±": r"$\pm$", "−": "$-$", "→": r"$\to$", "…": r"\dots{}"},
 }
 _ESCAPED = str.maketrans(_SPECIAL)
+LONG = 40
+"""Characters beyond which a column of words is wrapped."""
 _NUMBER = re.compile(r"([-+]?)(\d+)(?:\.(\d+))?( \([^()]+\))?")
 
 
@@ -47,7 +49,8 @@ def _column(cells: list[str]) -> tuple[str, list[str]]:
     found = [_NUMBER.fullmatch(cell) for cell in cells]
     numbers = [match for match in found if match]
     if 2 * len(numbers) < len([cell for cell in cells if cell]) or not numbers:
-        return "l", [cell.translate(_ESCAPED) for cell in cells]
+        form = "p{5cm}" if max(map(len, cells), default=0) > LONG else "l"
+        return form, [cell.translate(_ESCAPED) for cell in cells]
     whole = max(len(match[2]) for match in numbers)
     decimals = max(len(match[3] or "") for match in numbers)
     sign = "+" if any(match[1] for match in numbers) else ""
