@@ -54,7 +54,7 @@ if STUDIES.centralized:
             packages=TORCH,
             runs=JOB.settings,
             last_round=experiment.training.rounds,
-            ways=[with_rate(STUDIES.centralized)],
+            ways=[with_rate(ORDINARY, STUDIES.centralized)],
             passes=STUDIES.centralized.passes,
             personalize_every=STUDIES.centralized.personalize_every,
         script:

@@ -93,6 +93,11 @@ def packages(*names):
     return {name: version(name) for name in names}
 
 
+def with_rate(way, study):
+    """A way to fine-tune, with the rate of a study that has its own."""
+    return way | ({"lr": study.fine_tuning_lr} if study and study.fine_tuning_lr else {})
+
+
 TORCH = packages("numpy", "torch")
 NETWORK = module(experiment.network)
 DATA_SET = f"perfedavg.data.sets.{experiment.data.dataset}"

@@ -6,12 +6,6 @@ ORDINARY = experiment.evaluation.fine_tuning.model_dump(mode="json", exclude={"s
 FURTHER = [ORDINARY | way.model_dump(mode="json") for way in STUDIES.strategies]
 ALONE = [STUDIES.local_only.as_fine_tuning().model_dump(mode="json")] if STUDIES.local_only else []
 
-
-def with_rate(study):
-    """The ordinary way to fine-tune, with the rate of a study that has its own."""
-    return ORDINARY | ({"lr": study.fine_tuning_lr} if study and study.fine_tuning_lr else {})
-
-
 # By rule: what it reads of each run and what it writes, the ways to fine-tune, its priority.
 # Validation clients have a file of their own: nothing that chooses may read of evaluation clients.
 # Of comparison runs whose server rate was not chosen there are rows of validation clients alone.
@@ -25,13 +19,13 @@ PERSONALIZE = {
     "validate_comparison": (
         MODELS,
         {"validation": VALIDATION_ROWS},
-        [with_rate(STUDIES.comparison)],
+        [with_rate(ORDINARY, STUDIES.comparison)],
         50,
     ),
     "evaluate_comparison": (
         MODELS | {"validation": VALIDATION_ROWS},
         {"all": ALL_ROWS},
-        [with_rate(STUDIES.comparison)],
+        [with_rate(ORDINARY, STUDIES.comparison)],
         50,
     ),
     "train_local_only": ({}, BOTH | {"runs": RUN_FILES[2]}, ALONE, 0),
