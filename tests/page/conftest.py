@@ -1,5 +1,6 @@
 """An experiment of two settings with every kind of thing that a page holds, and a browser."""
 
+import os
 import shutil
 from importlib.util import find_spec
 
@@ -38,13 +39,27 @@ def results(tmp_path_factory):
     return folder
 
 
+def needed(what, found):
+    """Skip where a tool is missing; fail where all tools are promised, as .ci/run does after it has
+    installed them."""
+    if not found:
+        (pytest.fail if os.environ.get("PAGE_TESTS") == "all" else pytest.skip)(what)
+
+
+@pytest.fixture(scope="session")
+def tex():
+    """The path of pdflatex."""
+    path = shutil.which("pdflatex")
+    needed("no TeX here: tests/page/install.sh", path)
+    return path
+
+
 @pytest.fixture(scope="session")
 def browser():
     """A headless Chromium without a network."""
-    if not find_spec("playwright"):
-        pytest.skip("needs the extra: pip install -e '.[page]'")
-    if not (path := shutil.which("chromium")):
-        pytest.skip("no Chromium here: tests/page/install.sh")
+    needed("needs the extra: pip install -e '.[page]'", find_spec("playwright"))
+    path = shutil.which("chromium")
+    needed("no Chromium here: tests/page/install.sh", path)
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 
 import pandas as pd
-import pytest
 
 from perfedavg.analysis.latex import to_latex
 
@@ -30,8 +29,7 @@ def test_numbers_stand_on_the_decimal_point_and_words_in_braces():
     assert r"\caption{A caption: 50 \%.}" in text
 
 
-@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no TeX here: tests/page/install.sh")
-def test_they_compile_and_are_no_wider_than_the_text(results, tmp_path):
+def test_they_compile_and_are_no_wider_than_the_text(results, tmp_path, tex):
     (tmp_path / "wide.tex").write_text(to_latex(WIDE, "Wide.", "tab:wide"))
     shutil.copy(results / "tables/table1.tex", tmp_path)
     packages = re.search(r"\\usepackage\{.*\}", (tmp_path / "wide.tex").read_text())[0]
@@ -39,7 +37,7 @@ def test_they_compile_and_are_no_wider_than_the_text(results, tmp_path):
         f"\\documentclass{{article}}\n{packages}\n\\begin{{document}}\n"
         "\\input{wide}\n\\input{table1}\n\\end{document}\n"
     )
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    command = [tex, "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stdout[-2000:]
     assert "Overfull" not in run.stdout

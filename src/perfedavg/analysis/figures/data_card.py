@@ -106,8 +106,9 @@ def draw(
     divergence.hist(
         values[DIVERGENCE], bins=bins, histtype="step", color=COLORS["initial"], label=f"{word}s"
     )
-    divergence.set_xlabel(f"label divergence from all {word}s\n(bits)")
-    divergence.legend(fontsize=6)
+    divergence.set_xlabel(f"label divergence\nfrom all {word}s (bits)")
+    divergence.set_ylim(top=1.35 * divergence.get_ylim()[1])  # room for the legend
+    divergence.legend(fontsize=6, loc="upper right")
     for axis in (sizes, divergence):
         axis.set_ylabel(f"{word}s")
         axis.yaxis.set_major_locator(MaxNLocator(integer=True))

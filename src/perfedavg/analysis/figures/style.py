@@ -170,6 +170,7 @@ def label_ends(axis: Axes, ends: Sequence[tuple[str, float, float, str]]) -> Non
     for (name, x, y, color), place in zip(ends, places, strict=True):
         text = {"textcoords": "axes fraction", "va": "center", "fontsize": SMALL, "color": color}
         arrow = {"arrowstyle": "-", "color": color, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 4}
+        arrow["relpos"] = (0, 0.5)  # from where the name begins, so that it crosses no other
         axis.annotate(name, (x, y), (1.06, place), arrowprops=arrow, annotation_clip=False, **text)
 
 
