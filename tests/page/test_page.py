@@ -5,6 +5,7 @@ results/ are tested beside a small one."""
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 MOST_BYTES = 5e6
@@ -29,7 +30,7 @@ def alone(request, results, tmp_path):
 
 
 @pytest.fixture
-def opened(alone, browser):
+def opened(alone, browser, request):
     """Open it at a width; what went wrong meanwhile is in its ``wrong``."""
     context = browser.new_context(offline=True)
 
@@ -50,6 +51,7 @@ def opened(alone, browser):
         page.goto(alone.as_uri())
         return page
 
+    open_at.what = request.node.callspec.params["alone"]
     yield open_at
     context.close()
 
@@ -100,4 +102,37 @@ def test_keys_sort_a_table_and_enlarge_a_figure(opened):
     assert large.bounding_box()["width"] > 700
     page.keyboard.press("Escape")
     assert not page.query_selector("dialog[open]")
+    assert page.wrong == []
+
+
+def test_lines_of_a_figure_can_be_switched_off_and_pointed_at(results, opened):
+    page = opened(1400)
+    explore = page.query_selector("#figure-rounds .explore")
+    explore.query_selector("summary").press("Enter")
+    chart = "Chart.getChart(document.querySelector('#figure-rounds canvas'))"
+    page.wait_for_function(f"!!{chart}")
+    drawn = page.evaluate(f"{chart}.data.datasets.map(s => [s.label, s.data.map(p => [p.x, p.y])])")
+    if opened.what == "small":
+        expected = pd.read_csv(results / "figures/rounds.csv")
+        keys = ["clients_per_round", "local_epochs", "model"]
+        for (cohort, work, model), of in expected.groupby(keys):
+            means = of.groupby("round").accuracy_same_clients.mean()
+            points = dict(drawn)[f"M = {cohort}, E = {work:g}, {model}"]
+            assert dict(map(tuple, points)) == pytest.approx(means.to_dict())
+        assert len(drawn) == len(expected.groupby(keys))
+    explore.query_selector("input").press("Space")
+    assert not page.evaluate(f"{chart}.isDatasetVisible(0)")
+    assert page.evaluate(f"{chart}.isDatasetVisible(1)")
+    explore.query_selector("button").press("Enter")
+    assert not page.evaluate(f"{chart}.isDatasetVisible(1)")
+    explore.query_selector("button").press("Enter")
+    assert page.evaluate(f"{chart}.isDatasetVisible(0)")
+    explore.query_selector("canvas").scroll_into_view_if_needed()
+    where = page.evaluate(
+        f"(c => [c.getDatasetMeta(0).data[0], c.canvas.getBoundingClientRect()])({chart})"
+        ".reduce((p, box) => [box.x + p.x, box.y + p.y])"
+    )
+    page.mouse.move(*where)
+    page.wait_for_function(f"{chart}.tooltip.opacity > 0")
+    assert drawn[0][0] in page.evaluate(f"{chart}.tooltip.body.flatMap(b => b.lines)")
     assert page.wrong == []

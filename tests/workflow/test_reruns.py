@@ -14,7 +14,7 @@ CHANGES = {
     "code of one figure": {"edit": SRC + "analysis/figures/rounds.py"},
     "style of all figures": {"edit": SRC + "analysis/figures/style.py"},
     "code of one table": {"edit": SRC + "analysis/tables/table1.py"},
-    "template of the page": {"edit": SRC + "analysis/report.html.j2"},
+    "template of the page": {"edit": SRC + "analysis/page/report.html.j2"},
     "how the fine-tune epoch is chosen": {"edit": SRC + "analysis/selection.py"},
     "code of fine-tuning": {"edit": SRC + "personalization/fine_tuning.py"},
     "code of a training step": {"edit": SRC + "models/steps.py"},

@@ -147,7 +147,7 @@ JOB = JOBS["write_report"]
 
 rule write_report:
     input:
-        template=os.path.relpath(source.PACKAGE / "analysis/report.html.j2"),
+        template=sorted(map(os.path.relpath, (source.PACKAGE / "analysis/page").iterdir())),
         products=[file for product in PRODUCTS for file in product.files(RESULTS)],
         runs=rules.runs_table.output[0],
         selection=rules.select.output[0],

@@ -12,7 +12,8 @@ Its module holds:
 - where needed, ``asked(config)``: whether a config has it; ``settings(...)``: plain values, from
   facts that the workflow knows (``config``, ``reference``, ``ways``, ``interpolated``, ``claims``);
   ``FOUND``: modules that it finds by their names; ``FOLDED``: the page shows the table on request;
-  ``IMAGE``: the form that the page shows of a figure in place of SVG.
+  ``IMAGE``: the form that the page shows of a figure in place of SVG; ``CHART``: the columns of a
+  figure's CSV that a reader can explore on the page as lines, or as ``points``.
 
 All these functions say by the names of their arguments what they need: one of ``INPUTS`` or of the
 settings. The workflow imports every product whenever it starts, so matplotlib is imported inside
@@ -103,6 +104,8 @@ class Product:
         facts = {name.lower(): getattr(module, name) for name in ("TITLE", "SECTION", "CAPTION")}
         if self.kind == "figure":
             facts |= {"alt": module.ALT, "image": getattr(module, "IMAGE", "svg")}
+            if hasattr(module, "CHART"):
+                facts["chart"] = module.CHART
         folded = getattr(module, "FOLDED", False)
         return {"kind": self.kind, "name": self.name, "folded": folded, **facts}
 

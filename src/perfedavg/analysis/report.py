@@ -14,6 +14,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from perfedavg.analysis.choices import Selection
+from perfedavg.analysis.figures.style import SERIES
 from perfedavg.analysis.products import CLAIMS
 from perfedavg.analysis.provenance import job_times
 from perfedavg.analysis.runs import read_runs_table
@@ -48,7 +49,7 @@ def write_report(path: Path, products: list[dict[str, Any]]) -> None:
     shown = [product | _shown(product, results) for product in products]
     sections = [(name, list(of)) for name, of in groupby(shown, lambda p: p["section"])]
     environment = Environment(
-        loader=PackageLoader("perfedavg", "analysis"),
+        loader=PackageLoader("perfedavg", "analysis/page"),
         autoescape=select_autoescape(["j2", "html"]),
         undefined=StrictUndefined,
     )
@@ -58,6 +59,8 @@ def write_report(path: Path, products: list[dict[str, Any]]) -> None:
         caveat=runs.caveat.iloc[0],
         claims=next((of for name, of in sections if name == CLAIMS), []),
         sections=[(name, of) for name, of in sections if name != CLAIMS],
+        explored=any(product.get("chart") for product in shown),
+        colors=[series["color"] for series in SERIES],
         selection=selection,
         num_runs=len(runs),
         diverged=runs.loc[diverged & ~tried, ["run_id", "status"]].to_dict("records"),
@@ -88,6 +91,8 @@ def _shown(product: dict[str, Any], results: Path) -> dict[str, Any]:
         drawing = base.with_suffix(".svg").read_text(encoding="utf-8")
         answer = re.search(r"<dc:description>(.*?)</dc:description>", drawing, re.DOTALL)
         facts["answer"] = " ".join(unescape(answer[1]).split()) if answer else ""
+        if base.with_suffix(".csv").stat().st_size > LARGEST:
+            facts["chart"] = None  # the page does not hold its data
     files = [base.with_suffix(f".{form}") for form in forms]
     facts["files"] = [
         {

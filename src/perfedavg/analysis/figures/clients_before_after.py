@@ -43,6 +43,19 @@ CAPTION = (
 ALT = "Each client's accuracy before and after fine-tuning, and its gain against its size"
 IMAGE = "png"
 ROWS = "One row per (model, seed, evaluation client), at the run's last round."
+CHART = {
+    "x": "initial",
+    "y": "personalized",
+    "x_label": "initial",
+    "y_label": "personalized",
+    "series": {"model": ""},
+    "points": {
+        "client_id": "client ",
+        "num_train": "train examples ",
+        "num_test": "test examples ",
+        "seed": "seed ",
+    },
+}
 CONTRACT = {
     "model": Column("str", "-", "model, as in `baselines`"),
     "setting": SETTING,

@@ -41,6 +41,13 @@ CAPTION = (
 )
 ALT = "Accuracy against fine-tune epoch, mean over clients and pooled"
 ROWS = "One row per (model, seed, fine-tune epoch), at the run's last round."
+CHART = {
+    "x": "epoch",
+    "y": "accuracy",
+    "x_label": "fine-tune epoch",
+    "y_label": "accuracy",
+    "series": {"name": ""},
+}
 CONTRACT = {
     "name": Column("str", "-", "model, as in `baselines`"),
     "setting": SETTING,

@@ -54,6 +54,18 @@ CAPTION = (
 )
 ALT = "Initial and personalized accuracy against communication rounds, a panel for every M and E"
 ROWS = "One row per (run, evaluated round, model)."
+CHART = {
+    "x": "round",
+    "y": "accuracy_same_clients",
+    "x_label": "round",
+    "y_label": "accuracy",
+    "series": {
+        "clients_per_round": "M = ",
+        "local_epochs": "E = ",
+        "local_steps": "K = ",
+        "model": "",
+    },
+}
 CONTRACT = {
     **GRID,
     "seed": SEED,

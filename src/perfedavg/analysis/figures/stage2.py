@@ -57,6 +57,13 @@ CAPTION = (
 )
 ALT = "Initial and personalized accuracy in stage 2 and its controls against rounds"
 ROWS = "One row per (run, evaluated round, model)."
+CHART = {
+    "x": "round",
+    "y": "accuracy_same_clients",
+    "x_label": "round",
+    "y_label": "accuracy",
+    "series": {"name": "", "model": ""},
+}
 CONTRACT = {
     "name": Column("str", "-", "model, as in `stage2`"),
     "setting": SETTING,
