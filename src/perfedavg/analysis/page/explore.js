@@ -32,12 +32,15 @@
       return { label, data: dataOf(of, chart), borderColor: color, backgroundColor: chart.points ? color + "80" : color, borderWidth: 1.5,
         borderDash: dashed ? [5, 3] : [], pointStyle: dashed ? "rect" : "circle", pointRadius: 3, pointHitRadius: 8, showLine: !chart.points };
     });
-    const axis = (text) => ({ type: "linear", title: { display: true, text } });
+    const axis = (text, field) => {
+      const whole = rows.every((row) => Number.isInteger(+row[field]));
+      return { type: "linear", title: { display: true, text }, ticks: whole ? { precision: 0 } : {} };
+    };
     const drawn = new Chart(details.querySelector("canvas"), {
       type: "scatter", data: { datasets },
       options: {
         animation: false, maintainAspectRatio: false, interaction: { mode: "nearest", intersect: true },
-        scales: { x: axis(chart.x_label), y: axis(chart.y_label) },
+        scales: { x: axis(chart.x_label, chart.x), y: axis(chart.y_label, chart.y) },
         plugins: { legend: { display: false }, tooltip: { callbacks: { label: ({ dataset, raw }) =>
           [dataset.label, `${chart.x_label} ${+raw.x.toFixed(4)}, ${chart.y_label} ${raw.y.toFixed(4)}`, raw.said] } } },
       },
