@@ -1,5 +1,6 @@
 """Verdicts on an experiment with known effects; and the second script that recomputes them."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -11,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from safetensors.numpy import save_file
 
-from perfedavg.analysis.claims.__main__ import swapped
+from perfedavg.analysis.claims.__main__ import load, swapped
 from perfedavg.analysis.claims.measures import ANALYSES, Measures
 from perfedavg.analysis.claims.registration import post_hoc
 from perfedavg.analysis.claims.statistics import NAMES
@@ -21,6 +23,7 @@ from perfedavg.analysis.tables import claims as table
 from perfedavg.config.claims import load_claims
 from perfedavg.runtime.errors import PerfedavgError
 from tests.analysis.claims import made_up
+from tools.keep_metrics import keep
 
 ROOT = Path(__file__).parents[3]
 FILE = load_claims(ROOT / "config/claims.yaml", NAMES)
@@ -210,3 +213,26 @@ def test_the_command_prints_the_same_verdicts(made, verdicts, tmp_path):
         re.findall(r"^(\S+) +(supported|refuted|inconclusive|not tested)", run.stdout, re.M)
     )
     assert printed == {name: verdict.verdict for name, verdict in verdicts.items()}
+
+
+def test_kept_metrics_give_the_same_verdicts(made, verdicts, tmp_path):
+    results, kept = tmp_path / "results", tmp_path / "docs/emnist62-claims"
+    made_up.write(results, *made)
+    for commit, run_id in (("a" * 40, "fedavg-m5-e10-s10"), ("b" * 40, "fedavg-m5-e10-s11")):
+        folder = results / "runs" / run_id
+        folder.mkdir(parents=True)
+        metadata = {"perfedavg": json.dumps({"git_commit": commit})}
+        save_file({"w": np.zeros(3)}, folder / "model.safetensors", metadata=metadata)
+    keep(results, kept)
+    keep(results, kept)
+    assert [path.name for path in kept.parent.iterdir()] == ["emnist62-claims"]
+    assert list(pd.read_csv(kept / "models.csv").git_commit) == ["a" * 40, "b" * 40]
+    for path in (results / "personalization").iterdir():
+        again = pd.read_parquet(kept / "personalization" / path.name)
+        pd.testing.assert_frame_equal(again, pd.read_parquet(path))
+    shutil.rmtree(results)
+    found = decide([Claim(**c) for c in FILE["claims"]], load(kept, FILE["seeds"]))
+    assert {v.claim.id: v.verdict for v in found} == {n: v.verdict for n, v in verdicts.items()}
+    command = [sys.executable, "-m", "perfedavg.analysis.claims", str(kept)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "the claims at the runs' commit (aaaaaaaaaaaa) cannot be read" in run.stdout

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from perfedavg.analysis.claims.component import Component, Measured
 from perfedavg.analysis.claims.inference import t_test
@@ -58,6 +59,14 @@ def load(results: Path, seeds: list[int] | None = None) -> Measures:
         INPUTS["server_rates"]([rates] if rates.exists() else []),
         INPUTS["theory_rows"](sorted((results / "theory").glob("*.parquet"))),
     )
+
+
+def _commits(results: Path) -> set[str]:
+    """The commits that trained the models; where only metrics were kept, those noted there."""
+    kept = results / "models.csv"
+    if kept.exists():
+        return set(pd.read_csv(kept).git_commit)
+    return set(map(commit_of, sorted(results.glob("runs/*/model.safetensors"))))
 
 
 def swapped(verdicts: list[Verdict], swaps: int, seed: int = 0) -> dict[str, float]:
@@ -107,8 +116,9 @@ def main() -> None:
     file: dict[str, Any] = entries(arguments.claims)
     decides = arguments.results.resolve().name == file["experiment"]
     measures = load(arguments.results, file["seeds"] if decides else None)
-    commits = map(commit_of, sorted(arguments.results.glob("runs/*/model.safetensors")))
-    late = post_hoc(file, registered(commits), set(measures.runs.seed)) if decides else {}
+    late = {}
+    if decides:
+        late = post_hoc(file, registered(_commits(arguments.results)), set(measures.runs.seed))
     others = {folder.name: load(folder) for folder in arguments.other}
     verdicts = decide([Claim(**c) for c in file["claims"]], measures, others, late)
     for v in verdicts:
