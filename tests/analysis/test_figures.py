@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 
 from perfedavg.analysis.figures import data_card, rounds, style
+from perfedavg.config.figures import Figures
 from perfedavg.data.sets.glyphs62 import SYNTHETIC
 from perfedavg.storage.tables import read_table
 from tests.analysis.frames import RUNS, SELECTION, rows, save
@@ -126,3 +128,21 @@ def test_every_style_of_a_line_differs_in_more_than_its_colour():
     looks = [(look["marker"], str(look["linestyle"])) for look in style.SERIES]
     assert len(set(looks)) == len(looks)
     assert len({marker for marker, _ in looks}) == len(looks)
+
+
+def test_colours_and_dots_per_inch_are_the_configs(tmp_path):
+    config = Figures(initial="#AA3377", dpi=50)
+    values = {"runs": RUNS, "selection": SELECTION, "grid_evaluation": rows(), "target": 0.6}
+    save(rounds, tmp_path / "before", **values)
+    save(rounds, tmp_path / "own", **values, style=config.model_dump(mode="json"))
+    save(rounds, tmp_path / "after", **values)
+    before, own = ((tmp_path / f"{name}.svg").read_text() for name in ("before", "own"))
+    assert "#aa3377" in own
+    assert "#0173b2" not in own
+    assert "#0173b2" in before
+    assert (tmp_path / "after.svg").read_text().replace(">after<", ">before<") == before
+    widths = [Image.open(tmp_path / f"{name}.png").width for name in ("before", "own")]
+    assert widths[0] / widths[1] == pytest.approx(4, rel=0.01)
+    assert (tmp_path / "own.csv").read_bytes() == (tmp_path / "before.csv").read_bytes()
+    with pytest.raises(ValidationError, match="initial"):
+        Figures(initial="pink")

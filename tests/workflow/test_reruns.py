@@ -13,6 +13,7 @@ SRC = "src/perfedavg/"
 CHANGES = {
     "code of one figure": {"edit": SRC + "analysis/figures/rounds.py"},
     "style of all figures": {"edit": SRC + "analysis/figures/style.py"},
+    "`figures`": {"config": 'figures={initial: "#AA3377"}'},
     "code of one table": {"edit": SRC + "analysis/tables/table1.py"},
     "template of the page": {"edit": SRC + "analysis/page/report.html.j2"},
     "how the fine-tune epoch is chosen": {"edit": SRC + "analysis/selection.py"},

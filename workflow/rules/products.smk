@@ -33,6 +33,7 @@ FACTS = {
     "claims": CLAIMS,
     "interpolated": interpolation(STUDIES.comparison) if STUDIES.comparison else [],
 }
+LOOK = {"style": experiment.figures.model_dump(mode="json")}
 COMPARISON = {"algorithms", "interpolation", "theory"}
 
 for product in PRODUCTS:
@@ -66,7 +67,7 @@ for product in PRODUCTS:
             *code("make_product.py", *product.source),
             kind=product.kind,
             name=product.name,
-            settings=product.settings(FACTS),
+            settings=product.settings(FACTS) | (LOOK if product.kind == "figure" else {}),
             caption=product.module.CAPTION,
         script:
             "../scripts/make_product.py"

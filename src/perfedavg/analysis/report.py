@@ -60,7 +60,7 @@ def write_report(path: Path, products: list[dict[str, Any]]) -> None:
         claims=next((of for name, of in sections if name == CLAIMS), []),
         sections=[(name, of) for name, of in sections if name != CLAIMS],
         explored=any(product.get("chart") for product in shown),
-        colors=[series["color"] for series in SERIES],
+        colors=provenance["config"].get("figures", {}).get("series", [s["color"] for s in SERIES]),
         selection=selection,
         num_runs=len(runs),
         diverged=runs.loc[diverged & ~tried, ["run_id", "status"]].to_dict("records"),

@@ -13,6 +13,7 @@ from pydantic import Field, StrictBool, model_validator
 from perfedavg.blocks import Block, Natural
 from perfedavg.config.evaluation import Evaluation
 from perfedavg.config.execution import Execution
+from perfedavg.config.figures import Figures
 from perfedavg.config.messages import no_repeats
 from perfedavg.config.split import Split
 from perfedavg.config.studies import Studies
@@ -58,6 +59,7 @@ class Config(Block):
         description="examples on the data card; false: statistics only, for pages of real data "
         "that are published",
     )
+    figures: Figures = Field(Figures(), description="how figures look")
     execution: Execution = Field(Execution(), description="how it is computed")
 
     @model_validator(mode="after")

@@ -3,7 +3,8 @@ same data."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import wrap
 from types import ModuleType
@@ -52,6 +53,7 @@ WHOLE = {"clip_on": False, "in_layout": False}
 """Markers are drawn whole where an axis ends at 1, the best accuracy."""
 SMALL = 7
 """Points, the smallest text."""
+_PNG = {"dpi": 200}
 
 
 def make(module: ModuleType, values: Mapping[str, Any], base: str | Path) -> None:
@@ -60,11 +62,28 @@ def make(module: ModuleType, values: Mapping[str, Any], base: str | Path) -> Non
 
     Args:
         module: of the product.
-        values: what its functions ask for.
+        values: what its functions ask for; ``style``: the config's block ``figures``.
     """
     data = call(module.compute, values)
     write_table(module.CONTRACT, data, Path(base).with_suffix(".csv"))
-    save_figure(call(module.draw, values, data), base)
+    with _styled(values.get("style") or {}):
+        save_figure(call(module.draw, values, data), base)
+
+
+@contextmanager
+def _styled(asked: Mapping[str, Any]) -> Iterator[None]:
+    """Colours and dots per inch as the config asks for; afterwards as before."""
+    colors, series, dots = dict(COLORS), [dict(one) for one in SERIES], _PNG["dpi"]
+    COLORS.update({model: asked.get(model, color) for model, color in COLORS.items()})
+    for one, color in zip(SERIES, asked.get("series", ()), strict=False):
+        one["color"] = color
+    _PNG["dpi"] = asked.get("dpi", dots)
+    try:
+        yield
+    finally:
+        COLORS.update(colors)
+        SERIES[:] = series
+        _PNG["dpi"] = dots
 
 
 def subplots(*args: Any, **kwargs: Any) -> tuple[Figure, Any]:
@@ -96,7 +115,7 @@ def use_style() -> None:
         # Text looks the same everywhere: as outlines, and from a font that is in the file.
         "svg.fonttype": "path",
         "pdf.fonttype": 42,
-        "savefig.dpi": 200,
+        "savefig.dpi": _PNG["dpi"],
         "font.size": 8,
         **{f"axes.{part}size": 8 for part in ("title", "label")},
         **{f"{part}.labelsize": SMALL for part in ("xtick", "ytick")},
