@@ -141,7 +141,10 @@ def test_colours_and_dots_per_inch_are_the_configs(tmp_path):
     assert "#0173b2" not in own
     assert "#0173b2" in before
     assert (tmp_path / "after.svg").read_text().replace(">after<", ">before<") == before
-    widths = [Image.open(tmp_path / f"{name}.png").width for name in ("before", "own")]
+    widths = []
+    for name in ("before", "own"):
+        with Image.open(tmp_path / f"{name}.png") as image:
+            widths.append(image.width)
     assert widths[0] / widths[1] == pytest.approx(4, rel=0.01)
     assert (tmp_path / "own.csv").read_bytes() == (tmp_path / "before.csv").read_bytes()
     with pytest.raises(ValidationError, match="initial"):
