@@ -13,6 +13,7 @@ Rounds = Annotated[int, Field(gt=0, le=10**6, strict=True)]
 Natural = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
 Rate = Annotated[float, Field(gt=0, le=3e38, allow_inf_nan=False)]
 Momentum = Annotated[float, Field(ge=0, lt=1)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
 Weight = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 
 

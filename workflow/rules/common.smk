@@ -63,6 +63,20 @@ def of_others(target):
     return [file for name in names for file in getattr(rules, name).input]
 
 
+def results_of(name):
+    """The files of another experiment that show that it is finished; of None, none."""
+    if name is None:
+        return []
+    files = [f"results/{name}/{file}" for file in ("runs.csv", "selection.json", "report.html")]
+    known = {also.config.experiment for also in further}
+    if name not in known and not all(map(os.path.exists, files)):
+        raise WorkflowError(
+            f"The config names the experiment `{name}`, which is not finished ({files[-1]} is "
+            "missing): run it first, or name its config in `also`."
+        )
+    return files
+
+
 RESULTS = results(experiment)
 STORE = f"results/data/{experiment.data.store_name}"
 STUDIES = experiment.studies

@@ -24,6 +24,8 @@ FILES = {
     * experiment.data.is_the_papers,
     "split": rules.split_clients.output,
     "store": rules.build_store.output,
+    "other_data": results_of(STUDIES.other_data),
+    "other_split": results_of(STUDIES.other_split),
 }
 # What settings of products are made from.
 FACTS = {

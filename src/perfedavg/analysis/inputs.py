@@ -73,8 +73,11 @@ INPUTS: dict[str, Callable[[Files], Any]] = {
     "paper": lambda files: read_table(PAPER, files[0]) if files else None,
     "split": lambda files: pd.read_csv(files[0], usecols=["client_index", "client_group"]),
     "store": lambda files: Path(files[0]).parent,
+    "other_data": lambda files: Path(files[0]).parent if files else None,
+    "other_split": lambda files: Path(files[0]).parent if files else None,
 }
 """``evaluation`` holds all runs of grid, stage 2 and baselines, ``grid_evaluation`` and
 ``grid_validation`` the grid's; ``registered`` is read from the models of all federated runs;
 ``caveat`` is what must be said of all runs; ``ordinary_rows`` are the reference runs' personalized
-in the ordinary way, ``strategy_rows`` in the further ones; ``store`` is its folder."""
+in the ordinary way, ``strategy_rows`` in the further ones; ``store`` is its folder, ``other_data``
+and ``other_split`` are those of other experiments."""

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from pydantic import Field, StrictBool, model_validator
 
-from perfedavg.blocks import Block, Natural
+from perfedavg.blocks import Block, Name, Natural
 from perfedavg.config.evaluation import Evaluation
 from perfedavg.config.execution import Execution
 from perfedavg.config.figures import Figures
@@ -28,11 +28,7 @@ from perfedavg.runtime.errors import PerfedavgError
 class Config(Block):
     """One experiment. Results go to `results/<experiment>/`."""
 
-    experiment: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
-        max_length=100,
-        description="name of the experiment and its results folder",
-    )
+    experiment: Name = Field(description="name of the experiment and its results folder")
     also: tuple[str, ...] = Field(
         (),
         description="config files of further experiments of the same call, relative to the working "

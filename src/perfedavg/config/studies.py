@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from perfedavg.blocks import Block
+from perfedavg.blocks import Block, Name
 from perfedavg.config.comparison import Comparison
 from perfedavg.config.stage2 import Stage2
 from perfedavg.config.theory import Theory
@@ -33,3 +33,13 @@ class Studies(Block):
         None, description="the centralized baseline; null: none"
     )
     local_only: LocalOnly | None = Field(None, description="the local-only baseline; null: none")
+    other_data: Name | None = Field(
+        None,
+        description="another experiment, finished or named in `also`, on other data: claims that "
+        "compare two data sets read its results; null: they are not tested",
+    )
+    other_split: Name | None = Field(
+        None,
+        description="another experiment, finished or named in `also`, with the other order of "
+        "client ids: figure `split_sensitivity`; null: none",
+    )

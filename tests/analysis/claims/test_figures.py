@@ -22,6 +22,7 @@ def values(made, **changed):
         "selection": selection,
         "server_rates": rates,
         "registered": {"a" * 40: FILE},
+        "other_data": None,
         "reference": made_up.REFERENCE,
         "claims": FILE,
         "undecided": "",

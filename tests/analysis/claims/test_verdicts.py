@@ -14,7 +14,8 @@ import pytest
 import yaml
 from safetensors.numpy import save_file
 
-from perfedavg.analysis.claims.__main__ import load, swapped
+from perfedavg.analysis.claims.__main__ import swapped
+from perfedavg.analysis.claims.experiment import load
 from perfedavg.analysis.claims.measures import ANALYSES, Measures
 from perfedavg.analysis.claims.registration import post_hoc
 from perfedavg.analysis.claims.statistics import NAMES
@@ -158,7 +159,7 @@ def test_a_second_script_recomputes_every_verdict(made, found, tmp_path):
     runs, _, selection, rates = made
     written = table.compute(
         found.evaluation, pd.DataFrame(), found.validation, pd.DataFrame(), runs, selection, rates,
-        {"a" * 40: FILE}, made_up.REFERENCE, FILE, "",
+        {"a" * 40: FILE}, None, made_up.REFERENCE, FILE, "",
     )  # fmt: skip
     written.to_csv(tmp_path / "tables/claims.csv", index=False)
     assert {"supported", "refuted", "inconclusive", "not tested"} <= set(written.verdict)
@@ -236,3 +237,21 @@ def test_kept_metrics_give_the_same_verdicts(made, verdicts, tmp_path):
     command = [sys.executable, "-m", "perfedavg.analysis.claims", str(kept)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert "the claims at the runs' commit (aaaaaaaaaaaa) cannot be read" in run.stdout
+
+
+def test_two_data_sets_are_compared_where_the_other_is_named(made, found, tmp_path):
+    runs, rows, selection, rates = made
+    other = {
+        run_id: table.assign(accuracy=table.accuracy - 0.03 * (table.epoch == 0))
+        for run_id, table in rows.items()
+    }
+    folder = tmp_path / "shakespeare-small"
+    made_up.write(folder, runs, other, selection, rates)
+    empty = pd.DataFrame()
+    values = (found.evaluation, empty, found.validation, empty, runs, selection, rates)
+    for name, verdict, what in ((None, "not tested", "other data set"), (folder, "refuted", "")):
+        written = table.compute(*values, {}, name, made_up.REFERENCE, FILE, "")
+        row = written.set_index("id").loc["C14"]
+        assert row.verdict == verdict
+        assert what in row.why
+    assert row.estimate == pytest.approx(-0.03), "gains there are larger by that"

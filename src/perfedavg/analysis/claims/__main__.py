@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from perfedavg.analysis.claims.component import Component, Measured
+from perfedavg.analysis.claims.experiment import load
 from perfedavg.analysis.claims.inference import t_test
-from perfedavg.analysis.claims.measures import Measures
 from perfedavg.analysis.claims.registration import commit_of, post_hoc, registered
 from perfedavg.analysis.claims.verdicts import (
     SUPPORTED,
@@ -29,36 +29,9 @@ from perfedavg.analysis.claims.verdicts import (
     p_support,
     within_families,
 )
-from perfedavg.analysis.inputs import INPUTS
-from perfedavg.storage.files import read_json
 
 LARGEST_SHARE = 3.3
 """Percent of swaps in which any claim of a family may be supported."""
-
-
-def load(results: Path, seeds: list[int] | None = None) -> Measures:
-    """The runs of a finished experiment; of ``seeds``, or of all its own."""
-    runs = INPUTS["runs"]([results / "runs.csv"])
-    selection = INPUTS["selection"]([results / "selection.json"])
-    rows = [results / f"personalization/{run_id}.parquet" for run_id in runs.run_id]
-    grid = [results / f"personalization/{r}.parquet" for r in runs.run_id[runs.study == "grid"]]
-    rates = results / "algorithms.json"
-    config = read_json(results / "provenance.json")["config"]
-    grid_config, named = config["training"], config["studies"]["reference"] or {}
-    clients = named.get("clients_per_round", grid_config["clients_per_round"][-1])
-    work = named.get("local_work") or grid_config["local_epochs"][-1]
-    here = (runs.study == "grid") & (runs.clients_per_round == clients)
-    reference = runs.setting[here & (runs.local_epochs == work)].iloc[0]
-    return Measures(
-        INPUTS["evaluation"]([file for file in rows if file.exists()]),
-        INPUTS["grid_validation"](grid),
-        runs,
-        selection,
-        reference,
-        tuple(seeds or sorted(set(runs.seed))),
-        INPUTS["server_rates"]([rates] if rates.exists() else []),
-        INPUTS["theory_rows"](sorted((results / "theory").glob("*.parquet"))),
-    )
 
 
 def _commits(results: Path) -> set[str]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from perfedavg.analysis.choices import Selection, ServerRates
 from perfedavg.analysis.claims.measures import Measures
+from perfedavg.analysis.inputs import INPUTS
+from perfedavg.storage.files import read_json
 
 
 def asked(config: Any) -> bool:
@@ -44,3 +47,33 @@ def measures(
     return Measures(
         rows, grid_validation, runs, selection, reference, tuple(seeds), server_rates, theory_rows
     )
+
+
+def load(results: Path, seeds: list[int] | None = None) -> Measures:
+    """The runs of a finished experiment; of ``seeds``, or of all its own."""
+    runs = INPUTS["runs"]([results / "runs.csv"])
+    selection = INPUTS["selection"]([results / "selection.json"])
+    rows = [results / f"personalization/{run_id}.parquet" for run_id in runs.run_id]
+    grid = [results / f"personalization/{r}.parquet" for r in runs.run_id[runs.study == "grid"]]
+    rates = results / "algorithms.json"
+    config = read_json(results / "provenance.json")["config"]
+    grid_config, named = config["training"], config["studies"]["reference"] or {}
+    clients = named.get("clients_per_round", grid_config["clients_per_round"][-1])
+    work = named.get("local_work") or grid_config["local_epochs"][-1]
+    here = (runs.study == "grid") & (runs.clients_per_round == clients)
+    reference = runs.setting[here & (runs.local_epochs == work)].iloc[0]
+    return Measures(
+        INPUTS["evaluation"]([file for file in rows if file.exists()]),
+        INPUTS["grid_validation"](grid),
+        runs,
+        selection,
+        reference,
+        tuple(seeds or sorted(set(runs.seed))),
+        INPUTS["server_rates"]([rates] if rates.exists() else []),
+        INPUTS["theory_rows"](sorted((results / "theory").glob("*.parquet"))),
+    )
+
+
+def others(folder: Path | None) -> dict[str, Measures]:
+    """The experiment on other data by its name; of None, none."""
+    return {folder.name: load(folder)} if folder else {}

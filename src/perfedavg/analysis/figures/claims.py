@@ -4,12 +4,13 @@ its margin and, where there is one, the paper's value."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from perfedavg.analysis.choices import Selection, ServerRates
-from perfedavg.analysis.claims.experiment import asked, measures, settings  # noqa: F401
+from perfedavg.analysis.claims.experiment import asked, measures, others, settings  # noqa: F401
 from perfedavg.analysis.claims.registration import post_hoc
 from perfedavg.analysis.claims.statistics import NAMES
 from perfedavg.analysis.claims.verdicts import NOT_TESTED, Claim, decide
@@ -70,6 +71,7 @@ def compute(
     selection: Selection,
     server_rates: ServerRates | None,
     registered: Mapping[str, Any],
+    other_data: Path | None,
     reference: str,
     claims: Mapping[str, Any],
     undecided: str,
@@ -81,7 +83,8 @@ def compute(
     )  # fmt: skip
     late = post_hoc(claims, registered, set() if undecided else set(runs.seed))
     rows = []
-    for verdict in decide([Claim(**c) for c in claims["claims"]], found, post_hoc=late):
+    entries = [Claim(**entry) for entry in claims["claims"]]
+    for verdict in decide(entries, found, others(other_data), late):
         lead = verdict.lead
         if lead is None:
             continue

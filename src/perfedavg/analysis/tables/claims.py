@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from perfedavg.analysis.choices import Selection, ServerRates
-from perfedavg.analysis.claims.experiment import asked, measures, settings  # noqa: F401
+from perfedavg.analysis.claims.experiment import asked, measures, others, settings  # noqa: F401
 from perfedavg.analysis.claims.measures import ANALYSES
 from perfedavg.analysis.claims.registration import post_hoc
 from perfedavg.analysis.claims.statistics import NAMES
@@ -72,6 +73,7 @@ def compute(
     selection: Selection,
     server_rates: ServerRates | None,
     registered: Mapping[str, Any],
+    other_data: Path | None,
     reference: str,
     claims: Mapping[str, Any],
     undecided: str,
@@ -83,7 +85,11 @@ def compute(
     )  # fmt: skip
     late = post_hoc(claims, registered, set() if undecided else set(runs.seed))
     entries = [Claim(**entry) for entry in claims["claims"]]
-    under = [decide(entries, found.under(a), post_hoc=late) for a in ANALYSES]
+    beside = others(other_data)
+    under = [
+        decide(entries, found.under(a), {n: m.under(a) for n, m in beside.items()}, late)
+        for a in ANALYSES
+    ]
     caveat = runs.caveat.iloc[0]
     rows = [_row(list(same), undecided) for same in zip(*under, strict=True)]
     return pd.DataFrame(rows).assign(caveat=caveat)[list(CONTRACT)]
