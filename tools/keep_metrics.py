@@ -17,6 +17,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from perfedavg.analysis.claims.registration import commit_of
+from perfedavg.analysis.provenance import job_times
 from perfedavg.storage.files import sha256_of
 
 COPIED = (
@@ -26,7 +27,7 @@ COPIED = (
     "provenance.json",
     "split.csv",
     "tables/claims.csv",
-    "figures/claims.csv",
+    "tables/claims.md",
 )
 METRICS = ("personalization/*.parquet", "theory/*.parquet")
 
@@ -49,6 +50,7 @@ def keep(results: Path, kept: Path) -> None:
             writer.writerow(("run_id", "git_commit", "sha256"))
             for model in sorted(results.glob("runs/*/model.safetensors")):
                 writer.writerow((model.parent.name, commit_of(model), sha256_of(model)))
+        job_times(results / "logs").to_csv(folder / "times.csv", index=False)
         if kept.exists():
             os.replace(kept, Path(temporary) / "old")
         os.replace(folder, kept)

@@ -1,8 +1,10 @@
-"""Fill a page of ``docs/results/`` from the results that it reports:
+"""Fill the README, or a page of ``docs/results/``, from the results that it reports:
 ``python -m tools.results_page docs/results/NAME.md results/EXPERIMENT``.
 
 Between ``<!-- table NAME -->`` and ``<!-- end -->`` goes that table, under its caption; for
-``<!-- provenance -->`` the commit, machine and packages, for ``<!-- cost -->`` the hours. Figures
+``<!-- verdicts -->`` the claims that were decided, for ``<!-- provenance -->`` the commit, machine and
+packages, for ``<!-- cost -->`` the hours. RESULTS is an experiment's folder, or what
+``tools.keep_metrics`` has kept of it. Figures
 that the page shows as ``NAME/<figure>.png`` are copied beside it. With ``--check`` nothing is
 written, and the exit code says whether the page is what the results say."""
 
@@ -14,10 +16,12 @@ import shutil
 import sys
 from pathlib import Path
 
+import pandas as pd
+
 from perfedavg.analysis.provenance import job_times
 from perfedavg.storage.files import read_json, write_text
 
-_BLOCK = re.compile(r"<!-- (table (\w+)|provenance|cost) -->\n.*?<!-- end -->", re.DOTALL)
+_BLOCK = re.compile(r"<!-- (table (\w+)|verdicts|provenance|cost) -->\n.*?<!-- end -->", re.DOTALL)
 
 
 def filled(page: str, results: Path) -> str:
@@ -25,7 +29,9 @@ def filled(page: str, results: Path) -> str:
 
     def block(match: re.Match[str]) -> str:
         kind = match[1].split()[0]
-        text = {"table": _table, "provenance": _provenance, "cost": _cost}[kind](results, match[2])
+        text = {"table": _table, "verdicts": _verdicts, "provenance": _provenance, "cost": _cost}[
+            kind
+        ](results, match[2])
         return f"<!-- {match[1]} -->\n{text.strip()}\n<!-- end -->"
 
     return _BLOCK.sub(block, page)
@@ -33,6 +39,32 @@ def filled(page: str, results: Path) -> str:
 
 def _table(results: Path, name: str) -> str:
     return (results / f"tables/{name}.md").read_text(encoding="utf-8")
+
+
+def _verdicts(results: Path, _: str) -> str:
+    """The claims that were tested, in short; what was not, in a line."""
+    table = pd.read_csv(results / "tables/claims.csv", keep_default_na=False)
+    tested = table[table.verdict != "not tested"]
+    counts = tested.verdict.value_counts()
+    rows = []
+    for row in tested.itertuples():
+        effect = ""
+        if row.estimate != "":
+            effect = "{:+.4f} [{:+.4f}, {:+.4f}]".format(
+                *(float(v) for v in (row.estimate, row.ci_low, row.ci_high))
+            )
+        why = f" ({row.why})" if row.why else ""
+        rows.append(f"| {row.id} | {row.claim} | **{row.verdict}**{why} | {effect} |")
+    words = ", ".join(
+        f"{counts[v]} {v}" for v in ("supported", "refuted", "inconclusive") if v in counts
+    )
+    head = "| | the paper's claim | verdict | effect as claimed [95 %] |\n|---|---|---|---|"
+    rest = ", ".join(table.id[table.verdict == "not tested"])
+    return (
+        f"Of {len(table)} claims {len(tested)} were tested: {words}.\n\n{head}\n"
+        + "\n".join(rows)
+        + (f"\n\nNot tested, for what they need was not run: {rest}." if rest else "")
+    )
 
 
 def _provenance(results: Path, _: str) -> str:
@@ -47,7 +79,8 @@ def _provenance(results: Path, _: str) -> str:
 
 
 def _cost(results: Path, _: str) -> str:
-    times = job_times(results / "logs")
+    kept = results / "times.csv"
+    times = pd.read_csv(kept) if kept.exists() else job_times(results / "logs")
     work = times.work_seconds.sum() / 3600
     largest = ", ".join(
         f"`{row.rule}` {row.work_seconds / 3600:.2f} h" for row in times.head(4).itertuples()
@@ -70,9 +103,11 @@ def main() -> None:
         sys.exit(0 if after == before else f"{options.page} is not what {options.results} says.")
     write_text(options.page, after)
     folder = options.page.with_suffix("")
-    folder.mkdir(exist_ok=True)
     for name in re.findall(rf"\({folder.name}/(\w+)\.png\)", after):
-        shutil.copyfile(options.results / f"figures/{name}.png", folder / f"{name}.png")
+        drawn = options.results / f"figures/{name}.png"
+        if drawn.exists():
+            folder.mkdir(exist_ok=True)
+            shutil.copyfile(drawn, folder / f"{name}.png")
 
 
 if __name__ == "__main__":
