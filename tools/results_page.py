@@ -2,8 +2,8 @@
 ``python -m tools.results_page docs/results/NAME.md results/EXPERIMENT``.
 
 Between ``<!-- table NAME -->`` and ``<!-- end -->`` goes that table, under its caption; for
-``<!-- verdicts -->`` the claims that were decided, for ``<!-- provenance -->`` the commit, machine and
-packages, for ``<!-- cost -->`` the hours. RESULTS is an experiment's folder, or what
+``<!-- verdicts -->`` the claims that were decided, for ``<!-- provenance -->`` the commit, machine
+and packages, for ``<!-- cost -->`` the hours. RESULTS is an experiment's folder, or what
 ``tools.keep_metrics`` has kept of it. Figures
 that the page shows as ``NAME/<figure>.png`` are copied beside it. With ``--check`` nothing is
 written, and the exit code says whether the page is what the results say."""
