@@ -15,6 +15,7 @@ CHANGES = {
     "style of all figures": {"edit": SRC + "analysis/figures/style.py"},
     "code of one table": {"edit": SRC + "analysis/tables/table1.py"},
     "template of the page": {"edit": SRC + "analysis/report.html.j2"},
+    "template of the article": {"edit": SRC + "analysis/article.typ"},
     "how the fine-tune epoch is chosen": {"edit": SRC + "analysis/selection.py"},
     "code of fine-tuning": {"edit": SRC + "personalization/fine_tuning.py"},
     "code of a training step": {"edit": SRC + "models/steps.py"},

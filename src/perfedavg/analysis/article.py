@@ -60,10 +60,11 @@ def write_article(
     """
     results = path.parent
     found = facts(results, products, kind, network, protocol, targets)
-    names = [product["name"] for product in products if product["kind"] == "figure"]
-    ranked = sorted(names, key=lambda n: FIGURES.index(n) if n in FIGURES else len(FIGURES))
+    forms = {p["name"]: p["image"] for p in products if p["kind"] == "figure"}
+    ranked = sorted(forms, key=lambda n: FIGURES.index(n) if n in FIGURES else len(FIGURES))
     files = {name: _HERE / name for name in ("article.typ", "article.bib")}
-    files |= {f"{name}.pdf": results / f"figures/{name}.pdf" for name in ranked[:MOST_FIGURES]}
+    for name in (f"{name}.{forms[name]}" for name in ranked[:MOST_FIGURES]):
+        files[name] = results / "figures" / name
     with TemporaryDirectory() as folder:
         for name, file in files.items():
             (Path(folder) / name).write_bytes(read(file, Path.read_bytes))
@@ -84,7 +85,7 @@ def _typeset(folder: Path, found: dict[str, Any], figures: list[str]) -> bytes:
             if int(document.query("<pages>", field="value", one=True)) <= MOST:
                 break
         return document.compile(format="pdf")
-    except (RuntimeError, ValueError) as error:
+    except RuntimeError as error:
         raise PerfedavgError(
             f"The article cannot be set ({reason(error)}); `snakemake --cores 1 verify` names "
             "figures that are damaged, delete them and give the same command again."

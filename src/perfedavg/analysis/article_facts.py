@@ -27,6 +27,9 @@ from perfedavg.storage.files import read_json
 from perfedavg.storage.tables import read_table
 
 VERDICTS = (SUPPORTED, REFUTED, INCONCLUSIVE, NOT_TESTED)
+ENDS = ("min", "max")
+OPTIMIZERS = {"sgd": "SGD"}
+"""Optimizers whose words are not just their names."""
 Read = TypeVar("Read")
 Facts = dict[str, Any]
 
@@ -159,7 +162,7 @@ def _targets(paper: pd.DataFrame) -> Facts:
         **{
             f"{model}_{end}": f"{getattr(paper[f'{model}_mean'], end)():.4f}"
             for model in ("initial", "personalized")
-            for end in ("min", "max")
+            for end in ENDS
         },
     }
 
@@ -178,7 +181,7 @@ def _best(results: Path) -> Facts | None:
         found[model] = {"accuracy": f"{values.max():.4f}", "clients": str(row.clients_per_round)}
         found[model] |= {"letter": letter, "work": str(row[work])}
     gains = (table.personalized_mean - table.initial_mean).dropna()
-    found |= {"gain_min": f"{gains.min():+.4f}", "gain_max": f"{gains.max():+.4f}"}
+    found |= {f"gain_{end}": tables.signed(f"{getattr(gains, end)():+.4f}") for end in ENDS}
     edge = int((table.epoch_at_edge != "").sum()) if "epoch_at_edge" in table else 0
     return found | {"num_at_edge": str(edge), "num_settings": str(len(table))}
 
@@ -194,11 +197,14 @@ def _sections(results: Path, products: list[dict[str, Any]]) -> list[Facts]:
             if product["kind"] == "figure":
                 drawing = read(base.with_suffix(".svg"), lambda file: file.read_text("utf-8"))
                 answer = re.search(r"<dc:description>(.*?)</dc:description>", drawing, re.DOTALL)
-                shown["answer"] = " ".join(unescape(answer[1]).split()) if answer else ""
-                section["figures"].append(shown | {"alt": product["alt"]})
+                words = " ".join(unescape(answer[1]).split()) if answer else ""
+                shown["answer"] = tables.signed(words)
+                shown |= {"alt": product["alt"], "file": f"{product['name']}.{product['image']}"}
+                section["figures"].append(shown)
             elif product["name"] in tables.TABLES:
                 frame = read(base.with_suffix(".md"), tables.read_markdown)
-                section["tables"].append(shown | {"parts": tables.of_product(frame)})
+                parts = tables.of_product(product["name"], frame)
+                section["tables"].append(shown | {"parts": parts})
         sections.append(section)
     return sections
 
@@ -251,7 +257,10 @@ def _method(config: Facts, runs: pd.DataFrame, selection: Selection, card: Facts
 def _in_words(value: Any) -> Any:
     """Every number of plain values as text, as people write it; so that Typst sets what it gets."""
     if isinstance(value, dict):
-        return {key: _in_words(one) for key, one in value.items()}
+        words = {key: _in_words(one) for key, one in value.items()}
+        if isinstance(name := words.get("optimizer"), str):
+            words["optimizer"] = OPTIMIZERS.get(name, name.capitalize())
+        return words
     if isinstance(value, list | tuple):
         return [_in_words(one) for one in value]
     if isinstance(value, float):
@@ -283,6 +292,8 @@ def _cost(sums: dict[str, float]) -> Facts:
     """Core time of all jobs, and the share of it that was start-up."""
     seconds = sums["startup_seconds"] + sums["work_seconds"]
     minutes = seconds / 60
+    if not sums["jobs"]:  # of results that came without their logs
+        return {"time": "an unknown time", "jobs": "0", "startup_share": "0 %"}
     time = f"{minutes / 60:.1f} core-hours" if minutes >= 90 else f"{minutes:.1f} core-minutes"
     share = f"{100 * sums['startup_seconds'] / max(seconds, 1e-9):.0f} %"
     return {"time": time, "jobs": f"{int(sums['jobs']):,}", "startup_share": share}

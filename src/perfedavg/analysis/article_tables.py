@@ -16,8 +16,11 @@ from perfedavg.analysis.tables import claims
 
 TABLES = ("table1", "baselines", "stage2", "strategies", "algorithms", "ngrams")
 """Those that are shown; claims and the data card have places of their own."""
-DROPPED = re.compile(r"pooled, |after epoch \d|Hessian products$|trained parameters$|MB$")
-"""Columns that only the full table has."""
+DROPPED = re.compile(
+    "pooled, |after epoch |gradients|Hessian products$|trained parameters$|MB$|"
+    "algorithms: rounds to "
+)
+"""Columns that only the full table has; those of one table stand behind its name."""
 BESIDE = ("M", "E", "K", "seeds")
 """Columns of Table 1 that stand in both its parts, ours and the one beside the paper's."""
 LONGEST_RULES = 8
@@ -52,10 +55,11 @@ def shown(frame: pd.DataFrame) -> Table:
     }
 
 
-def of_product(frame: pd.DataFrame) -> list[Table]:
+def of_product(name: str, frame: pd.DataFrame) -> list[Table]:
     """A product's table without what the article leaves out; Table 1 beside the paper's has a
     second part."""
-    frame = frame.loc[:, [not DROPPED.match(name) for name in frame.columns]]
+    drop = [bool(DROPPED.match(c) or DROPPED.match(f"{name}: {c}")) for c in frame.columns]
+    frame = frame.loc[:, [not out for out in drop]]
     if "diverged" in frame and (frame.diverged == "0").all():
         frame = frame.drop(columns="diverged")
     papers = [n for n in frame.columns if n.startswith(("paper: ", "difference, "))]
@@ -89,7 +93,7 @@ def of_claims(table: pd.DataFrame) -> Table:
             "why": row.why.removeprefix(common).removeprefix("; "),
             "effect": _cell(effect[n]),
             "margin": margin[n],
-            "paper": paper[n],
+            "paper": signed(paper[n]),
             "agree": agree[n].partition(" (")[0],
         }
         for n, row in table.iterrows()
@@ -145,11 +149,17 @@ def _broken(name: str) -> str:
     return "\n".join(wrap(name, 13, break_long_words=False, break_on_hyphens=False))
 
 
+def signed(text: str) -> str:
+    """With a true minus before numbers."""
+    return re.sub(r"(?<![\w.)-])-(?=\d)", "−", text)
+
+
 def _cell(text: str) -> str:
-    """An interval stands below its estimate, and a spread stays beside its mean."""
-    return re.sub(r"(?<=\d) \[", "\n[", text).replace(", ", ",\u00a0").replace(
-        " (", "\u00a0("
-    ) if _NUMBER.match(text) else text
+    """A number as it is printed: its interval below it, its spread beside it."""
+    if not _NUMBER.match(text):
+        return text
+    text = re.sub(r"(?<=\d) \[", "\n[", text).replace(" (", "\u00a0(")
+    return signed(text.replace(", ", ",\u00a0"))
 
 
 def _numeric(cells: list[str]) -> bool:
