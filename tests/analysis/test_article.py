@@ -148,25 +148,25 @@ def whole(tmp_path_factory):
 
 
 def test_no_number_is_typed_in_the_template():
-    text = TEMPLATE.read_text()
-    text = re.sub(r"//.*", "", text)
-    text = re.sub(r'rgb\("#\w{6}"\)|luma\(\d+\)|sha#h\(0pt\)256', "", text)
-    text = re.sub(r'numbering(: |\()"[\d.]+"(, \d\))?|display\("1 / 1"', "", text)
-    text = re.sub(r"-?[\d.]+(pt|cm|em|fr|%)", "", text)
-    text = re.sub(
-        r"level: \d|columns\(2|len\(\) [<>] \d|slice\(\d|slice\(0, -1\)|\* 100%", "", text
-    )
+    text = re.sub(r"^ *//.*", "", TEMPLATE.read_text(), flags=re.MULTILINE)
+    text = re.sub(r'rgb\("#\w{6}"\)|luma\(\d+\)|"a4"', "", text)  # colours, paper
+    text = re.sub(r'numbering(: |\()"[\d.]+"(, \d\))?|display\("1 / 1"|level: \d', "", text)
+    text = re.sub(r"-?[\d.]+(pt|cm|em|fr|%)", "", text)  # lengths
+    text = re.sub(r"stage2|columns\(2|len\(\) [<>] \d|slice\([-\d, ]+\)|length > 0", "", text)
     assert re.findall(r".*\d.*", text) == []
 
 
 def test_it_counts_the_verdicts_and_says_in_one_sentence_whether_the_paper_held(whole):
     _, found = whole
-    text = " ".join(found)
+    text, first = " ".join(found), squeezed(found[0])
     assert 4 <= len(found) <= 8
-    assert text.count("5 supported, 4 refuted, 8 inconclusive, 19 not tested") == 2
-    assert "On glyphs62, the paper held in part: of its 36 claims, 5 are supported, 4" in found[0]
-    assert "the runs took 2.0 core-hours on Any #1 *CPU*." in found[0]
-    assert "Initial accuracy is best with M = 5 and E = 10 (0.6123)" in found[0]
+    assert first.count(squeezed("5 supported, 4 refuted, 8 inconclusive, 19 not tested")) == 2
+    for said in (
+        "On glyphs62, the paper held in part: of its 36 claims, 5 are supported, 4 refuted, 8",
+        "19 not tested; the runs took 2.0 core-hours on Any #1 *CPU*.",
+        "Initial accuracy is best with M = 5 and E = 10 (0.6123)",
+    ):
+        assert squeezed(said) in first
     for name in ("Introduction", "Scope", "Methodology", "Results", "easy", "difficult", "Cost"):
         assert name in text
     for n in range(36):
@@ -178,7 +178,7 @@ def test_every_number_is_in_the_results_or_counts_them(whole):
     given = [p for p in results.folder.rglob("*") if p.suffix in (".csv", ".md", ".json", ".log")]
     given += [PROTOCOL, TARGETS, TEMPLATE.with_suffix(".bib")]
     texts = [file.read_text() for file in given] + [str(p) for p in results.products]
-    texts += ["So it is 0.8642", f"{7200 / 3600:.1f} {100 * 30 / 7200:.0f}"]
+    texts += ["So it is 0.8642", f"{7200 / 3600:.1f} {100 * 30 / 7200:.0f}", ("0123" * 16)[:16]]
     known = {n for text in texts for n in numbers(text)}
     protocol = read_protocol(PROTOCOL, "images")["rows"]
     counts = {5, 4, 8, 19, 36, 9, 27, len(RUNS), 2, 1, 3, 0, 7}  # verdicts, families, runs, seeds
@@ -195,9 +195,14 @@ def test_every_number_is_in_the_results_or_counts_them(whole):
     assert [n for n in numbers(re.sub(layout, "", text)) if n not in known] == []
 
 
+def squeezed(text):
+    """Without what may differ where a line ends."""
+    return re.sub(r"[\s\u00ad-]", "", text)
+
+
 def numbers(text):
     """All numbers of a text, without sign and trailing zeros."""
-    found = re.findall(r"\d+(?:[.,]\d+)*", text.replace("\u00a0", " "))
+    found = re.findall(r"\d+(?:,\d{3})*(?:\.\d+)*", text.replace("\u00a0", " "))
     return [n.rstrip("0").rstrip(".") if "." in n else n for n in found]
 
 
@@ -216,7 +221,6 @@ def test_many_long_claims_still_fit(tmp_path):
     found = results.write()
     assert 4 <= len(found) <= 8
     assert "C71-x" in " ".join(found)
-    assert "For want of room the figures" in " ".join(found)
 
 
 DATA = {
@@ -228,9 +232,12 @@ DATA = {
 
 @pytest.mark.parametrize("kind", DATA)
 def test_an_experiment_without_studies_of_one_seed(tmp_path, kind):
-    own = kind == "vectors"
+    own, always = (
+        kind == "vectors",
+        ["rounds", "finetune_curve", "clients_before_after", "data_card"],
+    )
     runs = RUNS[RUNS.seed == 0].assign(status="finished")
-    bare = {"verdicts": () if own else ["not tested"] * 3, "figures": ["rounds"], "runs": runs}
+    bare = {"verdicts": () if own else ["not tested"] * 3, "figures": always, "runs": runs}
     found = Results(tmp_path, DATA[kind], **bare).write(kind)
     text = " ".join(found)
     assert 4 <= len(found) <= 8
@@ -241,7 +248,8 @@ def test_an_experiment_without_studies_of_one_seed(tmp_path, kind):
         assert "Verdicts" not in text
     else:
         called = DATA[kind]["dataset"]
-        assert f"Nothing is decided about the paper by these runs on {called}: 3 of" in found[0]
+        said = f"Nothing is decided about the paper by these runs on {called}: 3 of its 3 claims"
+        assert squeezed(said) in squeezed(found[0])
         assert ("the field’s standard" in text) == (kind == "tokens")
 
 
@@ -253,8 +261,10 @@ def test_texts_are_never_markup(tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["provenance.json", "runs.csv", "selection.json", "tables/claims.csv", "tables/table1.md"]
-    + ["tables/table1.csv", "tables/data_card.md", "figures/rounds.svg"],
+    [
+        *("provenance.json", "runs.csv", "selection.json", "figures/rounds.svg"),
+        *("tables/claims.csv", "tables/table1.md", "tables/table1.csv", "tables/data_card.md"),
+    ],
 )
 def test_what_is_missing_or_damaged_is_named(tmp_path, name):
     results = Results(tmp_path)
@@ -273,7 +283,7 @@ def test_a_figure_that_is_no_picture_and_a_protocol_that_is_none(tmp_path):
     with pytest.raises(PerfedavgError, match="The article cannot be set"):
         results.write()
     (tmp_path / "other.yaml").write_text("protocols: 3")
-    with pytest.raises(PerfedavgError, match="other.yaml cannot be read as the paper's protocol"):
+    with pytest.raises(PerfedavgError, match=r"other.yaml cannot be read as the paper's protocol"):
         results.write(protocol=tmp_path / "other.yaml")
 
 

@@ -97,7 +97,7 @@ def facts(
         "software": f"perfedavg {version('perfedavg')}",
         "provenance": provenance,
         "commit": provenance["git_commit"][:12] + provenance["git_commit"][40:],
-        "sha256": provenance["data_sha256"][:16],
+        "checksum": f"{provenance['data_sha256'][:16]}…",
         "claims": None if claims is None else _claims(claims),
         "targets": _targets(read(Path(targets), lambda file: read_table(PAPER, file)))
         if papers["called"] == "EMNIST-62" and not own
@@ -117,7 +117,7 @@ def facts(
         "cost": _cost(sums),
         "times": times,
         "config": tables.of_config(config),
-        "packages": list((provenance["packages"] | provenance["machine"]).items()),
+        "packages": _packages(provenance),
     }
 
 
@@ -286,6 +286,10 @@ def _deviations(compared: list[Compared], called: str) -> Facts:
         "num_silent": str(len(silent)),
         "num_inferred": str(sum(row["status"] == "inferred" for row in rows)),
     }
+
+
+def _packages(provenance: Facts) -> list[tuple[str, str]]:
+    return [(k, str(v)) for k, v in (provenance["machine"] | provenance["packages"]).items()]
 
 
 def _cost(sums: dict[str, float]) -> Facts:
