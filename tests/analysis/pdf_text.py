@@ -4,7 +4,8 @@ import re
 import zlib
 
 OBJECT = re.compile(rb"(\d+) 0 obj\s*(.*?)endobj", re.DOTALL)
-_STRING = rb"\((?:\\.|[^\\()])*\)"
+_PLAIN = rb"(?:\\.|[^\\()]"
+_STRING = rb"\(" + _PLAIN + rb"|\(" + _PLAIN + rb")*\))*\)"  # parentheses within it may be in pairs
 STRING = re.compile(_STRING, re.DOTALL)
 SHOWN = re.compile(
     rb"/(f\d+) [\d.]+ Tf|\[((?:" + _STRING + rb"|[-\d.\s])*)\]TJ|(" + _STRING + rb")Tj|(\bET\b)",
