@@ -10,7 +10,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PROJECT = ("Snakefile", "workflow", "src", "config", "profiles", "environment.yml")
 # Wall times and machine facts, and what shows them.
-NOT_COMPARED = re.compile(r"/(logs|benchmarks)/|timings\.parquet$|provenance\.json$|report\.html$")
+NOT_COMPARED = re.compile(
+    r"/(logs|benchmarks)/|(timings\.parquet|provenance\.json|report\.html|article\.pdf)$"
+)
 
 
 class Checkout:

@@ -14,7 +14,8 @@ from perfedavg.storage.files import sha256_of
 from tests.data.test_emnist62 import make_archive
 from tests.workflow.checkout import Checkout
 
-PAGE = {"provenance": 1, "write_report": 1}  # the page names the source of all that it shows
+# The page and the article name the source of all that they show.
+PAGE = {"provenance": 1, "write_report": 1, "write_article": 1}
 POINTS = dict.fromkeys(("table_algorithms", "figure_algorithms", "figure_interpolation"), 1)
 PAIRED = ("baselines", "stage2", "strategies", "algorithms")
 PAIRED = {f"table_{name}": 1 for name in PAIRED} | dict.fromkeys(
@@ -70,7 +71,7 @@ def test_a_deleted_figure_is_one_job_and_the_page(done, name, rule):
     figure = done.results / f"figures/{name}.png"
     before = figure.read_bytes()
     figure.unlink()
-    assert done.planned() == {rule: 1, "write_report": 1}
+    assert done.planned() == {rule: 1, "write_report": 1, "write_article": 1}
     done.snakemake("--cores", "2")
     assert figure.read_bytes() == before
     assert done.planned() == {}

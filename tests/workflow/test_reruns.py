@@ -16,6 +16,7 @@ CHANGES = {
     "`figures`": {"config": 'figures={initial: "#AA3377"}'},
     "code of one table": {"edit": SRC + "analysis/tables/table1.py"},
     "template of the page": {"edit": SRC + "analysis/page/report.html.j2"},
+    "template of the article": {"edit": SRC + "analysis/article.typ"},
     "how the fine-tune epoch is chosen": {"edit": SRC + "analysis/selection.py"},
     "code of fine-tuning": {"edit": SRC + "personalization/fine_tuning.py"},
     "code of a training step": {"edit": SRC + "models/steps.py"},

@@ -174,6 +174,49 @@ rule write_report:
         "../scripts/write_report.py"
 
 
+JOB = JOBS["write_article"]
+
+
+rule write_article:
+    input:
+        template=[
+            os.path.relpath(source.PACKAGE / f"analysis/article.{form}") for form in ("typ", "bib")
+        ],
+        protocol=os.path.relpath(PROJECT / "config/paper_protocol.yaml"),
+        targets=os.path.relpath(PROJECT / "config/paper_targets.csv"),
+        products=rules.write_report.input.products,
+        runs=rules.runs_table.output[0],
+        selection=rules.select.output[0],
+        provenance=rules.provenance.output[0],
+    output:
+        f"{RESULTS}/article.pdf",
+    log:
+        JOB.log,
+    benchmark:
+        JOB.benchmark
+    group:
+        "tables"
+    conda:
+        ENVIRONMENT
+    resources:
+        **JOB.limits,
+    params:
+        *code("write_article.py"),
+        typst=packages("typst"),
+        products=[product.on_page() for product in PRODUCTS],
+        kind=experiment.data.kind,
+        network=experiment.network,
+    script:
+        "../scripts/write_article.py"
+
+
+rule article:
+    # The same as a typeset PDF, in the manner of a reproducibility journal.
+    input:
+        rules.write_article.output,
+        of_others("article"),
+
+
 rule report:
     # One page with everything, and the figures it shows.
     input:

@@ -20,6 +20,7 @@ _HEAD = """# Configuration
 | `emnist62-small.yaml` | the same with fewer clients, rounds and fine-tune epochs |
 | `emnist62-algorithms.yaml` | all algorithms side by side (`docs/algorithms.md`) |
 | `emnist62-precision.yaml` | what bfloat16 costs (`docs/speed.md`) |
+| `paper_protocol.yaml` | the paper's protocol, value by value, for the article |
 | `paper_targets.csv` | the paper's own Table 1 |
 
 Choose one with `--configfile FILE`. Change single values on the command line, on top of the file:

@@ -22,6 +22,7 @@ EXCEPTED = (
     "timings.parquet",
     "provenance.json",
     "report.html",
+    "article.pdf",
     "plan.md",
     "plan.csv",
 )
