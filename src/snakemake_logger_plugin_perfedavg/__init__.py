@@ -88,7 +88,9 @@ class LogHandler(LogHandlerBase):
 
     def close(self) -> None:
         """Say the last things and leave the terminal as it was."""
-        self._guarded(lambda display: display.close())
+        if self._display:
+            self._guarded(lambda display: display.close())
+        self._stands_aside = True  # Python closes every handler once more
         super().close()
 
     def _guarded(self, do: Callable[[Any], None], record: LogRecord | None = None) -> None:
@@ -125,11 +127,7 @@ class LogHandler(LogHandlerBase):
             stream,
             DefaultFormatter(common.quiet, common.show_failed_logs),
             DefaultFilter(
-                common.quiet,
-                common.debug_dag,
-                common.verbose,
-                common.dryrun,
-                common.printshellcmds,
+                common.quiet, common.debug_dag, common.verbose, common.dryrun, common.printshellcmds
             ),
         )
         print(f"The display stopped ({error!r}); the run goes on.", file=stream)

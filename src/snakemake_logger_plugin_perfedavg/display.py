@@ -38,12 +38,14 @@ CHATTER = (
     "SLURM run ID",
     "Terminating processes on user request",
     "Using shell",
+    "Workflow finished",
 )
-SAID_BY_LINES = (
-    "At least one job did not complete successfully",
-    "Exiting because a job execution failed",
-    "returned non-zero exit status",
+ENDS = (
+    "At least one job did not complete successfully.",
+    "Exiting because a job execution failed. Look above for error messages",
 )
+SAID_BY_LINES = (*ENDS, "returned non-zero exit status")
+SUBMITTED = "has been submitted with"
 NOTHING = "Nothing to be done"
 
 
@@ -60,7 +62,7 @@ class Display:
         self._stream = sys.stdout if common.stdout else sys.stderr
         self._run, self._live, self._channel = Run(), None, None
         self._workflow, self._weight = None, None
-        self._planned = self._nothing = self._interrupted = self._has_failed = False
+        self._planned = self._begun = self._nothing = self._has_failed = False
         self._stop = threading.Event()
 
     def watch(self, workflow: Any, weight: Callable[[Any], tuple[str, float, int]] | None) -> None:
@@ -69,6 +71,7 @@ class Display:
 
     def starts(self) -> None:
         """Listen to jobs, and say how much there is to do."""
+        self._begun = True
         jobs = [job for job in self._workflow.dag.needrun_jobs() if job.output or job.log]
         self._run.expect({job.jobid: self._weight(job)[1:] for job in jobs})
         try:
@@ -96,6 +99,7 @@ class Display:
         if event == LogEvent.RUN_INFO:
             self._run.total = self._run.total or record.stats.get("total", 0)
         elif event == LogEvent.JOB_INFO:
+            self._begun = True
             if not (record.output or not record.log):
                 self._show([])  # it prints what it has found: no line may be drawn over that
             self._run.start(
@@ -104,7 +108,9 @@ class Display:
         elif event == LogEvent.JOB_FINISHED:
             self._say(*self._run.finish(record.job_id))
         elif event == LogEvent.JOB_ERROR:
-            self._failure(record)
+            self._failure(record.jobid, record.rule_name, list(record.log or ()))
+        elif event == LogEvent.GROUP_ERROR:
+            self._say(*(f"{log} is the log of the jobs of a group" for log in record.aux_logs))
         elif event in (None, LogEvent.ERROR):
             self._message(record)
 
@@ -115,10 +121,10 @@ class Display:
             if self._planned and self._workflow and not self._has_failed:
                 from snakemake_logger_plugin_perfedavg.screen import screen
 
-                width = shutil.get_terminal_size((100, 24)).columns
+                width = shutil.get_terminal_size((110, 24)).columns
                 self._say(*screen(self._workflow.dag, self._weight, width))
             return
-        if self._planned or self._nothing:
+        if self._begun or self._nothing:
             self._say(*self._end())
 
     def abandon(self) -> None:
@@ -136,10 +142,10 @@ class Display:
         run, outputs = self._run, []
         if self._workflow and self._workflow.dag:
             outputs = [str(file) for job in self._workflow.dag.jobs for file in job.output]
-        if run.failed or self._has_failed or self._interrupted:
+        if run.failed or self._has_failed or run.interrupted or len(run.done) < len(run.weights):
             counts = [f"{len(run.done)} of {counted(run.total, 'job')} done"]
-            counts += [f"{len(run.failed)} failed"] if run.failed and not self._interrupted else []
-            why = "Stopped by Ctrl-C" if self._interrupted else "Stopped"
+            counts += [f"{len(run.failed)} failed"] if run.failed and not run.interrupted else []
+            why = "Stopped by Ctrl-C" if run.interrupted else "Stopped"
             took = duration(run.clock() - run.began)
             then = "the same command goes on from here"
             return [f"{why} after {took}: {', '.join(counts)}; {then}.", *self._logfile()]
@@ -157,29 +163,31 @@ class Display:
         files = self._workflow.logger_manager.get_logfile() if self._workflow else []
         return [f"Snakemake's own log: {os.path.relpath(file)}" for file in files]
 
-    def _failure(self, record: logging.LogRecord) -> None:
-        self._say(*self._run.fail(record.jobid, record.rule_name, record.log), style="red")
+    def _failure(self, number: int, rule: str, logs: list[str]) -> None:
+        self._say(*self._run.fail(number, rule, logs), style="red")
         if self._common.show_failed_logs:
             from snakemake.logging import show_logs
 
-            self._say(*show_logs(record.log))
+            self._say(*show_logs(logs))
 
     def _message(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
+        run, text = self._run, record.getMessage()
         text = "" if text == "None" else text.strip("\n")
-        self._interrupted |= text.startswith("Terminating processes on user request")
+        run.interrupted |= text.startswith("Terminating processes on user request")
         self._nothing |= text.startswith(NOTHING)
-        self._has_failed |= record.levelno >= logging.ERROR
+        is_error = record.levelno >= logging.ERROR
+        # A job's own error is not the end where it is started again.
+        self._has_failed |= is_error and (not self._begun or text.endswith(ENDS))
         if text.startswith("Trying to restart job "):
             number = text.removeprefix("Trying to restart job ").rstrip(".")
-            self._say(*self._run.again(int(number)))
+            self._say(*run.again(int(number)))
         elif record.levelno < logging.WARNING:
-            if text and not text.startswith(CHATTER):
+            if text and not text.startswith(CHATTER) and SUBMITTED not in text:
                 self._say(*text.split("\n"))
         elif not any(said in text for said in SAID_BY_LINES):
             first, _, rest = text.partition("\n")
             ours = first.startswith("WorkflowError") and "/workflow/rules/" in first and rest
-            self._say(*(rest if ours else text).split("\n"), style="red" if self._has_failed else "")
+            self._say(*(rest if ours else text).split("\n"), style="red" if is_error else "")
 
     def _say(self, *lines: str, style: str = "") -> None:
         if self._live:

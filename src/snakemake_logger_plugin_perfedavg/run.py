@@ -52,6 +52,7 @@ class Run:
     running: dict[int, Job] = field(default_factory=dict)
     done: list[Job] = field(default_factory=list)
     failed: dict[int, Job] = field(default_factory=dict)
+    interrupted: bool = False
     _of: dict[int, Job] = field(default_factory=dict)
     _work_done: float = 0.0
 
@@ -89,9 +90,12 @@ class Run:
         job = job or Job(rule, rule, [str(log) for log in logs], [], self.clock())
         self.failed[number] = job
         lines, logs = self._warnings(job), [str(log) for log in logs] or job.logs
-        sentence = job.told.get("error") or _last_words(logs)
-        lines.append(f"{self.now()}  FAILED  {job.name}: {sentence.removeprefix('Error: ')}")
-        return lines + [f"          its log: {log}" for log in logs]
+        sentence = (job.told.get("error") or _last_words(logs)).removeprefix("Error: ")
+        if STOPPED in sentence:
+            self.interrupted = True
+            return [*lines, f"{self.now()}  {job.name} has stopped"]
+        where = f"  (log: {', '.join(logs)})" if logs else ""
+        return [*lines, f"{self.now()}  FAILED  {job.name}{where}", f"Error: {sentence}"]
 
     def again(self, number: int) -> list[str]:
         """A job that has failed is started once more."""
@@ -178,22 +182,24 @@ def _last_words(logs: Iterable[str]) -> str:
                 if line.startswith("Error: "):
                     return line
                 last = last or line.strip()
-    return f"it ended without an error message, after: {last}" if last else (
-        "it ended without a message: killed from outside, perhaps for lack of memory"
+    if last.startswith("start-up "):  # a log's last line where all went well
+        return "another job of its group has failed"
+    return (
+        f"it ended without an error message, after: {last}"
+        if last
+        else ("it ended without a message: killed from outside, perhaps for lack of memory")
     )
 
 
 def made(jobs: Iterable[Job]) -> str:
     """What these jobs have made."""
     jobs = list(jobs)
-    runs = {Path(file).parent for job in jobs for file in job.outputs if "/runs/" in file
-            and file.endswith("/run.json")}
-    rules = [part for job in jobs for part in [f"_{job.rule}"]]
-    tables = sum("_table_" in rule for rule in rules)
-    figures = sum("_figure_" in rule for rule in rules)
-    parts = [counted(n, thing) for n, thing in
-             ((len(runs), "trained run"), (tables, "table"), (figures, "figure")) if n]
-    return ", ".join(parts)
+    numbers = {
+        "trained run": sum(file.endswith("/run.json") for job in jobs for file in job.outputs),
+        "table": sum("_table_" in f"_{job.rule}" for job in jobs),
+        "figure": sum("_figure_" in f"_{job.rule}" for job in jobs),
+    }
+    return ", ".join(counted(n, thing) for thing, n in numbers.items() if n)
 
 
 def pages(outputs: Iterable[str]) -> list[str]:

@@ -25,8 +25,7 @@ def screen(dag: Any, weight: Weight, width: int) -> list[str]:
         own = [job for job in jobs if weights[job][0] == experiment]
         work = duration(sum(weights[job][1] for job in own))
         lines.append(
-            f"results/{experiment}: {counted(len(own), 'job')} to do, on one core of a common "
-            f"processor about {work}"
+            f"results/{experiment}: {counted(len(own), 'job')} to do, roughly {work} of one core"
         )
         lines += _of_experiment(dag, experiment, own, width)
     idle = {j.rule.name for j in dag.jobs if j not in needed and (j.output or j.log)}
@@ -42,10 +41,7 @@ def _of_experiment(dag: Any, experiment: str, jobs: Sequence[Any], width: int) -
     left = max(len(family) for family, _ in groups) + 2
     lines = []
     for (family, why), members in groups.items():
-        if why:
-            lines.append(f"  {family:<{left}}{len(members):>3}  {why}"[:width])
-        else:
-            lines.append(f"  {family:<{left}}{len(members):>3}"[:width])
+        lines.append(f"  {family:<{left}}{len(members):>3}  {why}"[:width])
         indent = " " * (left + 7)
         if family in ("tables", "figures"):
             names = [job.rule.name.split(f"{family[:-1]}_", 1)[1] for job in members]

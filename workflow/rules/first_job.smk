@@ -1,15 +1,9 @@
 # What only the jobs to be run can tell: said before the first one. And what the terminal shows.
 
-from pathlib import Path
-
 from perfedavg.planning.overwriting import refuse_overwriting
 
 # The logger plugin, where the profile has switched it on.
 TERMINALS = [h for h in workflow.logger_manager.get_log_handlers() if hasattr(h, "watch")]
-OF_EXPERIMENT = {experiment.experiment: JOBS}
-for also in further:
-    store = Path(f"results/data/{also.config.data.store_name}")
-    OF_EXPERIMENT[also.config.experiment] = Jobs(also.config, SizeAtHand(also.config.data, store))
 
 
 def trained(jobs):
@@ -20,14 +14,6 @@ def trained(jobs):
             name, run_id = os.path.basename(path), os.path.basename(os.path.dirname(path))
             if name == "run.json" and run_id in settings:
                 yield path, settings[run_id]
-
-
-def weight(job):
-    """Of a job, the experiment, seconds of work and the number of its runs."""
-    name = Path(next(iter(job.log or job.output))).parts[1]
-    jobs = OF_EXPERIMENT.get(name, JOBS)
-    rule = job.rule.name.removeprefix(f"{name}_")
-    return name, *jobs[rule].weight(job.wildcards_dict)
 
 
 if FIRST:

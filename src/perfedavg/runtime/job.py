@@ -48,8 +48,9 @@ TIMING_LINE = "start-up {startup:.2f} s, work {work:.2f} s"
 @contextmanager
 def job(log: str | Path, step: Any = None) -> Iterator[None]:
     """Run the body as one step: messages go to the terminal and to ``log``, to the log alone where
-    a run that draws the terminal listens; the last line of the log is its timing. What it reads, the ``input`` of ``step``, is compared with what earlier steps
-    wrote; of its ``output`` the checksums are written down.
+    a run that draws the terminal listens; the last line of the log is its timing. What it reads,
+    the ``input`` of ``step``, is compared with what earlier steps wrote; of its ``output`` the
+    checksums are written down.
 
     A :class:`PerfedavgError` ends the process with exit code 1 and its message, any other error
     with one sentence, its traceback in the log alone. SIGTERM ends it as Ctrl-C does, so that
