@@ -100,11 +100,11 @@ class Display:
             self._run.total = self._run.total or record.stats.get("total", 0)
         elif event == LogEvent.JOB_INFO:
             self._begun = True
-            if not (record.output or not record.log):
-                self._show([])  # it prints what it has found: no line may be drawn over that
             self._run.start(
                 record.jobid, record.rule_name, record.wildcards, record.log, record.output
             )
+            if self._live:
+                self._live.show(self._lines())
         elif event == LogEvent.JOB_FINISHED:
             self._say(*self._run.finish(record.job_id))
         elif event == LogEvent.JOB_ERROR:
@@ -190,9 +190,11 @@ class Display:
             self._say(*(rest if ours else text).split("\n"), style="red" if is_error else "")
 
     def _say(self, *lines: str, style: str = "") -> None:
+        if not lines:
+            return
         if self._live:
-            self._live.print(lines, style)
-        elif lines:
+            self._live.print(lines, style, self._lines())
+        else:
             print(*lines, sep="\n", file=self._stream, flush=True)
 
     def _refresh(self) -> None:
@@ -203,13 +205,13 @@ class Display:
                     return
                 try:
                     self._run.listen()
-                    self._show(self._run.status())
+                    self._live.show(self._lines())
                 except Exception:  # without live lines the run goes on
                     self._live.stop()
                     self._live = None
                     return
 
-    def _show(self, lines: list[str]) -> None:
-        if self._live:
-            prints = any(not (j.outputs or not j.logs) for j in self._run.running.values())
-            self._live.show([] if prints else lines)
+    def _lines(self) -> list[str]:
+        """The live lines; none while a job prints what it has found, which they would draw over."""
+        prints = any(job.logs and not job.outputs for job in self._run.running.values())
+        return [] if prints else self._run.status()

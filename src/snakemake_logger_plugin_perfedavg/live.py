@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TextIO
+from typing import TextIO
 
 from rich import live
 from rich.console import Console, Group
@@ -27,18 +27,23 @@ class Live:
         )
         self._live.start()
 
-    def print(self, lines: Sequence[str], style: str = "") -> None:
-        """Lines that stay."""
+    def print(self, lines: Sequence[str], style: str, below: Sequence[str]) -> None:
+        """Lines that stay, and in place of the last live lines those that stand below now."""
+        self._live.update(_drawn(below))
         for line in lines:
             self._console.print(Text(line, style), soft_wrap=True)
 
     def show(self, lines: Sequence[str]) -> None:
-        """In place of the last ones."""
-        texts: list[Any] = [Text(f"  {line}", no_wrap=True, overflow="ellipsis") for line in lines]
-        if texts:
-            texts[-1].stylize("bold")
-        self._live.update(Group(*texts), refresh=True)
+        """Live lines in place of the last ones."""
+        self._live.update(_drawn(lines), refresh=True)
 
     def stop(self) -> None:
         """Take the live lines away."""
         self._live.stop()
+
+
+def _drawn(lines: Sequence[str]) -> Group:
+    texts = [Text(f"  {line}", no_wrap=True, overflow="ellipsis") for line in lines]
+    if texts:
+        texts[-1].stylize("bold")
+    return Group(*texts)

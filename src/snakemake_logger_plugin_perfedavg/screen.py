@@ -23,7 +23,8 @@ def screen(dag: Any, weight: Weight, width: int) -> list[str]:
     lines = []
     for experiment in dict.fromkeys(name for name, _, _ in weights.values()):
         own = [job for job in jobs if weights[job][0] == experiment]
-        work = duration(sum(weights[job][1] for job in own))
+        seconds = sum(weights[job][1] for job in own)
+        work = f"{seconds / 3600:.0f} h" if seconds > 36000 else duration(seconds)
         lines.append(
             f"results/{experiment}: {counted(len(own), 'job')} to do, roughly {work} of one core"
         )
@@ -75,8 +76,8 @@ def _why(dag: Any, job: Any, experiment: str) -> str:
         whys.append("asked for by an option")
     if reason.missing_output:
         missing = len(set(reason.missing_output))
-        all_missing = missing >= len(job.output)
-        whys.append("not there yet" if all_missing else f"{counted(missing, 'file')} missing")
+        some = any(os.path.lexists(str(file)) for file in job.output)
+        whys.append(f"{counted(missing, 'file')} missing" if some else "not there yet")
     if reason.incomplete_output:
         whys.append("was interrupted")
     if reason.params_changed:

@@ -15,10 +15,10 @@ from snakemake_interface_logger_plugins.common import LogEvent
 def settings(**options):
     """Snakemake's settings of output."""
     given = dict.fromkeys(
-        ("quiet", "verbose", "debug_dag", "stdout", "dryrun", "nocolor", "show_failed_logs",
+        ("verbose", "debug_dag", "stdout", "dryrun", "nocolor", "show_failed_logs",
          "printshellcmds"), False,
     )  # fmt: skip
-    return SimpleNamespace(**given | options)
+    return SimpleNamespace(**given | {"quiet": set()} | options)
 
 
 def info(text, level=logging.INFO, event=None, **facts):
@@ -53,7 +53,7 @@ def play(seconds):
     Path(outputs[-1][0]).touch()
     dag = SimpleNamespace(jobs=jobs, needrun_jobs=lambda: jobs)
     handler = LogHandler(settings(), LogHandlerSettings())
-    handler.watch(SimpleNamespace(dag=dag), lambda job: ("tiny", 5.0 if job.jobid else 5.3, 1))
+    handler.watch(SimpleNamespace(dag=dag), lambda job: ("tiny", 5.0 if job.jobid else 20.0, 1))
     handler.handle(info("Building DAG of jobs..."))
     handler.handle(info("stats", event=LogEvent.RUN_INFO, stats={"total": 13}))
     handler.starts()

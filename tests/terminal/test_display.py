@@ -35,7 +35,7 @@ def test_a_run_through_a_pipe_is_one_line_per_job_and_a_few(tmp_path):
     finished = [line for line in lines if re.match(r"\d\d:\d\d:\d\d +\d+/12 ", line)]
     assert len(finished) == 12
     assert "12/12  100%" in finished[-1]
-    assert " 1/12    5%  train_fedavg, seed 0  (0 s)" in finished[0], "work counts, not jobs"
+    assert " 1/12   27%  train_fedavg, seed 0  (0 s)" in finished[0], "work counts, not jobs"
     assert len(lines) <= 12 + 4
     assert lines[-2].startswith("Done in 0 s: 12 jobs (2 trained runs, 1 table, 1 figure).")
     assert lines[-1] == "Open results/tiny/report.html"
@@ -48,7 +48,7 @@ def test_a_terminal_shows_runs_at_work_and_is_left_as_it_was(tmp_path):
         text = on_a_terminal(tmp_path, columns)
         plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
         assert "fedavg-m2-e1-s0 · round 3/4 · validation accuracy 0.512 · 1 min 05 s" in plain
-        assert re.search(r"0 of 12 jobs · 4% of the work · \d s", plain), "a part of a job counts"
+        assert re.search(r"0 of 12 jobs · 20% of the work · \d s", plain), "a part of a job counts"
         assert "\x1b[?25l" not in text, "the cursor stays"
         assert "\x1b[?1049h" not in text, "what was there before stays"
         lines = plain.replace("\r", "\n").split("\n")
