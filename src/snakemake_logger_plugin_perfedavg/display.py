@@ -185,9 +185,11 @@ class Display:
             if text and not text.startswith(CHATTER) and SUBMITTED not in text:
                 self._say(*text.split("\n"))
         elif not any(said in text for said in SAID_BY_LINES):
-            first, _, rest = text.partition("\n")
-            ours = first.startswith("WorkflowError") and "/workflow/rules/" in first and rest
-            self._say(*(rest if ours else text).split("\n"), style="red" if is_error else "")
+            first, *rest = text.split("\n")
+            if first.startswith("WorkflowError") and "/workflow/rules/" in first and rest:
+                # A sentence of this pipeline's: where it was raised says nothing to its user.
+                text = "\n".join(line for line in rest if not line.startswith('  File "'))
+            self._say(*text.split("\n"), style="red" if is_error else "")
 
     def _say(self, *lines: str, style: str = "") -> None:
         if not lines:

@@ -120,7 +120,8 @@ def test_a_failed_job_says_why_and_where_its_log_is(monkeypatch, tmp_path):
 def test_a_wrong_config_is_its_sentence_alone(monkeypatch):
     said = "Config key `a` is unknown; did you mean `b`?"
     where = 'WorkflowError in file "/home/me/perfedavg/workflow/rules/common.smk", line 28:'
-    error = info(f"{where}\n{said}", logging.ERROR, LogEvent.ERROR)
+    raised = '  File "/home/me/perfedavg/workflow/rules/common.smk", line 28, in <module>'
+    error = info(f"{where}\n{said}\n{raised}", logging.ERROR, LogEvent.ERROR)
     assert shown(monkeypatch, error) == f"{said}\n"
     other = info("WorkflowError in file 'x.smk', line 3:\nMissing input", logging.ERROR)
     assert "line 3:\nMissing input\n" in shown(monkeypatch, other), "Snakemake's own stay whole"
