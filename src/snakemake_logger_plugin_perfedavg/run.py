@@ -167,7 +167,9 @@ def _of_run(label: str, facts: dict[str, Any]) -> str:
     accuracy = shown.pop("validation accuracy", None)
     if accuracy is not None:
         parts.append(f"validation accuracy {accuracy}")
-    if facts.get("left") is not None:
+    if facts["done"] == facts.get("total"):  # it writes its results, or the next one begins
+        parts.append("done")
+    elif facts.get("left") is not None:
         parts.append(f"{duration(facts['left'])} left")
     return " · ".join([*parts, *(f"{name} {value}" for name, value in shown.items())])
 
