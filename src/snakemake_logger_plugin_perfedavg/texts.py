@@ -25,6 +25,8 @@ def counted(n: int, thing: str) -> str:
 def listed(names: Iterable[str], width: int) -> str:
     """As many names as fit into ``width`` characters, and how many more there are."""
     names, shown = list(names), ""
+    if len(whole := ", ".join(names)) <= width:
+        return whole
     for n, name in enumerate(names):
         longer = f"{shown}, {name}" if shown else name
         rest = len(names) - n - 1
