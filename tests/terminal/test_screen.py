@@ -72,7 +72,7 @@ def test_reasons_are_said_in_words(tmp_path):
         "personalize 1 1 file missing",
         "select 1 code of perfedavg.a.b changed",
         "tables 2 new input",
-        "claims, table1",
+        "table1, claims",
         "write_report 1 new input from table_table1",
     ], "what changed is no further reason where a file is missing"
     assert lines[-2] == "Nothing is due for build_store"
