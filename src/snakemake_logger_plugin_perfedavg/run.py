@@ -129,12 +129,13 @@ class Run:
         return min(1.0, done / whole) if whole else 0.0
 
     def _whole(self) -> str:
-        elapsed, parts = self.clock() - self.began, [f"{len(self.done)} of {self.total} jobs"]
+        elapsed = self.clock() - self.began
+        parts = [f"{len(self.done)} of {counted(self.total, 'job')}"]
         share = self.share()
         if self.weights:
             parts.append(f"{share:.0%} of the work")
         parts.append(duration(elapsed))
-        if share > 0.03 and elapsed > 20:
+        if 0.03 < share < 1 and elapsed > 20:
             parts.append(f"about {duration(elapsed * (1 - share) / share)} left")
         return " · ".join(parts)
 
