@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import pytest
 import yaml
 
-from tests.workflow.checkout import Checkout
+from tests.workflow.checkout import OWN_OUTPUT, Checkout
 
 
 def slurm(*command):
@@ -41,7 +41,7 @@ def different(first, second):
 
 def test_the_tiny_experiment_gives_the_same_bytes(tmp_path):
     here, there = Checkout(tmp_path / "here"), Checkout(tmp_path / "there")
-    output = there.snakemake("--profile", "profiles/slurm").stderr
+    output = there.snakemake("--profile", "profiles/slurm", OWN_OUTPUT).stderr
     here.snakemake("--cores", "2")
     assert different(here, there) == []
     submitted, jobs = (
@@ -81,7 +81,9 @@ def test_training_that_scancel_or_the_time_limit_ends_resumes(tmp_path):
     # The third attempt gets the time that it needs, the second one does not: limits are whole
     # minutes.
     limits = "train_fedavg:runtime=1 if attempt < 3 else 30"
-    run = there.start("--profile", "profiles/slurm", "federated", "--set-resources", limits)
+    run = there.start(
+        "--profile", "profiles/slurm", OWN_OUTPUT, "federated", "--set-resources", limits
+    )
     while not (log.exists() and "round/s" in log.read_text()):
         assert run.poll() is None, "it ended before it trained"
         time.sleep(0.5)

@@ -14,6 +14,8 @@ NOT_COMPARED = re.compile(
     r"/(logs|benchmarks)/|(timings\.parquet|provenance\.json|report\.html|article\.pdf)$"
 )
 
+OWN_OUTPUT = "--logger-perfedavg-off"  # Snakemake's
+
 
 class Checkout:
     """A copy of the project whose own `src` is imported."""
@@ -55,7 +57,7 @@ class Checkout:
 
     def planned(self, *arguments):
         """{rule: number of jobs} that a dry run plans; {} for nothing to be done."""
-        output = self.snakemake("--dry-run", *arguments)
+        output = self.snakemake("--dry-run", *arguments, OWN_OUTPUT)
         text = output.stdout + output.stderr
         if "Nothing to be done" in text:
             return {}

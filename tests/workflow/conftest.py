@@ -9,7 +9,7 @@ from tests.workflow.checkout import Checkout
 def done(tmp_path_factory):
     """The tiny experiment, run once on two cores."""
     checkout = Checkout(tmp_path_factory.mktemp("two-cores"))
-    checkout.snakemake("--cores", "2")
+    checkout.said = checkout.snakemake("--cores", "2").stderr
     return checkout
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from perfedavg.data.store import ClientStore
 from perfedavg.storage.checkpoints import load_tensors
 from tests.added.lstm_tiny import SHAPES
-from tests.workflow.checkout import ROOT, Checkout
+from tests.workflow.checkout import OWN_OUTPUT, ROOT, Checkout
 
 
 def test_a_data_set_and_a_network_are_one_new_file_each(tmp_path):
@@ -43,6 +43,6 @@ def test_a_data_set_and_a_network_are_one_new_file_each(tmp_path):
     assert "`cnn_small` takes images, but sequences holds tokens" in mixed.stdout + mixed.stderr
     for path in (data, network):  # what reruns names both files
         with checkout.edit(path):
-            output = checkout.snakemake("--dry-run", configfile="sequences.yaml").stdout
+            output = checkout.snakemake("-n", OWN_OUTPUT, configfile="sequences.yaml").stdout
         assert ("build_store" in output) == (path == data)
         assert "train_fedavg" in output

@@ -12,7 +12,7 @@ import yaml
 
 from perfedavg.storage.files import sha256_of
 from tests.data.test_emnist62 import make_archive
-from tests.workflow.checkout import Checkout
+from tests.workflow.checkout import OWN_OUTPUT, Checkout
 
 # The page and the article name the source of all that they show.
 PAGE = {"provenance": 1, "write_report": 1, "write_article": 1}
@@ -119,7 +119,7 @@ def test_single_runs_a_job_with_two_workers_give_the_same_bytes(done, tmp_path):
         for name in ("e1", "e2", "e2.e1", "e2.continued")
     ]
     config = ("--config", "execution={pack: false, workers: 2}")
-    output = single.snakemake("--cores", "2", *runs, *config)
+    output = single.snakemake("--cores", "2", *runs, *config, OWN_OUTPUT)
     assert output.stderr.count("threads: 2\n") == 2 + 2 + 2 + 2, (
         "of every job that trains or personalizes"
     )

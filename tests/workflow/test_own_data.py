@@ -9,7 +9,7 @@ import pandas as pd
 import yaml
 
 from perfedavg.data.store import ClientStore
-from tests.workflow.checkout import ROOT, Checkout
+from tests.workflow.checkout import OWN_OUTPUT, ROOT, Checkout
 
 
 def test_the_page_leads_from_a_table_to_table_1_and_the_report(tmp_path):
@@ -49,7 +49,7 @@ def test_the_page_leads_from_a_table_to_table_1_and_the_report(tmp_path):
     expected = {"training": 25, "validation": 5, "evaluation": 5, "left out: not in split.file": 5}
     assert groups.to_dict() == expected
     (tmp_path / "mine.parquet").touch()
-    target = ("--dry-run", "results/mine/tables/table1.csv")
+    target = ("--dry-run", OWN_OUTPUT, "results/mine/tables/table1.csv")
     again = checkout.snakemake(*target, configfile="my.yaml")
     assert "Nothing to be done" in again.stdout + again.stderr
     rows.assign(label=rows.label.str.upper()).to_parquet(tmp_path / "mine.parquet")

@@ -84,6 +84,12 @@ STUDIES = experiment.studies
 # By rule: log, benchmark, limits, and the runs of a job, whose wildcards stand in its pattern.
 JOBS = Jobs(experiment, SizeAtHand(experiment.data, Path(STORE)))
 
+# Of all experiments of the call, by name.
+ALL_JOBS = {experiment.experiment: JOBS}
+for also in further:
+    store = Path(f"results/data/{also.config.data.store_name}")
+    ALL_JOBS[also.config.experiment] = Jobs(also.config, SizeAtHand(also.config.data, store))
+
 # Seen from the working folder.
 SCRIPTS = os.path.relpath(PROJECT / "workflow/scripts")
 
@@ -110,6 +116,13 @@ def packages(*names):
 def with_rate(way, study):
     """A way to fine-tune, with the rate of a study that has its own."""
     return way | ({"lr": study.fine_tuning_lr} if study and study.fine_tuning_lr else {})
+
+
+def weight(job):
+    """Of a job, the experiment, seconds of work and the number of its runs: for the terminal."""
+    name = next(iter(Path(next(iter(job.log or job.output))).parts[1:]), "")
+    of_rule = ALL_JOBS.get(name, JOBS)[job.rule.name.removeprefix(f"{name}_")]
+    return name, *of_rule.weight(job.wildcards_dict)
 
 
 TORCH = packages("numpy", "torch")

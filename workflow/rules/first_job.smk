@@ -1,6 +1,9 @@
-# What only the jobs to be run can tell: said before the first one.
+# What only the jobs to be run can tell: said before the first one. And what the terminal shows.
 
 from perfedavg.planning.overwriting import refuse_overwriting
+
+# The logger plugin, where the profile has switched it on.
+TERMINALS = [h for h in workflow.logger_manager.get_log_handlers() if hasattr(h, "watch")]
 
 
 def trained(jobs):
@@ -11,6 +14,11 @@ def trained(jobs):
             name, run_id = os.path.basename(path), os.path.basename(os.path.dirname(path))
             if name == "run.json" and run_id in settings:
                 yield path, settings[run_id]
+
+
+if FIRST:
+    for terminal in TERMINALS:
+        terminal.watch(workflow, weight)
 
 
 onstart:
@@ -25,3 +33,5 @@ onstart:
             torch_device(experiment.execution.backend)
     except PerfedavgError as error:
         raise WorkflowError(str(error))
+    for terminal in TERMINALS:
+        terminal.starts()

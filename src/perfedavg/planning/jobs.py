@@ -13,7 +13,7 @@ from perfedavg.algorithms.spec import RunSpec
 from perfedavg.config.experiment import Config
 from perfedavg.data.sources import DataSize
 from perfedavg.planning.comparison_runs import comparison_runs
-from perfedavg.planning.limits import limits
+from perfedavg.planning.limits import job_seconds, limits
 from perfedavg.planning.runs import baseline_runs, grid_runs, reference_runs, stage2_runs
 from perfedavg.planning.workload import Runs, SizeAtHand, Workload, schedule
 from perfedavg.training.settings import BaselineSpec
@@ -88,6 +88,12 @@ class Job:
     def settings(self, wildcards: Mapping[str, str]) -> list[dict[str, Any]]:
         """The same as plain values, which Snakemake can compare."""
         return [run.model_dump(mode="json") for run in self.of(dict(wildcards))]
+
+    def weight(self, wildcards: Mapping[str, str]) -> tuple[float, int]:
+        """Of the job with these wildcards: seconds of one core on the machine of reference, and the
+        number of its runs."""
+        runs = self.of(wildcards)
+        return job_seconds(self.workload, self.rule, runs), len(runs)
 
     def schedules(self, wildcards: Mapping[str, str]) -> list[dict[str, Any]]:
         """Of each of these runs, the arguments of ``personalization.schedule.visits``."""

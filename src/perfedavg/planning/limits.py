@@ -100,12 +100,20 @@ def limits(workload: Workload, rule: str, runs: Runs, on_back_end: bool) -> Limi
     """The limits of a job with these runs, which computes on the config's back end or not."""
     config, work = workload.config, workload.of_job(rule, runs)
     kinds = {activity.kind for activity in work}
-    seconds = sum(n * reference_seconds(config.network, activity) for activity, n in work.items())
+    seconds = job_seconds(workload, rule, runs)
     batched = config.execution.backend.kind == "batched" and on_back_end
     shared = kinds & {"train", "fine-tune"} and not batched
     workers = config.execution.workers if shared else 1
-    minutes = math.ceil(LIMIT * (START_UP_SECONDS + seconds) / workers / 60)
+    minutes = math.ceil(LIMIT * seconds / workers / 60)
     return Limits(_memory(workload, work, workers), max(SHORTEST_MINUTES, minutes))
+
+
+def job_seconds(workload: Workload, rule: str, runs: Runs) -> float:
+    """Seconds of one core that a job with these runs takes on the machine of reference: what jobs
+    weigh against each other, without a measurement here."""
+    work = workload.of_job(rule, runs)
+    costs = (n * reference_seconds(workload.config.network, a) for a, n in work.items())
+    return START_UP_SECONDS + sum(costs)
 
 
 def reference_seconds(model: str, activity: Activity) -> float:

@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 import psutil
 
 from perfedavg.runtime import owners, records
+from perfedavg.runtime.channel import Channel, channel
 from perfedavg.runtime.errors import PerfedavgError, reason
 from perfedavg.runtime.secrets import masked
 
@@ -38,14 +39,18 @@ _OF_THE_MACHINE = {
     errno.EIO: "look after the disk",
 }
 
+_told: list[Channel] = []
+"""Where this step tells how far it is, if a run listens: one or none."""
+
 TIMING_LINE = "start-up {startup:.2f} s, work {work:.2f} s"
 
 
 @contextmanager
 def job(log: str | Path, step: Any = None) -> Iterator[None]:
-    """Run the body as one step: messages go to the terminal and to ``log``; the last line of the
-    log is its timing. What it reads, the ``input`` of ``step``, is compared with what earlier steps
-    wrote; of its ``output`` the checksums are written down.
+    """Run the body as one step: messages go to the terminal and to ``log``, to the log alone where
+    a run that draws the terminal listens; the last line of the log is its timing. What it reads,
+    the ``input`` of ``step``, is compared with what earlier steps wrote; of its ``output`` the
+    checksums are written down.
 
     A :class:`PerfedavgError` ends the process with exit code 1 and its message, any other error
     with one sentence, its traceback in the log alone. SIGTERM ends it as Ctrl-C does, so that
@@ -67,6 +72,9 @@ def job(log: str | Path, step: Any = None) -> Iterator[None]:
         logger.error("Error: %s", in_one_sentence(error, f"the path {log}"))
         raise SystemExit(1) from None
     logger.setLevel(logging.INFO)
+    if told := channel(log):
+        _told[:], handlers[0] = [told], told
+        atexit.register(told.end)
     try:
         if step:
             records.check(step.input)
@@ -164,6 +172,7 @@ class Progress:
             ascii=" .:",
             ncols=110,
         )
+        self._label = label
         self._interval = 2.0 if sys.stderr.isatty() else 10.0
         self._last = time.monotonic()
 
@@ -172,11 +181,22 @@ class Progress:
         this was the last."""
         self._bar.update(1 if to is None else to - self._bar.n)
         now = time.monotonic()
+        for told in _told:
+            if told.is_due:
+                told.show(self._label, **self._state(), facts=facts)
         if now - self._last >= self._interval or self._bar.n == self._bar.total:
             self._last = now
             self._bar.set_postfix(facts, refresh=False)
             logger.info(str(self._bar))
 
+    def _state(self) -> dict[str, Any]:
+        bar = self._bar
+        rate = (bar.n - bar.initial) / max(1e-9, bar.format_dict["elapsed"])
+        left = (bar.total - bar.n) / rate if bar.total and rate else None
+        return {"done": bar.n, "total": bar.total, "unit": bar.unit, "left": left}
+
     def close(self) -> None:
         """Release the bar."""
         self._bar.close()
+        for told in _told:
+            told.finish(self._label)
