@@ -3,7 +3,6 @@
 What stands below a caption there, how to read the figure, is written by hand; a figure that the
 page lacks gets a section at its end, in which that has to be added."""
 
-import re
 from pathlib import Path
 
 from perfedavg.analysis.products import Product, all_products
@@ -31,8 +30,8 @@ def filled(page: str) -> str:
         mark = f"<!-- caption of {product.name} -->"
         if mark not in page:
             page = f"{page.rstrip()}\n\n## {product.name}\n\n{mark}\n<!-- end -->\n"
-        old = re.compile(f"{re.escape(mark)}.*?<!-- end -->", re.DOTALL)
-        page = old.sub(lambda _, new=block(product): new, page)
+        before, _, rest = page.partition(mark)
+        page = before + block(product) + rest.partition("<!-- end -->")[2]
     return page
 
 
