@@ -6,10 +6,10 @@ network for anything, neither when it is built nor when it is read."""
 
 import os
 import re
+import sys
 from pathlib import Path
 
 from docutils import nodes
-from sphinx.errors import ConfigError
 
 import perfedavg
 from perfedavg.analysis.products import find
@@ -109,7 +109,7 @@ def with_languages(app, doctree):
 def setup(app):
     """Connect the above; refuse to start without results."""
     if not (RESULTS / "runs.csv").exists():
-        raise ConfigError(
+        sys.exit(  # any error would be shown with its traceback
             f"{RESULTS} holds no finished experiment, and the notebooks read one; run `make "
             "reproduce` first, or name another: `make docs RESULTS=results/mine`."
         )

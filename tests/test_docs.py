@@ -1,8 +1,10 @@
 """The pages of ``docs/`` as text: figures, links, and the file of the container image. What only a
 built site shows is in ``tests/page/test_site.py``."""
 
+import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -61,6 +63,17 @@ def test_links_to_files_lead_somewhere_on_the_code_host_too(page):
         assert (page.parent / target).exists(), target
 
 
+def test_without_results_the_build_says_in_one_sentence_what_to_run(tmp_path):
+    pytest.importorskip("sphinx", reason="needs the extra: pip install -e '.[docs]'")
+    command = [sys.executable, "-m", "sphinx", "--quiet", DOCS, tmp_path / "site"]
+    environment = os.environ | {"PERFEDAVG_RESULTS": str(tmp_path / "none")}
+    run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert run.returncode != 0
+    (said,) = [line for line in run.stderr.splitlines() if "none" in line]
+    assert "run `make reproduce` first" in said
+    assert "Traceback" not in run.stderr
+
+
 def instructions(text):
     """The instructions of a container file: (keyword, the rest)."""
     lines = re.sub(r"\\\n\s*", " ", text).splitlines()
@@ -97,6 +110,8 @@ def test_the_image_is_set_up_by_the_makefile_from_the_lock(tmp_path):
 
 def test_the_image_holds_no_environment_and_no_results_of_this_machine():
     left_out = set((ROOT / ".dockerignore").read_text().split("\n"))
-    ignored = [line.replace("!/", "!").strip("/") for line in (ROOT / ".gitignore").read_text().split()]
+    ignored = [
+        line.replace("!/", "!").strip("/") for line in (ROOT / ".gitignore").read_text().split()
+    ]
     missing = {name for name in ignored if name not in left_out and f"**/{name}" not in left_out}
     assert missing == set()
