@@ -18,8 +18,10 @@ def figures() -> list[Product]:
 
 def block(product: Product) -> str:
     """A figure's caption between its marks."""
+    title = product.module.TITLE
     return (
-        f"<!-- caption of {product.name} -->\n*{product.module.TITLE}.* {product.module.CAPTION}\n"
+        f"<!-- caption of {product.name} -->\n*{title[0].upper()}{title[1:]}.* "
+        f"{product.module.CAPTION}\n"
         "<!-- end -->"
     )
 
