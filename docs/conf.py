@@ -54,7 +54,7 @@ os.environ["PERFEDAVG_RESULTS"] = str(RESULTS)  # for their kernels
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
-nb_output_stderr = "error"  # a warning within a notebook is one of the build
+nb_output_stderr = "warn"  # a warning within a notebook is one of the build
 nb_ipywidgets_js = {}  # they would come from a network
 nb_merge_streams = True
 
