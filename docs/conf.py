@@ -34,6 +34,7 @@ html_theme = "furo"
 html_title = f"perfedavg {release}"
 html_static_path = ["_static"]
 html_css_files = ["wide-tables.css"]
+html_js_files = ["keyboard.js"]
 html_show_sphinx = False
 
 myst_heading_anchors = 4
@@ -107,6 +108,14 @@ def with_languages(app, doctree):
             block["language"] = language
 
 
+def with_levels(app, pagename, templatename, context, doctree):
+    """Give the headings of the navigation the level that screen readers ask for."""
+    tree = context.get("furo_navigation_tree", "")
+    context["furo_navigation_tree"] = tree.replace(
+        'role="heading"', 'role="heading" aria-level="2"'
+    )
+
+
 def setup(app):
     """Connect the above; refuse to start without results."""
     if not (RESULTS / "runs.csv").exists():
@@ -116,3 +125,4 @@ def setup(app):
         )
     app.connect("source-read", page)
     app.connect("doctree-read", with_languages)
+    app.connect("html-page-context", with_levels, priority=900)  # after the theme

@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from zipfile import ZipFile
 
 import pytest
 
@@ -25,11 +26,11 @@ COMMAND = re.compile(rf"{PROGRAM}\S")
 # Names of things, not commands: what is meant is the target or the program.
 NAMES = {"snakemake plan", "snakemake verify", ".venv/bin/python"}
 
-# What stands for something of the reader's own. In a dry run an archive may be any file.
+# What stands for something of the reader's own. Of an archive, a dry run reads the first bytes.
 FILLED = {
-    "PATH_OR_URL": "some.archive",
-    "ARCHIVE": "some.archive",
-    "PATH": "some.archive",
+    "PATH_OR_URL": "some.zip",
+    "ARCHIVE": "some.zip",
+    "PATH": "some.zip",
     "results/mine/figures/gains.png": "results/mine/figures/rounds.png",  # which is there
 }
 CHECKSUM = re.compile(r", sha256: [0-9a-f]{64}")  # of the reader's own archive
@@ -146,7 +147,10 @@ def answers(tmp_path_factory):
         text = tiny.replace("experiment: tiny", f"experiment: {'mine' if name == 'my' else name}")
         (checkout.folder / f"{name}.yaml").write_text(text)
     (checkout.folder / "new.yaml").write_text("evaluation: { target_accuracy: 0.1 }\n")
-    (checkout.folder / "some.archive").write_bytes(b"not read in a dry run")
+    with ZipFile(checkout.folder / "some.zip", "w") as archive:
+        for data in ("fed_emnist", "shakespeare"):
+            for split in ("train", "test"):
+                archive.writestr(f"{data}_{split}.h5", b"\x89HDF\r\n\x1a\n")
     found = {}
     for kind, folder in (("snakemake", checkout.folder), ("help", ROOT)):
         wanted = {command: dry(command)[1] for command in of_kind(kind)}

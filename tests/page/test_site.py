@@ -18,17 +18,17 @@ KINDS = ("index", "recipes", "figures", "outputs", "notebooks/read-results", "ap
 
 @pytest.fixture(scope="module")
 def tab(browser):
-    """A tab without a network; what went wrong in it is in its ``wrong``."""
+    """A tab without a network; errors are in its ``wrong``, requests to one in its ``asked``."""
     needed("no site here: make docs", (SITE / "index.html").exists())
     context = browser.new_context(offline=True)
     tab = context.new_page()
-    tab.wrong = []
+    tab.wrong, tab.asked = [], []
     tab.on("console", lambda said: tab.wrong.append(said.text) if said.type == "error" else None)
     tab.on("pageerror", lambda error: tab.wrong.append(str(error)))
 
     def asked(request):
         if not request.url.startswith(("file:", "data:", "blob:")):
-            tab.wrong.append(request.url)
+            tab.asked.append(request.url)
 
     tab.on("request", asked)
     yield tab
@@ -58,6 +58,7 @@ def test_no_page_is_broken(tab):
             troubles.append((page.name, facts["images"], facts["wide"]))
     assert troubles == []
     assert tab.wrong == []
+    assert tab.asked == []
     broken = set()
     for page, link in links:
         parts = urlsplit(link)
@@ -87,4 +88,4 @@ def test_search_finds_a_word_without_a_network(tab):
     tab.set_viewport_size({"width": WIDTHS[1], "height": 900})
     tab.goto(f"{(SITE / 'search.html').as_uri()}?q=interpolation")
     tab.wait_for_selector("#search-results li a", timeout=20_000)
-    assert tab.wrong == []
+    assert tab.asked == []
