@@ -2,6 +2,7 @@
 package: ``python tools/recompute_claims.py results/emnist62-claims``. It prints each claim with
 both verdicts and exits with 1 where they differ."""
 
+import argparse
 import json
 import math
 import sys
@@ -228,4 +229,6 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__.split(":")[0] + ".")
+    parser.add_argument("folder", help="a finished experiment, as results/emnist62-claims")
+    main(parser.parse_args().folder)

@@ -3,8 +3,8 @@ interpolation between FedSGD's weights and FedAvg's.
 
 A gradient's weight decides how far a round moves, so at one server rate an algorithm that returns a
 single gradient loses by construction. An entry's server rate is therefore the comparison's times
-K / sum_j |w_j|, so that at the factor 1 all entries with weights of one sign would go equally far
-if a client's gradients were all the same; validation clients choose among the factors.
+K / ``sum_j |w_j|``, so that at the factor 1 all entries with weights of one sign would go equally
+far if a client's gradients were all the same; validation clients choose among the factors.
 """
 
 from __future__ import annotations

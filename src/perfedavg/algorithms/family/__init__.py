@@ -62,7 +62,7 @@ class Algorithm:
         return 0 if self.jacobian == "none" else self.num_gradients(steps) - 1
 
     def total_weight(self, steps: int) -> float:
-        """sum_j |w_j|: how far a round goes where a client's gradients are all the same."""
+        """``sum_j |w_j|``: how far a round goes where a client's gradients are all the same."""
         return sum(map(abs, self.weights(steps)))
 
 
