@@ -29,6 +29,7 @@ from perfedavg.analysis.claims.verdicts import (
     within_families,
 )
 from perfedavg.analysis.inputs import INPUTS
+from perfedavg.runtime.errors import PerfedavgError, reading
 from perfedavg.storage.files import read_json
 
 LARGEST_SHARE = 3.3
@@ -42,10 +43,11 @@ def load(results: Path, seeds: list[int] | None = None) -> Measures:
     rows = [results / f"personalization/{run_id}.parquet" for run_id in runs.run_id]
     grid = [results / f"personalization/{r}.parquet" for r in runs.run_id[runs.study == "grid"]]
     rates = results / "algorithms.json"
-    config = read_json(results / "provenance.json")["config"]
-    grid_config, named = config["training"], config["studies"]["reference"] or {}
-    clients = named.get("clients_per_round", grid_config["clients_per_round"][-1])
-    work = named.get("local_work") or grid_config["local_epochs"][-1]
+    with reading(results / "provenance.json"):
+        config = read_json(results / "provenance.json")["config"]
+        grid_config, named = config["training"], config["studies"]["reference"] or {}
+        clients = named.get("clients_per_round", grid_config["clients_per_round"][-1])
+        work = named.get("local_work") or grid_config["local_epochs"][-1]
     here = (runs.study == "grid") & (runs.clients_per_round == clients)
     reference = runs.setting[here & (runs.local_epochs == work)].iloc[0]
     return Measures(
@@ -106,10 +108,13 @@ def main() -> None:
     arguments = parser.parse_args()
     file: dict[str, Any] = entries(arguments.claims)
     decides = arguments.results.resolve().name == file["experiment"]
-    measures = load(arguments.results, file["seeds"] if decides else None)
-    commits = map(commit_of, sorted(arguments.results.glob("runs/*/model.safetensors")))
-    late = post_hoc(file, registered(commits), set(measures.runs.seed)) if decides else {}
-    others = {folder.name: load(folder) for folder in arguments.other}
+    try:
+        measures = load(arguments.results, file["seeds"] if decides else None)
+        commits = map(commit_of, sorted(arguments.results.glob("runs/*/model.safetensors")))
+        late = post_hoc(file, registered(commits), set(measures.runs.seed)) if decides else {}
+        others = {folder.name: load(folder) for folder in arguments.other}
+    except PerfedavgError as error:
+        raise SystemExit(f"Error: {error}") from None
     verdicts = decide([Claim(**c) for c in file["claims"]], measures, others, late)
     for v in verdicts:
         effect = ""
