@@ -3,9 +3,12 @@
 import errno
 import os
 import random
+import sys
 
 import pytest
 
+from perfedavg.analysis import agreement
+from perfedavg.analysis.claims import __main__ as claims
 from perfedavg.runtime.errors import reading
 from tests.hostile.oracle import judge
 from tests.hostile.readers import DAMAGE, FORGIVING, READABLE, READERS, another, read, whole
@@ -50,3 +53,11 @@ def test_what_the_machine_lacks_is_no_damage(tmp_path):
             raise OSError(number, os.strerror(number))
     with pytest.raises(MemoryError), reading(tmp_path):
         raise MemoryError
+
+
+@pytest.mark.parametrize("program", [agreement, claims])
+def test_a_program_says_it_too(program, tmp_path, monkeypatch):
+    """What people start themselves, beside the workflow."""
+    monkeypatch.setattr(sys, "argv", ["program", str(tmp_path)])
+    with pytest.raises(SystemExit, match=f"Error: {tmp_path}/runs.csv is missing; give"):
+        program.main()
