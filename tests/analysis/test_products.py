@@ -97,7 +97,7 @@ def test_a_product_is_made_from_files(tmp_path):
     """What a job does: the same bytes as from the frames themselves."""
     RUNS.to_csv(tmp_path / "runs.csv", index=False)
     SELECTION.save(tmp_path / "selection.json")
-    rows().to_parquet(tmp_path / "rows.parquet")
+    rows().assign(num_test=2).to_parquet(tmp_path / "rows.parquet")
     files = {
         "runs": [tmp_path / "runs.csv"],
         "selection": [tmp_path / "selection.json"],

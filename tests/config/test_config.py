@@ -105,6 +105,7 @@ def test_shipped_configs_are_valid(path):
         ),
         ("training.client.lr", float("nan"), "is NaN, but input should be a finite number"),
         ("training.rounds", 10**18, "but input should be less than or equal to 1000000"),
+        ("split.seed", 1764059413000, "`split.seed` is 1764059413000, but input should be less"),
         ("seeds", [2**63], "`seeds[0]` is 9223372036854775808, but input should be less than"),
         ("experiment", 300 * "a", "but string should have at most 100 characters"),
         ("experiment", 7, "`experiment` is 7, but it should be text; write it in quotes, as in"),

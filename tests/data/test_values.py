@@ -128,6 +128,36 @@ def test_forms_that_are_refused(tmp_path, form):
     assert not list((tmp_path / "store").iterdir())
 
 
+def rename_clients(file):
+    file.move("examples", "clients")
+
+
+def rename_pixels(file):
+    file.move("examples/b/pixels", "examples/b/image")
+
+
+def add_values(file):
+    file["examples/metadata"] = np.arange(3)
+
+
+@pytest.mark.parametrize(
+    ("edit", "says"),
+    [
+        (rename_clients, "the group `examples` is wanted.* at the root there is 'clients'"),
+        (rename_pixels, r"client 'b' has .*image.* where `pixels` and `label` are expected"),
+        (add_values, "client 'metadata' has no group of features"),
+    ],
+)
+def test_another_layout_is_one_sentence(tmp_path, edit, says):
+    folder = as_folder(tmp_path / "data", h5_files(WRITERS))
+    with h5py.File(folder / "fed_emnist_train.h5", "a") as file:
+        edit(file)
+    with pytest.raises(PerfedavgError, match=says) as raised:
+        write_store(tmp_path / "store", EMNIST.clients(folder, tmp_path), 62)
+    assert len(str(raised.value).splitlines()) == 1
+    assert not list((tmp_path / "store").iterdir())
+
+
 def elsewhere(path):
     with h5py.File(path, "w") as file:
         file["pixels"] = floats(WRITERS["b"][0][0])

@@ -9,7 +9,18 @@ from tempfile import TemporaryDirectory
 
 from tests.hostile.oracle import run
 
-MODULES = ("archives", "hdf5", "servers", "configs", "results", "machine", "workflow")
+MODULES = (
+    "archives",
+    "hdf5",
+    "servers",
+    "configs",
+    "results",
+    "machine",
+    "workflow",
+    "damage",
+    "readers",
+    "disk",
+)
 GROUPS = {
     name: group
     for module in MODULES

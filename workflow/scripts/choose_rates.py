@@ -4,13 +4,13 @@ import pandas as pd
 
 from perfedavg.analysis.server_rates import choose_rates, costs
 from perfedavg.runtime.job import job
+from perfedavg.storage.contracts import PERSONALIZATION, ROUNDS
+from perfedavg.storage.tables import read_tables
 
 with job(snakemake.log[0], snakemake):
     params = snakemake.params
-    validation, rounds = (
-        pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
-        for files in (snakemake.input.validation, snakemake.input.rounds)
-    )
+    validation = read_tables(PERSONALIZATION, snakemake.input.validation)
+    rounds = read_tables(ROUNDS, snakemake.input.rounds)
     spent = costs(rounds, params.hessian_vector_product)
     runs = pd.DataFrame(params.runs, columns=["run_id", "setting", "entry"])
     rates = choose_rates(

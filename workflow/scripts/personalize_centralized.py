@@ -8,8 +8,6 @@ passes; personalize_every (passes, or None); ways. Outputs as in `personalize.py
 from itertools import cycle
 from pathlib import Path
 
-import pandas as pd
-
 from perfedavg.algorithms.spec import Backend
 from perfedavg.data.store import ClientStore
 from perfedavg.execution.held_out import fine_tuning_back_end
@@ -18,7 +16,9 @@ from perfedavg.personalization.schedule import visits
 from perfedavg.personalization.settings import Personalization, Run
 from perfedavg.runtime.job import job
 from perfedavg.runtime.pool import Pool
+from perfedavg.storage.contracts import PASSES, PERSONALIZATION
 from perfedavg.storage.files import write_json
+from perfedavg.storage.tables import read_table
 from perfedavg.training.settings import BEST
 from perfedavg.training.stopping import settle
 
@@ -30,8 +30,8 @@ with job(snakemake.log[0], snakemake), Pool(snakemake.threads) as pool:
         passes, checkpoints, reference = seed
         settled = settle(
             run,
-            pd.read_parquet(passes),
-            pd.read_parquet(reference),
+            read_table(PASSES, passes),
+            read_table(PERSONALIZATION, reference),
             Path(reference).stem,
             params.last_round,
         )

@@ -1,17 +1,13 @@
 """Choose on validation clients what will be reported on evaluation clients."""
 
-import pandas as pd
-
+from perfedavg.analysis.runs import read_runs
 from perfedavg.analysis.selection import select
 from perfedavg.runtime.job import job
-from perfedavg.storage.files import read_json
+from perfedavg.storage.contracts import PERSONALIZATION
+from perfedavg.storage.tables import read_tables
 
 with job(snakemake.log[0], snakemake):
-    validation = pd.concat(
-        [pd.read_parquet(file) for file in snakemake.input.validation], ignore_index=True
+    validation = read_tables(PERSONALIZATION, snakemake.input.validation)
+    select(validation, read_runs(snakemake.input.runs), snakemake.params.reptile).save(
+        snakemake.output[0]
     )
-    runs = pd.DataFrame(
-        [read_json(file) for file in snakemake.input.runs],
-        columns=["run_id", "setting", "study", "rounds"],
-    )
-    select(validation, runs, snakemake.params.reptile).save(snakemake.output[0])

@@ -14,6 +14,9 @@ from pathlib import Path
 import pandas as pd
 
 from perfedavg.analysis.runs import read_runs_table
+from perfedavg.runtime.errors import PerfedavgError, reading
+from perfedavg.storage.contracts import PASSES, PERSONALIZATION
+from perfedavg.storage.tables import read_table
 
 TOLERANCE, TOLERANCE_EARLY, EARLY_ROUND = 0.03, 0.05, 20
 NEEDED = {("FedAvg", 0), ("FedAvg", 1), ("centralized", 0)}
@@ -71,7 +74,7 @@ def load(results: Path) -> dict[str, list[pd.Series]]:
         rows = _rows(results, run_id)
         before = rows[(rows.client_group == "evaluation") & (rows.epoch == 0)]
         evaluation = before.groupby("round").accuracy.agg(["mean", "size"])
-        passes = pd.read_parquet(results / f"runs/centralized-s{seed}/passes.parquet")
+        passes = read_table(PASSES, results / f"runs/centralized-s{seed}/passes.parquet")
         validation = passes.set_index("pass").validation_accuracy
         n = rows[rows.client_group == "validation"].client_id.nunique()
         total = evaluation["mean"] * evaluation["size"] + validation * n
@@ -84,7 +87,7 @@ def load(results: Path) -> dict[str, list[pd.Series]]:
 
 
 def _rows(results: Path, run_id: str) -> pd.DataFrame:
-    return pd.read_parquet(results / f"personalization/{run_id}.parquet")
+    return read_table(PERSONALIZATION, results / f"personalization/{run_id}.parquet")
 
 
 def main() -> None:
@@ -96,7 +99,12 @@ def main() -> None:
     independent = Path("docs/results/independent_run.csv")
     parser.add_argument("--independent", type=Path, default=independent)
     arguments = parser.parse_args()
-    table = agreement(load(arguments.results), pd.read_csv(arguments.independent))
+    try:
+        ours = load(arguments.results)
+        with reading(arguments.independent, "put the project's own back"):
+            table = agreement(ours, pd.read_csv(arguments.independent))
+    except PerfedavgError as error:
+        raise SystemExit(f"Error: {error}") from None
     formats = ["", "", "", ".4f", "", ".4f", "", "+.4f", "g", ""]
     print(table.to_markdown(index=False, floatfmt=formats))
     raise SystemExit(0 if (table.agrees == "yes").all() else 1)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from perfedavg.runtime.errors import reading
 from perfedavg.storage.files import read_json, write_json
 from perfedavg.storage.tables import VALIDATION
 
@@ -51,10 +52,12 @@ class Selection:
     @classmethod
     def load(cls, path: str | Path) -> Selection:
         """Read the file."""
-        values = read_json(path)
-        del values["selected_on"]
-        settings = values.pop("settings").items()
-        return cls(**values, settings={name: SettingChoice(**chosen) for name, chosen in settings})
+        with reading(path):
+            values = read_json(path)
+            del values["selected_on"]
+            settings = values.pop("settings").items()
+            chosen = {name: SettingChoice(**choice) for name, choice in settings}
+            return cls(**values, settings=chosen)
 
 
 @dataclass(frozen=True)
@@ -106,9 +109,10 @@ class ServerRates:
     @classmethod
     def load(cls, path: str | Path) -> ServerRates:
         """Read the file."""
-        values = read_json(path)
-        entries = {}
-        for name, entry in values["entries"].items():
-            chosen = {b: RateChoice(**entry[b]) if entry[b] else None for b in BASES}
-            entries[name] = EntryRates(entry["rounds"], chosen)
-        return cls(values["rounds"], values["budget"], entries)
+        with reading(path):
+            values = read_json(path)
+            entries = {}
+            for name, entry in values["entries"].items():
+                chosen = {b: RateChoice(**entry[b]) if entry[b] else None for b in BASES}
+                entries[name] = EntryRates(entry["rounds"], chosen)
+            return cls(values["rounds"], values["budget"], entries)

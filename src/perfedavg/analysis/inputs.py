@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pandas as pd
 from perfedavg.analysis.choices import Selection, ServerRates
 from perfedavg.analysis.claims.registration import commit_of, registered
 from perfedavg.analysis.runs import read_runs_table
-from perfedavg.storage.tables import EVALUATION, VALIDATION, read_table
+from perfedavg.storage.contracts import MEASURED, PERSONALIZATION, ROUNDS, read_split
+from perfedavg.storage.tables import EVALUATION, VALIDATION, Contract, read_table, read_tables
 
 Files = Sequence[str | Path]
 
@@ -27,13 +29,13 @@ PAPER = {
     "target": "float 0..1",
 }
 """The paper's own Table 1, ``config/paper_targets.csv``."""
+OWN = "put the project's own back"
+"""What to do where that file is damaged."""
 
 
-def rows_of(files: Files) -> pd.DataFrame:
+def rows_of(files: Files, contract: Contract = PERSONALIZATION) -> pd.DataFrame:
     """The rows of several Parquet tables, one below the other; an empty table of none."""
-    if not files:
-        return pd.DataFrame()
-    return pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
+    return read_tables(contract, files) if files else pd.DataFrame()
 
 
 def evaluation_rows(files: Files) -> pd.DataFrame:
@@ -65,13 +67,13 @@ INPUTS: dict[str, Callable[[Files], Any]] = {
     "grid_validation": validation_rows,
     "registered": commits,
     "comparison_evaluation": evaluation_rows,
-    "comparison_rounds": rows_of,
-    "stage2_rounds": rows_of,
+    "comparison_rounds": partial(rows_of, contract=ROUNDS),
+    "stage2_rounds": partial(rows_of, contract=ROUNDS),
     "ordinary_rows": rows_of,
     "strategy_rows": rows_of,
-    "theory_rows": rows_of,
-    "paper": lambda files: read_table(PAPER, files[0]) if files else None,
-    "split": lambda files: pd.read_csv(files[0], usecols=["client_index", "client_group"]),
+    "theory_rows": partial(rows_of, contract=MEASURED),
+    "paper": lambda files: read_table(PAPER, files[0], OWN) if files else None,
+    "split": lambda files: read_split(files[0]),
     "store": lambda files: Path(files[0]).parent,
     "other_data": lambda files: Path(files[0]).parent if files else None,
     "other_split": lambda files: Path(files[0]).parent if files else None,

@@ -38,7 +38,7 @@ def job_times(logs: str | Path) -> pd.DataFrame:
     step."""
     rows = []
     for log in sorted(Path(logs).glob("*.log")):
-        lines = log.read_text(encoding="utf-8").strip().splitlines()
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         match = _TIMING.match(lines[-1]) if lines else None
         if match:
             rows.append((log.stem.split("-")[0], float(match[1]), float(match[2])))

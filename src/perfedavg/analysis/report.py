@@ -19,6 +19,7 @@ from perfedavg.analysis.products import CLAIMS
 from perfedavg.analysis.provenance import job_times
 from perfedavg.analysis.runs import read_runs_table
 from perfedavg.data.sets import data_set
+from perfedavg.runtime.errors import reading
 from perfedavg.storage.files import read_json, write_text
 
 _TYPES = {
@@ -39,7 +40,7 @@ def write_report(path: Path, products: list[dict[str, Any]]) -> None:
         products: what ``Product.on_page`` gives, in the order of the page.
     """
     results = path.parent
-    provenance = read_json(results / "provenance.json")
+    provenance = _provenance(results / "provenance.json")
     runs = read_runs_table(results / "runs.csv")
     selection = Selection.load(results / "selection.json")
     tried = runs.study == "comparison"
@@ -55,7 +56,7 @@ def write_report(path: Path, products: list[dict[str, Any]]) -> None:
     )
     page = environment.get_template("report.html.j2").render(
         experiment=provenance["config"]["experiment"],
-        data=data_set(provenance["config"]["data"]),
+        data=provenance["data"],
         caveat=runs.caveat.iloc[0],
         claims=next((of for name, of in sections if name == CLAIMS), []),
         sections=[(name, of) for name, of in sections if name != CLAIMS],
@@ -77,6 +78,19 @@ def write_report(path: Path, products: list[dict[str, Any]]) -> None:
     write_text(path, page)
 
 
+def _provenance(path: Path) -> dict[str, Any]:
+    """What is in ``provenance.json``, which no checksum vouches for, if all is there that the page
+    shows; ``data`` is the data set."""
+    with reading(path):
+        facts = read_json(path)
+        text = f"{facts['git_commit']} {facts['data_sha256'][:16]} {facts['packages']['torch']}"
+        for key in ("processor", "cores", "python"):
+            text += str(facts["machine"][key])
+        assert text.isprintable(), "no text"
+        dict(facts["packages"] | facts["machine"]), str(facts["config"]["experiment"])
+        return {"network": ""} | facts | {"data": data_set(facts["config"]["data"])}
+
+
 def _shown(product: dict[str, Any], results: Path) -> dict[str, Any]:
     """What the page shows of a product: of a table its caption, head and rows, of a figure its
     image and its answer; and of both its files to download."""
@@ -88,7 +102,9 @@ def _shown(product: dict[str, Any], results: Path) -> dict[str, Any]:
         # What is shown needs no second copy: the page is to be mailed.
         forms = ("csv", "pdf") if product["image"] == "svg" else ("csv", "pdf", "svg")
         facts["source"] = _inline(base.with_suffix(f".{product['image']}"))
-        drawing = base.with_suffix(".svg").read_text(encoding="utf-8")
+        svg = base.with_suffix(".svg")
+        with reading(svg):
+            drawing = svg.read_text(encoding="utf-8")
         answer = re.search(r"<dc:description>(.*?)</dc:description>", drawing, re.DOTALL)
         facts["answer"] = " ".join(unescape(answer[1]).split()) if answer else ""
         if base.with_suffix(".csv").stat().st_size > LARGEST:
@@ -114,11 +130,12 @@ def _inline(file: Path) -> str:
 def _read_table(path: Path) -> dict[str, Any]:
     """Caption, head and rows of a table's Markdown form; the caveat in bold stands at the top of
     the page already."""
-    caption, table = path.read_text(encoding="utf-8").split("\n\n", 1)
-    head, _, *rows = [
-        [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line.strip("|"))]
-        for line in table.strip().splitlines()
-    ]
+    with reading(path):
+        caption, table = path.read_text(encoding="utf-8").split("\n\n", 1)
+        head, _, *rows = [
+            [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line.strip("|"))]
+            for line in table.strip().splitlines()
+        ]
     return {"caption": caption.split(" **")[0].strip(), "head": head, "rows": rows}
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from perfedavg.runtime.errors import reading
 from perfedavg.storage.files import read_json
-from perfedavg.storage.tables import Column, read_table, write_table
+from perfedavg.storage.tables import Column, checked, read_table, write_table
 
 RUNS = {
     "run_id": Column("str", "-", "`<setting>-s<seed>`"),
@@ -82,20 +84,49 @@ RUNS = {
 
 def write_runs_table(run_files: Iterable[str | Path], caveat: str, path: str | Path) -> None:
     """Write ``runs.csv`` from every run's ``run.json``; ``caveat`` is what must be said of their
-    data."""
+    data.
+
+    Raises:
+        PerfedavgError: a ``run.json`` is damaged.
+    """
+    rows = {}
+    for file in run_files:
+        with reading(file):
+            rows[file] = {**_row(read_json(file)), "caveat": caveat}
+    table = pd.DataFrame(list(rows.values()), columns=list(RUNS))
+    try:
+        write_table(RUNS, table, path)
+    except Exception:
+        for file, row in rows.items():  # whose fault it is
+            with reading(file):
+                checked(RUNS, pd.DataFrame([row], columns=list(RUNS)))
+        raise
+
+
+def _row(run: dict[str, Any]) -> dict[str, Any]:
+    if "server" in run:
+        run["client_lr"] = run["client"]["lr"]
+        run |= {f"server_{key}": run["server"][key] for key in ("optimizer", "lr")}
+        # Of a schedule, the names in the order of its stages and the values of its first.
+        for later in run["then"]:
+            run["algorithm"] += f"+{later['algorithm']}"
+            run["server_optimizer"] += f"+{later['server']['optimizer']}"
+    texts = {name: run.get(name) or "" for name in ("variant", "entry")}
+    return {"study": "baseline", **run, **texts}
+
+
+def read_runs(run_files: Iterable[str | Path]) -> pd.DataFrame:
+    """What selection needs of every ``run.json``: columns ``run_id, setting, study, rounds``.
+
+    Raises:
+        PerfedavgError: one is damaged.
+    """
     rows = []
     for file in run_files:
-        run = read_json(file)
-        if "server" in run:
-            run["client_lr"] = run["client"]["lr"]
-            run |= {f"server_{key}": run["server"][key] for key in ("optimizer", "lr")}
-            # Of a schedule, the names in the order of its stages and the values of its first.
-            for later in run["then"]:
-                run["algorithm"] += f"+{later['algorithm']}"
-                run["server_optimizer"] += f"+{later['server']['optimizer']}"
-        texts = {name: run.get(name) or "" for name in ("variant", "entry")}
-        rows.append({"study": "baseline", **run, **texts, "caveat": caveat})
-    write_table(RUNS, pd.DataFrame(rows, columns=list(RUNS)), path)
+        with reading(file):
+            run = {"study": None, **read_json(file)}
+            rows.append({name: run[name] for name in ("run_id", "setting", "study", "rounds")})
+    return pd.DataFrame(rows)
 
 
 def read_runs_table(path: str | Path) -> pd.DataFrame:

@@ -250,6 +250,6 @@ def _remembered(path: Path) -> dict[str, list]:
     try:
         known = read_json(path)
         assert all(isinstance(facts, list) for facts in known.values())
-    except (OSError, ValueError, AttributeError, AssertionError):
+    except (OSError, PerfedavgError, AttributeError, AssertionError):
         return {}
     return known

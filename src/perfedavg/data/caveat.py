@@ -9,9 +9,8 @@ import pandas as pd
 
 from perfedavg.data.sets import data_set
 from perfedavg.data.store import ClientStore
+from perfedavg.storage.contracts import LEFT_OUT
 from perfedavg.storage.tables import TRAINING
-
-LEFT_OUT = "left out: "
 
 
 def caveat(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import csv
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -22,7 +22,8 @@ import pyarrow as pa
 from pyarrow import compute as pc
 
 from perfedavg.randomness import VALIDATION_CLIENTS, StreamKey, stream
-from perfedavg.runtime.errors import PerfedavgError, nothing_at
+from perfedavg.runtime.errors import PerfedavgError, nothing_at, reading
+from perfedavg.storage.contracts import check_group
 from perfedavg.storage.files import atomic
 from perfedavg.storage.tables import EVALUATION, TRAINING, VALIDATION
 
@@ -247,11 +248,23 @@ def write_split(path: str | Path, split: pd.DataFrame) -> None:
 
 
 def read_group(path: str | Path, group: str) -> np.ndarray:
-    """Store positions of the clients of one group, in split order: int64 ``[clients]``.
+    """Store positions of the clients of one group, in split order: int64 ``[clients]``, read from
+    a file that :func:`write_split` wrote.
 
     The file is read line by line and only the positions are kept: 8 bytes per client, where a table
-    of text would take a hundred."""
-    with open(path, newline="", encoding="utf-8") as file:
+    of text would take a hundred.
+
+    Raises:
+        PerfedavgError: the file is missing or damaged.
+    """
+    with reading(path), open(path, newline="", encoding="utf-8") as file:
         rows = csv.reader(file)
-        index, name = map(next(rows).index, ("client_index", "client_group"))
-        return np.fromiter((int(row[index]) for row in rows if row[name] == group), dtype=np.int64)
+        index, name = map(next(rows, []).index, ("client_index", "client_group"))
+
+        def positions() -> Iterator[int]:
+            for row in rows:
+                check_group(row[name])
+                if row[name] == group:
+                    yield int(row[index])
+
+        return np.fromiter(positions(), dtype=np.int64)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import mmap
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from perfedavg.data.store_writer import Writer
-from perfedavg.runtime.errors import PerfedavgError
+from perfedavg.runtime.errors import reading
 from perfedavg.storage.files import atomic
 
 RESIDENT_BYTES = 32 * 2**20
@@ -31,6 +31,9 @@ RESIDENT_BYTES = 32 * 2**20
 FAULT_BYTES = 2 * 2**20
 """How much more than asked for becomes resident at most: Linux maps a whole folio of its page cache
 at once."""
+
+
+DELETE = "delete the folder and give the same command again"
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class ClientStore:
 
     Attributes:
         metadata: text by name, as given to :func:`write_store`.
+        data_sha256: of all ids, examples and labels, in order.
         assumed: what was assumed in reading the data, a phrase each: those of ``metadata`` (its
             ``assumed`` is a JSON list), and those of clients, with how many they are.
 
@@ -88,7 +92,7 @@ class ClientStore:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = folder = Path(folder)
-        try:
+        with self._reading():
             self._maps = _mapped(folder / "examples.arrow"), _mapped(folder / "clients.arrow")
             # Clients are drawn: what follows one in the file is not wanted next. What is wanted,
             # `_find` asks for.
@@ -96,34 +100,29 @@ class ClientStore:
             self._examples, self._clients = (
                 pa.ipc.open_file(pa.py_buffer(pages)) for pages in self._maps
             )
-        except (OSError, ValueError) as error:  # Arrow's errors about contents are ValueErrors
-            raise PerfedavgError(
-                f"{folder} holds no readable client store ({error}); delete the folder and give "
-                "the same command again."
-            ) from error
-        metadata = self._examples.schema.metadata or {}
-        self.metadata = metadata = {k.decode(): v.decode() for k, v in metadata.items()}
-        self.num_classes = int(metadata["num_classes"])
-        self.example_shape = _shape(metadata["example_shape"])
-        self.label_shape = _shape(metadata.get("label_shape", ""))
-        self._batches: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        self._table = self._clients.read_all()
-        of_clients = self._table.schema.metadata.get(b"assumed", b"[]")
-        self.assumed = [*json.loads(metadata.get("assumed", "[]")), *json.loads(of_clients)]
-        place = ("client_id", "batch", "row", "num_train", "num_test")
-        self._place = [self._table.column(name) for name in place]
+            metadata = self._examples.schema.metadata or {}
+            self.metadata = metadata = {k.decode(): v.decode() for k, v in metadata.items()}
+            self.num_classes = int(metadata["num_classes"])
+            self.example_shape = _shape(metadata["example_shape"])
+            self.label_shape = _shape(metadata.get("label_shape", ""))
+            self._batches: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+            self._table = self._clients.read_all()
+            self._table.validate(full=True)
+            of_clients = self._table.schema.metadata.get(b"assumed", b"[]")
+            self.assumed = [*json.loads(metadata.get("assumed", "[]")), *json.loads(of_clients)]
+            place = ("client_id", "batch", "row", "num_train", "num_test")
+            self._place = [self._table.column(name) for name in place]
+            self.data_sha256 = self._table.schema.metadata[b"data_sha256"].decode()
         self._prefetched: dict[int, _Located] = {}
         self._address = np.frombuffer(self._maps[0], dtype=np.uint8).ctypes.data
         self._touched = 0
         self._release_pages()  # of the headers of the table's batches
 
+    def _reading(self) -> AbstractContextManager[None]:
+        return reading(f"The client store {self.folder}", DELETE)
+
     def __len__(self) -> int:
         return self._table.num_rows
-
-    @property
-    def data_sha256(self) -> str:
-        """sha256 of all ids, examples and labels, in order."""
-        return self._table.schema.metadata[b"data_sha256"].decode()
 
     def client_ids(self) -> pa.ChunkedArray:
         """The ids of all clients, as text in the mapped file."""
@@ -157,7 +156,10 @@ class ClientStore:
         are train examples."""
         place = (column[index].as_py() for column in self._place)
         client_id, batch, row, num_train, num_test = place
-        x, y = (values[row : row + num_train + num_test] for values in self._batch(batch))
+        with self._reading():
+            x, y = (values[row : row + num_train + num_test] for values in self._batch(batch))
+            if not len(x) == len(y) == num_train + num_test:
+                raise IndexError
         for values in (x, y):
             start = values.ctypes.data - self._address
             offset = start % mmap.PAGESIZE
@@ -167,6 +169,7 @@ class ClientStore:
     def _batch(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         if index not in self._batches:
             batch = self._examples.get_batch(index)
+            batch.validate()
             x = _array(batch.column("x"), self.example_shape)
             self._batches[index] = x, _array(batch.column("y"), self.label_shape)
         return self._batches[index]

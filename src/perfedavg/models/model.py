@@ -118,8 +118,13 @@ class Model:
         return dict(zip(self.shapes, parameters, strict=True))
 
     def unnamed(self, tensors: dict[str, Tensor]) -> Parameters:
-        """The inverse of :meth:`named`."""
-        return [tensors[name] for name in self.shapes]
+        """The inverse of :meth:`named`.
+
+        Raises:
+            KeyError: there is no such parameter.
+            RuntimeError: one has another number of values.
+        """
+        return [tensors[name].view(shape) for name, shape in self.shapes.items()]
 
 
 def grey_levels(x: np.ndarray) -> Tensor:

@@ -22,27 +22,11 @@ from perfedavg.personalization.fine_tuning import fine_tune
 from perfedavg.personalization.schedule import Visit, intermediate_subset
 from perfedavg.personalization.settings import Personalization, Run
 from perfedavg.randomness import FINE_TUNING, INITIAL_PARAMETERS, StreamKey, torch_stream
+from perfedavg.runtime.errors import reading
 from perfedavg.runtime.job import Progress
-from perfedavg.storage.checkpoints import load_tensors, models_of
-from perfedavg.storage.tables import EVALUATION, VALIDATION, write_table
-
-PERSONALIZATION = {
-    "run_id": "str",
-    "algorithm": "str",
-    "stage": "int 1..",
-    "seed": "int 0..",
-    "round": "int 0..",
-    "client_id": "str",
-    "client_group": "str",
-    "num_train": "int 0..",
-    "num_test": "int 0..",
-    "num_test_labels": "int 0..",
-    "strategy": "str",
-    "fine_tune_lr": "float 0..",
-    "epoch": "int 0..",
-    "accuracy": "float? 0..1",
-    "loss": "float?",
-}
+from perfedavg.storage.checkpoints import anew, load_tensors, models_of
+from perfedavg.storage.contracts import PERSONALIZATION
+from perfedavg.storage.tables import EVALUATION, VALIDATION, read_table, write_table
 
 Clients = Mapping[tuple[str, str], Sequence[int]]
 """Store positions of held-out clients by (group, ``all`` or ``intermediate``), as visits name
@@ -110,7 +94,7 @@ def personalize_runs(
     for run, visits, folder, validation, everyone, earlier in zip(
         runs, schedules, *columns, strict=False
     ):
-        tables = [pd.read_parquet(earlier)] if earlier else []
+        tables = [read_table(PERSONALIZATION, earlier)] if earlier else []
         inputs = (run, folder, store, visits, clients)
         tables += [personalize_run(*inputs, way, fine_tune_clients) for way in ways]
         rows = pd.concat(tables, ignore_index=True)
@@ -223,7 +207,8 @@ class Personalizer:
         if self.checkpoints is None:
             return self.model.init(torch_stream(StreamKey(self.run.seed, INITIAL_PARAMETERS)))
         path = models_of(self.checkpoints, [round_number])[round_number]
-        return self.model.unnamed(load_tensors(path)[0])
+        with reading(path, anew(path)):
+            return self.model.unnamed(load_tensors(path)[0])
 
     def _read_client(self, position: int) -> tuple[str, Examples, Examples]:
         client = self.store.client(position)

@@ -28,9 +28,10 @@ def refuse_overwriting(
     """
     finished = [(path, settings) for path, settings in planned if Path(path).is_file()]
     found = [(path, _difference(_read(path), settings)) for path, settings in finished]
-    earlier = _read(Path(results) / "provenance.json").get("config", {})
+    earlier = _read(Path(results) / "provenance.json").get("config")
     for block in ("data", "split"):
-        if what := _difference(earlier.get(block, {}), config[block]):
+        before = earlier.get(block) if isinstance(earlier, dict) else None
+        if what := _difference(before if isinstance(before, dict) else {}, config[block]):
             found = [(path, f"{block}.{what}") for path, _ in finished]
     found = [(path, what) for path, what in found if what]
     if found:
@@ -44,9 +45,10 @@ def refuse_overwriting(
 
 def _read(path: str | Path) -> dict[str, Any]:
     try:
-        return read_json(path)
-    except (OSError, ValueError):  # what is damaged is no model worth keeping
+        found = read_json(path)
+    except (OSError, PerfedavgError):  # what is damaged is no model worth keeping
         return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:

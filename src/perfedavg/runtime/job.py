@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import atexit
 import ctypes
-import errno
 import logging
 import os
 import signal
@@ -21,23 +20,12 @@ import psutil
 
 from perfedavg.runtime import owners, records
 from perfedavg.runtime.channel import Channel, channel
-from perfedavg.runtime.errors import PerfedavgError, reason
+from perfedavg.runtime.errors import OF_THE_MACHINE, PerfedavgError, reason
 from perfedavg.runtime.secrets import masked
 
 logger = logging.getLogger("perfedavg")
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
-
-_OF_THE_MACHINE = {
-    errno.ENOSPC: "make room on the disk",
-    errno.EDQUOT: "make room in your quota",
-    errno.EROFS: "take a folder that can be written to",
-    errno.EACCES: "allow the access",
-    errno.EMFILE: "raise the limit of open files (ulimit -n)",
-    errno.EFBIG: "raise the limit of a file's size (ulimit -f)",
-    errno.ENOMEM: "lower `execution.workers` or --cores, or take a machine with more memory",
-    errno.EIO: "look after the disk",
-}
 
 _told: list[Channel] = []
 """Where this step tells how far it is, if a run listens: one or none."""
@@ -110,10 +98,10 @@ def in_one_sentence(error: Exception, log: str) -> str:
             "the machine has no memory left for this step; lower `execution.workers` or --cores, "
             "or take a machine with more."
         )
-    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+    if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
         where = f"{error.filename}: " if error.filename else ""
         return (
-            f"{where}{os.strerror(error.errno)}; {_OF_THE_MACHINE[error.errno]} and give the same "
+            f"{where}{os.strerror(error.errno)}; {OF_THE_MACHINE[error.errno]} and give the same "
             "command again."
         )
     why = reason(f"{type(error).__name__}: {masked(str(error))}").removesuffix(".")

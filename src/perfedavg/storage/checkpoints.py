@@ -9,11 +9,11 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from perfedavg.runtime.errors import PerfedavgError
+from perfedavg.runtime.errors import ANEW, PerfedavgError, reading
 from perfedavg.storage.files import atomic, read_json
 
 _KEY = "perfedavg"
@@ -36,15 +36,16 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     Raises:
         PerfedavgError: the file is missing or no safetensors file.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return tensors, json.loads(file.metadata()[_KEY])
-    except (OSError, SafetensorError, KeyError, TypeError) as error:
-        raise PerfedavgError(
-            f"Checkpoint {path} cannot be read ({' '.join(str(error).split())}); delete it and "
-            "give the same command again."
-        ) from error
+    with reading(path, anew(path)), safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return tensors, dict(json.loads(file.metadata()[_KEY]))
+
+
+def anew(path: str | Path) -> str:
+    """What to do about a model that cannot be read: a run's checkpoints are one output."""
+    if Path(path).parent.name == "checkpoints":
+        return f"delete the folder {Path(path).parent} and give the same command again"
+    return ANEW
 
 
 def models_of(folder: str | Path, rounds: Iterable[int]) -> dict[int, Path]:
@@ -59,9 +60,12 @@ def models_of(folder: str | Path, rounds: Iterable[int]) -> dict[int, Path]:
     files = {n: folder / f"round_{n}.safetensors" for n in rounds}
     missing = [file for file in files.values() if not file.exists()]
     facts = folder.parent / "run.json"
-    if missing and facts.exists() and read_json(facts).get("status") == "finished":
-        raise PerfedavgError(
-            f"{missing[0]} is missing, although its run has finished; delete the folder {folder} "
-            "and give the same command again."
-        )
+    if missing and facts.exists():
+        with reading(facts):
+            finished = read_json(facts).get("status") == "finished"
+        if finished:
+            raise PerfedavgError(
+                f"{missing[0]} is missing, although its run has finished; delete the folder "
+                f"{folder} and give the same command again."
+            )
     return {n: file for n, file in files.items() if file not in missing}

@@ -8,12 +8,13 @@ adds unit and meaning."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
+from perfedavg.runtime.errors import ANEW, reading
 from perfedavg.storage.files import atomic
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def write_table(contract: Contract, table: pd.DataFrame, path: str | Path) -> No
     Raises:
         pandera.errors.SchemaError: a column is missing, of another type or out of its bounds.
     """
-    table = _schema(contract).validate(table)
+    table = checked(contract, table)
     with atomic(path) as temporary:
         if Path(path).suffix == ".parquet":
             table.to_parquet(temporary, index=False)
@@ -50,22 +51,46 @@ def write_table(contract: Contract, table: pd.DataFrame, path: str | Path) -> No
             table.to_csv(temporary, index=False, float_format="%.6g")
 
 
-def read_table(contract: Contract, path: str | Path) -> pd.DataFrame:
-    """Read a CSV table with the types of its contract (Parquet keeps its own).
+def read_table(contract: Contract, path: str | Path, cure: str = ANEW) -> pd.DataFrame:
+    """Read a table, of CSV with the types of its contract (Parquet keeps its own).
+
+    Args:
+        cure: what to do where it cannot be read; see :func:`perfedavg.runtime.errors.reading`.
 
     Raises:
-        pandera.errors.SchemaError: as in :func:`write_table`.
+        PerfedavgError: the file is missing or damaged, a column is missing, of another type or out
+            of its bounds.
     """
-    always_text = [name for name, column in contract.items() if spec_of(column) == "str"]
-    table = pd.read_csv(path, dtype=dict.fromkeys(always_text, "str"))
-    # CSV does not tell an empty text from a missing one.
-    table[always_text] = table[always_text].fillna("")
-    return _schema(contract).validate(table)
+    with reading(path, cure):
+        if Path(path).suffix == ".parquet":
+            table = pd.read_parquet(path)
+            checked(contract, table)
+            return table
+        always_text = [name for name, column in contract.items() if spec_of(column) == "str"]
+        text = dict.fromkeys(always_text, "str")
+        table = pd.read_csv(path, usecols=list(contract), dtype=text)
+        # CSV does not tell an empty text from a missing one.
+        table[always_text] = table[always_text].fillna("")
+        return checked(contract, table)
+
+
+def read_tables(contract: Contract, paths: Iterable[str | Path]) -> pd.DataFrame:
+    """The rows of several tables, one below the other; see :func:`read_table`."""
+    return pd.concat([read_table(contract, path) for path in paths], ignore_index=True)
 
 
 def spec_of(column: str | Column) -> str:
     """Type and bounds of a contract's column."""
     return column if isinstance(column, str) else column.spec
+
+
+def checked(contract: Contract, table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the types of its contract.
+
+    Raises:
+        pandera.errors.SchemaError: as in :func:`write_table`.
+    """
+    return _schema(contract).validate(table)
 
 
 def _schema(contract: Contract) -> pa.DataFrameSchema:

@@ -25,20 +25,13 @@ from perfedavg.randomness import CENTRALIZED, INITIAL_PARAMETERS, StreamKey, str
 from perfedavg.runtime.job import Progress
 from perfedavg.runtime.machine import git_commit, package_versions
 from perfedavg.storage.checkpoints import save_tensors
+from perfedavg.storage.contracts import PASSES
 from perfedavg.storage.files import fingerprint
 from perfedavg.storage.tables import write_table
 from perfedavg.training.resume import Resume
 from perfedavg.training.settings import Centralized
 
 logger = logging.getLogger("perfedavg")
-
-PASSES = {
-    "run_id": "str",
-    "pass": "int 1..",
-    "lr": "float 0..",
-    "train_loss": "float?",
-    "validation_accuracy": "float? 0..1",
-}
 
 
 class CentralizedRun:

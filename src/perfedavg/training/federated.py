@@ -30,10 +30,11 @@ from perfedavg.data.store import ClientStore
 from perfedavg.models.model import Parameters
 from perfedavg.models.steps import evaluate, to_examples
 from perfedavg.models.threads import use_one_thread
-from perfedavg.runtime.errors import PerfedavgError
+from perfedavg.runtime.errors import PerfedavgError, reading
 from perfedavg.runtime.job import Progress
 from perfedavg.runtime.machine import git_commit, package_versions
 from perfedavg.storage.checkpoints import load_tensors, save_tensors
+from perfedavg.storage.contracts import ROUNDS
 from perfedavg.storage.files import fingerprint, read_json, sha256_of, write_json
 from perfedavg.storage.tables import write_table
 from perfedavg.training.resume import Resume
@@ -41,20 +42,6 @@ from perfedavg.training.resume import Resume
 logger = logging.getLogger("perfedavg")
 
 FLOAT_BYTES = 4
-
-ROUNDS = {
-    "run_id": "str",
-    "stage": "int 1..",
-    "round": "int 1..",
-    "num_clients": "int 1..",
-    "num_examples": "int 1..",
-    "gradient_evaluations": "int 1..",
-    "hessian_vector_products": "int 0..",
-    "train_loss": "float?",
-    "update_norm": "float? 0..",
-    "bytes_up": "int 0..",
-    "bytes_down": "int 0..",
-}
 
 TIMINGS = {"run_id": "str", "round": "int 1..", "seconds": "float 0.."}
 
@@ -136,9 +123,13 @@ class _ResumableRun:
         else:
             parent_files = [parent / "model.safetensors", parent / "server.safetensors"]
             tensors, optimizer = (load_tensors(file)[0] for file in parent_files)
-            server_state = [optimizer[str(i)] for i in range(len(optimizer))]
-            state = self.federated.init(ServerState(self.model.unnamed(tensors), server_state))
-            finished = read_json(parent / "run.json")["status"] == "finished"
+            with reading(parent_files[0]):
+                parameters = self.model.unnamed(tensors)
+            with reading(parent_files[1]):
+                server_state = [optimizer[str(i)] for i in range(len(optimizer))]
+            state = self.federated.init(ServerState(parameters, server_state))
+            with reading(parent / "run.json"):
+                finished = read_json(parent / "run.json")["status"] == "finished"
             status = "running" if finished else f"diverged before stage {spec.stage}"
             self.done = _Done(state, status)
         facts = [spec.model_dump(mode="json"), self.training_clients]

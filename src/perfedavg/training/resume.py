@@ -47,7 +47,7 @@ class Resume:
                 saved = json.loads(metadata.get("checkpoints", "{}"))
                 now = self._checksums()
                 intact &= all(now.get(name) == checksum for name, checksum in saved.items())
-            except (PerfedavgError, KeyError, ValueError):
+            except (PerfedavgError, KeyError, ValueError, TypeError, AttributeError):
                 intact = False
             if intact and metadata.get("key") == self._key:
                 self._keep_only(saved)

@@ -43,9 +43,10 @@ from perfedavg.randomness import (
     stream,
     torch_stream,
 )
-from perfedavg.runtime.errors import PerfedavgError
+from perfedavg.runtime.errors import PerfedavgError, reading
 from perfedavg.runtime.job import Progress
-from perfedavg.storage.checkpoints import load_tensors, models_of
+from perfedavg.storage.checkpoints import anew, load_tensors, models_of
+from perfedavg.storage.contracts import MEASURED
 from perfedavg.storage.files import sha256_of
 from perfedavg.storage.tables import write_table
 from perfedavg.training.resume import Resume
@@ -60,13 +61,7 @@ weighted by n_i."""
 PAIRS = tuple(combinations(COMPARED, 2))
 
 THEORY_MEASURED = {
-    "round": "int 1..",
-    "k": "int 1..",
-    "seed": "int 0..",
-    "batches": "str",
-    "residual": "float? 0..",
-    "residual_other_batches": "float? 0..",
-    "residual_unequal_weights": "float? 0..",
+    **MEASURED,
     **{f"cos_{a}_{b}": "float? -1..1" for a, b in PAIRS},
     **{f"norm_ratio_{a}_{b}": "float? 0.." for a, b in PAIRS},
 }
@@ -132,7 +127,8 @@ def measure_theory(
     done = len(rows) // max_steps
     progress = Progress(f"{spec.run_id} theory", sum(updates), "update", done=sum(updates[:done]))
     for round_number, batches in parts[done:]:
-        parameters = model.unnamed(load_tensors(files[round_number])[0])
+        with reading(files[round_number], anew(files[round_number])):
+            parameters = model.unnamed(load_tensors(files[round_number])[0])
         cohort = make_cohort(
             spec, round_number, store, training_clients, clients, batches, max_steps
         )

@@ -29,6 +29,7 @@ from perfedavg.analysis.claims.verdicts import (
     p_support,
     within_families,
 )
+from perfedavg.runtime.errors import PerfedavgError
 
 LARGEST_SHARE = 3.3
 """Percent of swaps in which any claim of a family may be supported."""
@@ -88,11 +89,14 @@ def main() -> None:
     arguments = parser.parse_args()
     file: dict[str, Any] = entries(arguments.claims)
     decides = arguments.results.resolve().name == file["experiment"]
-    measures = load(arguments.results, file["seeds"] if decides else None)
     late = {}
-    if decides:
-        late = post_hoc(file, registered(_commits(arguments.results)), set(measures.runs.seed))
-    others = {folder.name: load(folder) for folder in arguments.other}
+    try:
+        measures = load(arguments.results, file["seeds"] if decides else None)
+        if decides:
+            late = post_hoc(file, registered(_commits(arguments.results)), set(measures.runs.seed))
+        others = {folder.name: load(folder) for folder in arguments.other}
+    except PerfedavgError as error:
+        raise SystemExit(f"Error: {error}") from None
     verdicts = decide([Claim(**c) for c in file["claims"]], measures, others, late)
     for v in verdicts:
         effect = ""

@@ -11,6 +11,7 @@ import pandas as pd
 from perfedavg.analysis.choices import Selection, ServerRates
 from perfedavg.analysis.claims.measures import Measures
 from perfedavg.analysis.inputs import INPUTS
+from perfedavg.runtime.errors import reading
 from perfedavg.storage.files import read_json
 
 
@@ -56,10 +57,11 @@ def load(results: Path, seeds: list[int] | None = None) -> Measures:
     rows = [results / f"personalization/{run_id}.parquet" for run_id in runs.run_id]
     grid = [results / f"personalization/{r}.parquet" for r in runs.run_id[runs.study == "grid"]]
     rates = results / "algorithms.json"
-    config = read_json(results / "provenance.json")["config"]
-    grid_config, named = config["training"], config["studies"]["reference"] or {}
-    clients = named.get("clients_per_round", grid_config["clients_per_round"][-1])
-    work = named.get("local_work") or grid_config["local_epochs"][-1]
+    with reading(results / "provenance.json"):
+        config = read_json(results / "provenance.json")["config"]
+        grid_config, named = config["training"], config["studies"]["reference"] or {}
+        clients = named.get("clients_per_round", grid_config["clients_per_round"][-1])
+        work = named.get("local_work") or grid_config["local_epochs"][-1]
     here = (runs.study == "grid") & (runs.clients_per_round == clients)
     reference = runs.setting[here & (runs.local_epochs == work)].iloc[0]
     return Measures(

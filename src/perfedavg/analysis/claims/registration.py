@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from perfedavg.runtime.errors import PerfedavgError
+from perfedavg.runtime.errors import reading
 from perfedavg.runtime.machine import file_at
 
 FILE = "config/claims.yaml"
@@ -28,16 +28,10 @@ def commit_of(model: str | Path) -> str:
     Raises:
         PerfedavgError: it cannot be read.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
-    try:
-        with safe_open(model, framework="np") as file:
-            return json.loads(file.metadata()["perfedavg"])["git_commit"]
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise PerfedavgError(
-            f"Model {model} cannot be read ({' '.join(str(error).split())}); delete it and give "
-            "the same command again."
-        ) from error
+    with reading(model), safe_open(model, framework="np") as file:
+        return str(json.loads(file.metadata()["perfedavg"])["git_commit"])
 
 
 def registered(commits: Iterable[str]) -> dict[str, Mapping[str, Any] | None]:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from perfedavg.blocks import Count, Natural
 from perfedavg.data import columns, table_facts, table_rows
@@ -190,5 +190,5 @@ class Table(DataSet):
 def _cached(path: Path) -> Facts | None:
     try:
         return Facts.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValidationError):
+    except (OSError, ValueError):  # no UTF-8, no JSON, or of other facts
         return None
