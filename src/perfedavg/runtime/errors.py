@@ -1,6 +1,7 @@
 """The one error that a user is meant to read."""
 
 import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,9 +64,18 @@ def reading(path: str | Path, cure: str = ANEW) -> Iterator[None]:
     except FileNotFoundError as error:
         raise PerfedavgError(f"{path} is missing; give the command again that makes it.") from error
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
+        if number_of(error) in OF_THE_MACHINE:
             raise
         raise PerfedavgError(f"{path} cannot be read ({_of_contents(error)}); {cure}.") from error
+
+
+def number_of(error: BaseException) -> int | None:
+    """The operating system's number of what went wrong, if it was that; libraries in Rust, as
+    safetensors, tell it in their text alone."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    told = re.search(r"\(os error (\d+)\)", str(error))
+    return int(told[1]) if told else None
 
 
 def _of_contents(error: Exception) -> str:

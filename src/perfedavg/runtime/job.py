@@ -20,7 +20,7 @@ import psutil
 
 from perfedavg.runtime import owners, records
 from perfedavg.runtime.channel import Channel, channel
-from perfedavg.runtime.errors import OF_THE_MACHINE, PerfedavgError, reason
+from perfedavg.runtime.errors import OF_THE_MACHINE, PerfedavgError, number_of, reason
 from perfedavg.runtime.secrets import masked
 
 logger = logging.getLogger("perfedavg")
@@ -98,11 +98,12 @@ def in_one_sentence(error: Exception, log: str) -> str:
             "the machine has no memory left for this step; lower `execution.workers` or --cores, "
             "or take a machine with more."
         )
-    if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
-        where = f"{error.filename}: " if error.filename else ""
+    if (number := number_of(error)) in OF_THE_MACHINE:
+        name = getattr(error, "filename", None)
+        where = f"{name}: " if name else ""
         return (
-            f"{where}{os.strerror(error.errno)}; {OF_THE_MACHINE[error.errno]} and give the same "
-            "command again."
+            f"{where}{os.strerror(number)}; {OF_THE_MACHINE[number]} and give the same command "
+            "again."
         )
     why = reason(f"{type(error).__name__}: {masked(str(error))}").removesuffix(".")
     return (
