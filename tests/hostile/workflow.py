@@ -42,7 +42,7 @@ evaluation:
 studies:
   reference: {{ clients_per_round: 4, local_work: 1 }}
 """
-KILLS, SECONDS = 6, 600
+KILLS, SECONDS = 8, 600
 SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
 LEFT = ("**/.*.tmp", "data/.unpacked-*", "data/.parts-*", "data/downloads/tmp*", "**/*.part")
 
@@ -102,7 +102,7 @@ def kills(rng, folder, what):
     told = []
     for _ in range(KILLS):
         number, whom = rng.choice(SIGNALS), rng.choice(["the run", "all", "a job"])
-        wait = rng.uniform(2, 0.6 * seconds)
+        wait = rng.uniform(2, 0.35 * seconds)
         told.append(f"{number.name} to {whom} after {wait:.0f} s")
         what[0] = ", ".join(told)
         run = checkout.start("--cores", "2", start_new_session=True)
@@ -193,4 +193,4 @@ def damage(rng, folder, what):
     same_as(done, checkout)
 
 
-GROUPS = {"kills": Group(kills, 0, 12), "damaged results of a run": Group(damage, 0, 20)}
+GROUPS = {"kills": Group(kills, 0, 10), "damaged results of a run": Group(damage, 0, 20)}
