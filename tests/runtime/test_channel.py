@@ -49,7 +49,11 @@ def test_what_a_step_says_goes_to_the_run_that_listens_and_to_its_log(tmp_path):
     assert "Error: unexpected" in log
 
 
-@pytest.mark.parametrize("owner", [f"elsewhere@{os.getpid()}", f"{socket.gethostname()}@4194305"])
+@pytest.mark.parametrize(
+    "owner",
+    [f"elsewhere@{os.getpid()}", f"{socket.gethostname()}@4194305"],
+    ids=["on another machine", "ended"],  # the same in every worker of pytest
+)
 def test_without_a_listener_a_step_writes_to_the_terminal(tmp_path, owner):
     """On a node of a cluster, or when the run has ended."""
     folder = tmp_path / "channel"
