@@ -25,6 +25,10 @@ if os.path.isdir(SOURCES) and sys.path[0] != SOURCES:
     searched = [SOURCES, *filter(None, [os.getenv("PYTHONPATH")])]
     os.environ.update(PYTHONPATH=os.pathsep.join(searched))
 
+from perfedavg.runtime.interrupts import in_one_sentence
+
+in_one_sentence()
+
 from perfedavg.config.load import check_keys
 from perfedavg.runtime import owners, source
 from perfedavg.runtime.errors import PerfedavgError
