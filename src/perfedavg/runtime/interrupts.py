@@ -1,5 +1,5 @@
-"""Ctrl-C where nothing of ours is at work yet: while modules are imported and rules are read. Python
-would print where it happened to be."""
+"""Ctrl-C where nothing of ours is at work yet: while modules are imported and rules are read.
+Python would print where it happened to be."""
 
 from __future__ import annotations
 
