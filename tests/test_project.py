@@ -54,6 +54,7 @@ FLOORS = [
 ]
 BELOW = {room: set().union(*FLOORS[:n]) for n, floor in enumerate(FLOORS) for room in floor}
 BELOW["analysis"] = BELOW["data"] | {"data"}  # tables on disk; never models or training
+BELOW["__init__"] = {"runtime"}
 
 
 def imported(path):
