@@ -13,23 +13,32 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
 from perfedavg.analysis.claims.registration import commit_of
 from perfedavg.analysis.provenance import job_times
-from perfedavg.storage.files import sha256_of
+from perfedavg.storage.files import read_json, sha256_of, write_json
 
 COPIED = (
     "runs.csv",
     "selection.json",
     "algorithms.json",
-    "provenance.json",
     "split.csv",
     "tables/claims.csv",
     "tables/claims.md",
 )
 METRICS = ("personalization/*.parquet", "theory/*.parquet")
+
+
+def _without_places(file: Path) -> Any:
+    """The provenance, the archive by its name alone: where it lay is nobody's business."""
+    facts = read_json(file)
+    data = facts["config"].get("data", {})
+    if data.get("archive") and "://" not in data["archive"]:
+        data["archive"] = Path(data["archive"]).name
+    return facts
 
 
 def keep(results: Path, kept: Path) -> None:
@@ -50,6 +59,7 @@ def keep(results: Path, kept: Path) -> None:
             writer.writerow(("run_id", "git_commit", "sha256"))
             for model in sorted(results.glob("runs/*/model.safetensors")):
                 writer.writerow((model.parent.name, commit_of(model), sha256_of(model)))
+        write_json(folder / "provenance.json", _without_places(results / "provenance.json"))
         job_times(results / "logs").to_csv(folder / "times.csv", index=False)
         if kept.exists():
             os.replace(kept, Path(temporary) / "old")
