@@ -21,14 +21,11 @@ from perfedavg.analysis.claims.registration import commit_of
 from perfedavg.analysis.provenance import job_times
 from perfedavg.storage.files import read_json, sha256_of, write_json
 
-COPIED = (
-    "runs.csv",
-    "selection.json",
-    "algorithms.json",
-    "split.csv",
-    "tables/claims.csv",
-    "tables/claims.md",
-)
+COPIED = {
+    **{name: name for name in ("runs.csv", "selection.json", "algorithms.json", "split.csv")},
+    "tables/claims.csv": "tables/claims.csv",
+    "tables/claims.md": "tables/claims.txt",  # it is no page of the documentation
+}
 METRICS = ("personalization/*.parquet", "theory/*.parquet")
 
 
@@ -46,10 +43,10 @@ def keep(results: Path, kept: Path) -> None:
     kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".kept-") as temporary:
         folder = Path(temporary) / "new"
-        for name in COPIED:
+        for name, kept_as in COPIED.items():
             if (results / name).exists():
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(results / name, folder / name)
+                (folder / kept_as).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(results / name, folder / kept_as)
         for file in (file for pattern in METRICS for file in sorted(results.glob(pattern))):
             target = folder / file.relative_to(results)
             target.parent.mkdir(parents=True, exist_ok=True)

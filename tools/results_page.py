@@ -38,7 +38,8 @@ def filled(page: str, results: Path) -> str:
 
 
 def _table(results: Path, name: str) -> str:
-    return (results / f"tables/{name}.md").read_text(encoding="utf-8")
+    file, kept = results / f"tables/{name}.md", results / f"tables/{name}.txt"
+    return (file if file.exists() else kept).read_text(encoding="utf-8")
 
 
 def _verdicts(results: Path, _: str) -> str:
