@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from perfedavg.analysis.figures import split_sensitivity
+from perfedavg.storage.contracts import PERSONALIZATION
 from tests.analysis.frames import RUNS, SELECTION, rows, save
 
 
@@ -20,9 +21,10 @@ def other(tmp_path):
     pd.concat([RUNS, more]).assign(split="sorted").to_csv(folder / "runs.csv", index=False)
     SELECTION.save(folder / "selection.json")
     worse = rows().assign(client_group="evaluation")
+    worse["num_test"] = worse.num_test_labels
     worse["accuracy"] -= 0.04
     for run_id, table in worse.groupby("run_id"):
-        table.to_parquet(folder / f"personalization/{run_id}.parquet")
+        table[list(PERSONALIZATION)].to_parquet(folder / f"personalization/{run_id}.parquet")
     return folder
 
 

@@ -16,6 +16,7 @@ from perfedavg.analysis.choices import (
     SettingChoice,
 )
 from perfedavg.analysis.runs import RUNS
+from perfedavg.storage.contracts import PERSONALIZATION
 
 SEEDS = (10, 11, 12, 13, 14, 15, 16)
 EVALUATION, VALIDATION, EPOCHS = 12, 5, 5
@@ -114,6 +115,14 @@ def write(folder, runs, rows, selection, rates):
     (folder / "tables").mkdir()
     runs.to_csv(folder / "runs.csv", index=False)
     for run_id, table in rows.items():
+        facts = runs[runs.run_id == run_id].iloc[0]
+        table = table.assign(
+            **{name: facts[name] for name in ("algorithm", "stage", "seed")},
+            num_test=table.num_test_labels,
+            strategy="full",
+            fine_tune_lr=0.02,
+            loss=1.0,
+        )[list(PERSONALIZATION)]
         table.to_parquet(folder / f"personalization/{run_id}.parquet", index=False)
     selection.save(folder / "selection.json")
     rates.save(folder / "algorithms.json")
