@@ -268,12 +268,15 @@ def test_texts_are_never_markup(tmp_path):
 )
 def test_what_is_missing_or_damaged_is_named(tmp_path, name):
     results = Results(tmp_path)
-    for damage in (lambda file: file.write_bytes(b"\xff{"), Path.unlink):
+    for damage, cure in (
+        (lambda file: file.write_bytes(b"\xff{"), "delete it and give the same command again"),
+        (Path.unlink, "again"),
+    ):
         damage(tmp_path / name)
         with pytest.raises(PerfedavgError) as caught:
             results.write()
         assert str(tmp_path / name) in str(caught.value)
-        assert "delete it and give the same command again" in str(caught.value)
+        assert cure in str(caught.value)
         assert not (tmp_path / "article.pdf").exists()
 
 

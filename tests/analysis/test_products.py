@@ -78,7 +78,7 @@ def test_functions_get_what_their_arguments_name():
 def test_what_a_config_asks_for():
     block = SimpleNamespace(interpolation=())
     studies = SimpleNamespace(stage2=None, comparison=block, theory=None, strategies=())
-    studies.centralized = studies.local_only = None
+    studies.centralized = studies.local_only = studies.other_split = None
     data = SimpleNamespace(kind="images", is_the_papers=False, of_the_user=False)
     config = SimpleNamespace(studies=studies, data=data)
     names = {name for name, product in PRODUCTS.items() if product.asked(config)}

@@ -16,6 +16,7 @@ from perfedavg.analysis.tables import table1
 from perfedavg.data.sets.glyphs62 import SYNTHETIC
 from perfedavg.data.store import write_store
 from perfedavg.runtime.errors import PerfedavgError
+from perfedavg.storage.contracts import PERSONALIZATION
 from perfedavg.storage.tables import read_table, write_table
 from tests.analysis.frames import RUNS, SELECTION, rows, save, selected
 from tests.conftest import make_client
@@ -166,11 +167,13 @@ def test_only_runs_of_the_grid_are_ranked():
 
 
 def test_validation_rows_in_the_files_do_not_count(tmp_path):
+    expected = rows().drop(columns="client_group")
     both = pd.concat([rows(), rows("validation").assign(accuracy=1.0)])
-    both.to_parquet(tmp_path / "a.parquet")
+    both["num_test"] = both.num_test_labels
+    both[list(PERSONALIZATION)].to_parquet(tmp_path / "a.parquet")
     pd.testing.assert_frame_equal(
-        INPUTS["evaluation"]([tmp_path / "a.parquet"]).reset_index(drop=True),
-        rows().drop(columns="client_group"),
+        INPUTS["evaluation"]([tmp_path / "a.parquet"])[list(expected)].reset_index(drop=True),
+        expected,
         check_dtype=False,
     )
 

@@ -69,3 +69,11 @@ def test_what_is_no_config_is_refused(tmp_path, text):
     with pytest.raises((PerfedavgError, WorkflowError, UnicodeDecodeError)) as raised:
         read(tmp_path / "a.yaml", text)
     assert str(raised.value)
+
+
+def test_a_colour_of_the_command_line_is_no_comment():
+    """Snakemake hands the texts of a command line on without their quotes."""
+    raw = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    raw["figures"] = {"initial": "#AA3377", "dpi": "300"}
+    figures = load_config(raw).figures
+    assert (figures.initial, figures.dpi) == ("#AA3377", 300)

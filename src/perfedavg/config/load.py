@@ -134,7 +134,7 @@ def _typed(value: Any) -> Any:
         return {key: _typed(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_typed(inner) for inner in value]
-    if isinstance(value, str):
+    if isinstance(value, str) and "#" not in value:  # else YAML would read a comment
         try:
             parsed = yaml.safe_load(value)
         except yaml.YAMLError:

@@ -68,7 +68,7 @@ def read_table(contract: Contract, path: str | Path, cure: str = ANEW) -> pd.Dat
             return table
         always_text = [name for name, column in contract.items() if spec_of(column) == "str"]
         text = dict.fromkeys(always_text, "str")
-        table = pd.read_csv(path, usecols=list(contract), dtype=text)
+        table = pd.read_csv(path, dtype=text)
         # CSV does not tell an empty text from a missing one.
         table[always_text] = table[always_text].fillna("")
         return checked(contract, table)

@@ -105,8 +105,11 @@ def test_holm_is_statsmodels():
     assert holm([]) == []
 
 
-def test_seeds_needed_reach_the_power_in_simulation():
-    found = t_test(np.array([0.004, 0.012, 0.006, 0.014, 0.002]), 0.01)
+@pytest.mark.parametrize(
+    "values", [[0.004, 0.012, 0.006, 0.014, 0.002], [2.24, -0.72, -0.3, 0.2, 1.24, 0.6, 0.55]]
+)
+def test_seeds_needed_reach_the_power_in_simulation(values):
+    found = t_test(np.array(values), 0.01)
     n = seeds_needed(found, 0.01)
     mean, deviation = found.estimate, found.standard_deviation
     draws = np.random.default_rng(0).normal(mean, deviation, (20_000, n))

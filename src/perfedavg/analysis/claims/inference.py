@@ -140,15 +140,20 @@ def seeds_needed(estimate: Estimate, margin: float) -> int | None:
     deviation = estimate.standard_deviation
     if not (math.isfinite(deviation) and deviation > 0 and distance > 0):
         return None
-    power = TTestPower()
-    size = distance / deviation
-    if power.power(size, MOST_SEEDS, LEVEL, alternative="larger") < POWER:
-        return None
-    low, high = 2, MOST_SEEDS  # the solver of statsmodels can fail, where bisection does not
+    power, size = TTestPower(), distance / deviation
+
+    def enough(seeds: int) -> bool:
+        return power.power(size, seeds, LEVEL, alternative="larger") >= POWER
+
+    # From below: far above the answer the power is no number; the solver of statsmodels fails too.
+    low, high = 2, 2
+    while not enough(high):
+        if high >= MOST_SEEDS:
+            return None
+        low, high = high + 1, min(2 * high, MOST_SEEDS)
     while low < high:
         middle = (low + high) // 2
-        enough = power.power(size, middle, LEVEL, alternative="larger") >= POWER
-        low, high = (low, middle) if enough else (middle + 1, high)
+        low, high = (low, middle) if enough(middle) else (middle + 1, high)
     return low
 
 

@@ -152,7 +152,8 @@ def _verdict(
         if measured.joint:
             why += f": {lead.name}"
     elif verdict == INCONCLUSIVE:
-        why = _inconclusive(lead, claim)
+        # More seeds of what was run decide nothing where something was not.
+        why = "" if measured.missing else _inconclusive(lead, claim)
     limits = _limits(claim, measured, measures, lead, late)
     if limits:
         if verdict != INCONCLUSIVE:
