@@ -4,14 +4,9 @@ once its advice has been followed."""
 
 import re
 import shutil
-import signal
-import time
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
-
-import psutil
 
 from tests.hostile.oracle import Group, WrongError, check_sentence
 from tests.hostile.workflow import ADVICE, ended, same_as
@@ -23,11 +18,14 @@ READ = {
     "facts of a run": ("runs/*/run.json", "runs.csv"),
     "facts, to select": ("runs/fedavg-m*/run.json", "selection.json"),
     "facts of a parent": (f"{RUN}/run.json", "runs/fedavg-m4-e2.*-s0/model.safetensors"),
-    "a checkpoint": ("runs/fedavg-m4-e?-s?/checkpoints/*", "personalization/fedavg-m4-*.parquet"),
+    "a checkpoint": (
+        "runs/fedavg-m4-e?-s?/checkpoints/*.safetensors",
+        "personalization/fedavg-m4-*.parquet",
+    ),
     "a model": ("runs/fedavg-m4-e?-s?/model.*", "personalization/fedavg-m4-*.parquet"),
     "a parent's model": (f"{RUN}/model.*", "runs/fedavg-m4-e2.*-s0/model.safetensors"),
     "a parent's server": (f"{RUN}/server.*", "runs/fedavg-m4-e2.*-s0/model.safetensors"),
-    "a model of the theory": (f"{RUN}/checkpoints/*", "theory/*.parquet"),
+    "a model of the theory": (f"{RUN}/checkpoints/*.safetensors", "theory/*.parquet"),
     "the split": ("split.csv", "runs.csv"),
     "the split, to evaluate": ("split.csv", "personalization/fedavg-m2-*.parquet"),
     "the store": ("/data/*/*.arrow", "split.csv"),
@@ -44,8 +42,6 @@ READ = {
     "a table's data": ("tables/*.csv", "report.html"),
     "a figure": ("figures/*.svg", "report.html"),
     "provenance": ("provenance.json", "report.html"),
-    "a state": (".resume/*/state.safetensors", "runs/fedavg-*-s0/model.safetensors"),
-    "a state's model": (".resume/*/checkpoints/*", "runs/fedavg-*-s0/model.safetensors"),
 }
 HOWS = ("gone", "cut", "a bit", "another run's", "empty, no record")
 
@@ -56,28 +52,6 @@ def finished():
     checkout = Checkout(Path(mkdtemp(prefix="hostile-")) / "done")
     checkout.snakemake("--cores", "2")
     return checkout
-
-
-@cache
-def stopped():
-    """The same, told to stop while it trained its first runs anew; their states are there."""
-    checkout = finished().copy(Path(mkdtemp(prefix="hostile-")) / "stopped")
-    for model in checkout.results.glob("runs/fedavg-m?-e?-s0/model.safetensors"):
-        model.unlink()
-    for _ in range(20):
-        run = checkout.start("--cores", "1", "federated", start_new_session=True)
-        while run.poll() is None and not list(checkout.results.glob(".resume/*/checkpoints/*")):
-            time.sleep(0.02)
-        with suppress(psutil.Error):
-            for process in psutil.Process(run.pid).children(recursive=True):
-                if "scripts/tmp" in " ".join(process.cmdline()):
-                    process.send_signal(signal.SIGTERM)
-        ended(checkout, run)
-        if list(checkout.results.glob(".resume/*/state.safetensors")):
-            return checkout
-        for model in checkout.results.glob("runs/fedavg-m?-e?-s0/model.safetensors"):
-            model.unlink()
-    raise WrongError("training cannot be stopped halfway")
 
 
 def spoil(rng, results, path, others, how):
@@ -122,7 +96,7 @@ def damaged(rng, folder, what):
     number = int(folder.name.rsplit("-", 1)[1])
     kind = sorted(READ)[number % len(READ)]
     how = HOWS[(number + number // len(READ)) % len(HOWS)]
-    base = stopped() if kind.startswith("a state") else finished()
+    base = finished()
     checkout = base.copy(folder / "project")
     pattern, made = READ[kind]
     results = checkout.folder / "results"
