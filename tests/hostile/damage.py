@@ -2,14 +2,12 @@
 the step that reads it is run. Whatever it says, the same command ends with the undisturbed bytes
 once its advice has been followed."""
 
-import re
-import shutil
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
-from tests.hostile.oracle import Group, WrongError, check_sentence
-from tests.hostile.workflow import ADVICE, ended, same_as
+from tests.hostile.oracle import Group, WrongError
+from tests.hostile.workflow import advised, delete, ended, same_as
 from tests.workflow.checkout import Checkout
 
 RUN = "runs/fedavg-m4-e2-s0"
@@ -74,23 +72,6 @@ def spoil(rng, results, path, others, how):
         (record if record.exists() else record.parent).unlink(missing_ok=True)
 
 
-def follow(checkout, said):
-    """Delete what a failed run's message names."""
-    errors = re.findall(r"^Error: (.*)$", said, re.MULTILINE)
-    if not errors:
-        raise WrongError(f"no sentence: {said[-1000:]}")
-    check_sentence(errors[0], ["results/"])
-    advice = ADVICE.search(errors[0])
-    if not advice:
-        raise WrongError(f"no advice: {errors[0]}")
-    named = advice[1] or re.search(r"results/[^\s:;]+", errors[0])[0]
-    path = checkout.folder / named
-    if not path.exists():
-        raise WrongError(f"what is to be deleted is not there: {errors[0]}")
-    shutil.rmtree(path) if path.is_dir() else path.unlink()
-    return errors[0]
-
-
 def damaged(rng, folder, what):
     """One file, one way, and the step that reads it."""
     number = int(folder.name.rsplit("-", 1)[1])
@@ -118,7 +99,7 @@ def damaged(rng, folder, what):
             raise WrongError(f"a traceback: {said[-1500:]}")
         if not run.returncode:
             break
-        follow(checkout, said)
+        delete(checkout, [advised(checkout, said)])
     else:
         raise WrongError(f"its advice leads nowhere: {said[-600:]}")
     same_as(finished(), checkout)

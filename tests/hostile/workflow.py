@@ -159,6 +159,30 @@ ADVICE = re.compile(
 )
 
 
+def advised(checkout, said):
+    """What a failed run's message says is to be deleted."""
+    errors = re.findall(r"^Error: (.*)$", said, re.MULTILINE)
+    if not errors:
+        raise WrongError(f"no sentence: {said[-1000:]}")
+    check_sentence(errors[0], ["results/"])
+    advice = ADVICE.search(errors[0])
+    if not advice:
+        raise WrongError(f"no advice: {errors[0]}")
+    named = advice[1] or re.search(r"results/[^\s:;]+", errors[0])[0]
+    if not (checkout.folder / named).exists():
+        raise WrongError(f"what is to be deleted is not there: {errors[0]}")
+    return named
+
+
+def delete(checkout, names):
+    """Do what the messages say."""
+    for path in (checkout.folder / name for name in names):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
 def damage(rng, folder, what):
     """A file of finished results is damaged; following the messages leads back to its bytes."""
     _, done, _ = undisturbed()
@@ -180,26 +204,14 @@ def damage(rng, folder, what):
         if "Traceback (most recent call last)" in said:
             raise WrongError(f"a traceback: {said[-1500:]}")
         if run.returncode:
-            errors = re.findall(r"^Error: (.*)$", said, re.MULTILINE)
-            if not errors:
-                raise WrongError(f"no sentence: {said[-1000:]}")
-            check_sentence(errors[0], ["results/"])
-            match = ADVICE.search(errors[0])
-            if not match:
-                raise WrongError(f"no advice: {errors[0]}")
-            told = [match[1] or re.search(r"results/\S+", errors[0])[0]]
+            told = [advised(checkout, said)]
         else:
             run = checkout.snakemake("--cores", "1", "verify", check=False)
             lines = re.findall(r"^(results/\S+) (?:is|has) (.*)$", run.stdout, re.MULTILINE)
             told = [name for name, _ in lines]
             if not run.returncode:
                 break
-        for name in told:
-            path = checkout.folder / name
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+        delete(checkout, told)
     same_as(done, checkout)
 
 
