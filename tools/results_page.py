@@ -19,6 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 from perfedavg.analysis.provenance import job_times
+from perfedavg.runtime.errors import PerfedavgError, reading
 from perfedavg.storage.files import read_json, write_text
 
 _BLOCK = re.compile(r"<!-- (table (\w+)|verdicts|provenance|cost) -->\n.*?<!-- end -->", re.DOTALL)
@@ -44,7 +45,9 @@ def _table(results: Path, name: str) -> str:
 
 def _verdicts(results: Path, _: str) -> str:
     """The claims that were tested, in short; what was not, in a line."""
-    table = pd.read_csv(results / "tables/claims.csv", keep_default_na=False)
+    file = results / "tables/claims.csv"
+    with reading(file):
+        table = pd.read_csv(file, keep_default_na=False)
     tested = table[table.verdict != "not tested"]
     counts = tested.verdict.value_counts()
     rows = []
@@ -69,19 +72,27 @@ def _verdicts(results: Path, _: str) -> str:
 
 
 def _provenance(results: Path, _: str) -> str:
-    facts = read_json(results / "provenance.json")
-    machine, packages = facts["machine"], facts["packages"]
-    shown = ", ".join(f"{name} {packages[name]}" for name in ("torch", "numpy") if name in packages)
-    return (
-        f"Made at commit `{facts['git_commit']}` with {shown} on {machine['processor']}, "
-        f"{machine['cores']} cores; data sha256 `{facts['data_sha256'][:16]}…`; seeds "
-        f"{', '.join(map(str, facts['config']['seeds']))}."
-    )
+    """Of results that were made in several parts, a paragraph for each."""
+    return "\n\n".join(map(_made, sorted(results.glob("provenance*.json"))))
+
+
+def _made(path: Path) -> str:
+    with reading(path):
+        facts = read_json(path)
+        machine, packages = facts["machine"], facts["packages"]
+        named = [name for name in ("torch", "numpy") if name in packages]
+        shown = ", ".join(f"{name} {packages[name]}" for name in named)
+        seeds = ", ".join(map(str, facts["config"]["seeds"]))
+        return (
+            f"Made at commit `{facts['git_commit']}` with {shown} on {machine['processor']}, "
+            f"{machine['cores']} cores; data sha256 `{facts['data_sha256'][:16]}…`; seeds {seeds}."
+        )
 
 
 def _cost(results: Path, _: str) -> str:
     kept = results / "times.csv"
-    times = pd.read_csv(kept) if kept.exists() else job_times(results / "logs")
+    with reading(kept):
+        times = pd.read_csv(kept) if kept.exists() else job_times(results / "logs")
     work = times.work_seconds.sum() / 3600
     largest = ", ".join(
         f"`{row.rule}` {row.work_seconds / 3600:.2f} h" for row in times.head(4).itertuples()
@@ -99,7 +110,10 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="only say whether it is up to date")
     options = parser.parse_args()
     before = options.page.read_text(encoding="utf-8")
-    after = filled(before, options.results)
+    try:
+        after = filled(before, options.results)
+    except PerfedavgError as error:
+        sys.exit(f"Error: {error}")
     if options.check:
         sys.exit(0 if after == before else f"{options.page} is not what {options.results} says.")
     write_text(options.page, after)

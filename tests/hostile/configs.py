@@ -3,6 +3,7 @@
 import copy
 import datetime
 import math
+import re
 from pathlib import Path
 
 import yaml
@@ -114,6 +115,8 @@ def holds(raw, config):
         same = isinstance(config, list) and len(raw) == len(config)
         return same and all(holds(*pair) for pair in zip(raw, config, strict=True))
     typed = yaml.safe_load(raw) if isinstance(raw, str) else raw
+    if isinstance(typed, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?e[+-]?\d+", typed):
+        typed = float(typed)  # a number to everyone but YAML 1.1, which asks for 1.0e+3
     return raw is None or raw == config or typed == config
 
 

@@ -95,7 +95,11 @@ class Product:
         self, files: Mapping[str, Files], settings: Mapping[str, Any], base: str | Path
     ) -> None:
         """Write ``<base>.csv`` and its other forms from the files of its inputs."""
-        values = {name: INPUTS[name](files[name]) for name in self.inputs} | dict(settings)
+        values = {name: INPUTS[name](files[name]) for name in self.inputs}
+        self.write(values | dict(settings), base)
+
+    def write(self, values: Mapping[str, Any], base: str | Path) -> None:
+        """The same from what its functions ask for."""
         import_module(_MAKERS[self.kind]).make(self.module, values, base)
 
     def on_page(self) -> dict[str, Any]:

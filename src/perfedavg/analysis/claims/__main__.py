@@ -3,7 +3,8 @@
 
 ``--swaps`` also asks how often the rules support a claim where there is nothing: from the real
 numbers the methods' means are removed, then methods are swapped within seeds at random. ``--other``
-names a second experiment, for claims that compare two."""
+names a second experiment, for claims that compare two; ``--write`` makes the table and the figure
+``claims`` anew, below a folder."""
 
 from __future__ import annotations
 
@@ -13,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from perfedavg.analysis.claims.component import Component, Measured
-from perfedavg.analysis.claims.experiment import load
+from perfedavg.analysis.claims.experiment import commits, load
 from perfedavg.analysis.claims.inference import t_test
-from perfedavg.analysis.claims.registration import commit_of, post_hoc, registered
+from perfedavg.analysis.claims.redraw import redraw
+from perfedavg.analysis.claims.registration import post_hoc, registered
 from perfedavg.analysis.claims.verdicts import (
     SUPPORTED,
     Claim,
@@ -33,14 +34,6 @@ from perfedavg.runtime.errors import PerfedavgError
 
 LARGEST_SHARE = 3.3
 """Percent of swaps in which any claim of a family may be supported."""
-
-
-def _commits(results: Path) -> set[str]:
-    """The commits that trained the models; where only metrics were kept, those noted there."""
-    kept = results / "models.csv"
-    if kept.exists():
-        return set(pd.read_csv(kept).git_commit)
-    return set(map(commit_of, sorted(results.glob("runs/*/model.safetensors"))))
 
 
 def swapped(verdicts: list[Verdict], swaps: int, seed: int = 0) -> dict[str, float]:
@@ -86,6 +79,7 @@ def main() -> None:
     parser.add_argument("--claims", type=Path, default=Path(FILE), help=f"default: {FILE}")
     parser.add_argument("--other", type=Path, action="append", default=[], help="further folder")
     parser.add_argument("--swaps", type=int, default=0, help="how often methods are swapped")
+    parser.add_argument("--write", type=Path, metavar="FOLDER", help="for the table and figure")
     arguments = parser.parse_args()
     file: dict[str, Any] = entries(arguments.claims)
     decides = arguments.results.resolve().name == file["experiment"]
@@ -93,7 +87,7 @@ def main() -> None:
     try:
         measures = load(arguments.results, file["seeds"] if decides else None)
         if decides:
-            late = post_hoc(file, registered(_commits(arguments.results)), set(measures.runs.seed))
+            late = post_hoc(file, registered(commits(arguments.results)), set(measures.runs.seed))
         others = {folder.name: load(folder) for folder in arguments.other}
     except PerfedavgError as error:
         raise SystemExit(f"Error: {error}") from None
@@ -104,6 +98,8 @@ def main() -> None:
             e = v.lead.estimate
             effect = f"{e.estimate:+.4f} [{e.low:+.4f}, {e.high:+.4f}]"
         print(f"{v.claim.id:24} {v.verdict:13} {effect:32} {v.why}")
+    if arguments.write:
+        redraw(arguments.results, arguments.claims, arguments.write)
     if arguments.swaps:
         shares = swapped(verdicts, arguments.swaps)
         print(

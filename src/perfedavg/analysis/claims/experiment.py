@@ -10,6 +10,7 @@ import pandas as pd
 
 from perfedavg.analysis.choices import Selection, ServerRates
 from perfedavg.analysis.claims.measures import Measures
+from perfedavg.analysis.claims.registration import commit_of
 from perfedavg.analysis.inputs import INPUTS
 from perfedavg.runtime.errors import reading
 from perfedavg.storage.files import read_json
@@ -50,12 +51,13 @@ def measures(
     )
 
 
-def load(results: Path, seeds: list[int] | None = None) -> Measures:
-    """The runs of a finished experiment; of ``seeds``, or of all its own."""
+def read(results: Path) -> dict[str, Any]:
+    """What the products about claims read of a finished experiment, or of what was kept of it, by
+    the names of their inputs, and its ``reference``."""
     runs = INPUTS["runs"]([results / "runs.csv"])
-    selection = INPUTS["selection"]([results / "selection.json"])
-    rows = [results / f"personalization/{run_id}.parquet" for run_id in runs.run_id]
-    grid = [results / f"personalization/{r}.parquet" for r in runs.run_id[runs.study == "grid"]]
+    files = {run_id: results / f"personalization/{run_id}.parquet" for run_id in runs.run_id}
+    there = {run_id: file for run_id, file in files.items() if file.exists()}
+    compared = set(runs.run_id[runs.study == "comparison"])
     rates = results / "algorithms.json"
     with reading(results / "provenance.json"):
         config = read_json(results / "provenance.json")["config"]
@@ -63,17 +65,37 @@ def load(results: Path, seeds: list[int] | None = None) -> Measures:
         clients = named.get("clients_per_round", grid_config["clients_per_round"][-1])
         work = named.get("local_work") or grid_config["local_epochs"][-1]
     here = (runs.study == "grid") & (runs.clients_per_round == clients)
-    reference = runs.setting[here & (runs.local_epochs == work)].iloc[0]
-    return Measures(
-        INPUTS["evaluation"]([file for file in rows if file.exists()]),
-        INPUTS["grid_validation"](grid),
-        runs,
-        selection,
-        reference,
-        tuple(seeds or sorted(set(runs.seed))),
-        INPUTS["server_rates"]([rates] if rates.exists() else []),
-        INPUTS["theory_rows"](sorted((results / "theory").glob("*.parquet"))),
-    )
+    return {
+        "runs": runs,
+        "caveat": runs.caveat.iloc[0],
+        "selection": INPUTS["selection"]([results / "selection.json"]),
+        "server_rates": INPUTS["server_rates"]([rates] if rates.exists() else []),
+        "evaluation": INPUTS["evaluation"]([f for r, f in there.items() if r not in compared]),
+        "comparison_evaluation": INPUTS["evaluation"](
+            [f for r, f in there.items() if r in compared]
+        ),
+        "grid_validation": INPUTS["grid_validation"](
+            [files[r] for r in runs.run_id[runs.study == "grid"]]
+        ),
+        "theory_rows": INPUTS["theory_rows"](sorted((results / "theory").glob("*.parquet"))),
+        "reference": runs.setting[here & (runs.local_epochs == work)].iloc[0],
+    }
+
+
+def commits(results: Path) -> set[str]:
+    """Those that trained the models; where only metrics were kept, those noted there."""
+    kept = results / "models.csv"
+    if kept.exists():
+        return set(pd.read_csv(kept).git_commit)
+    return set(map(commit_of, sorted(results.glob("runs/*/model.safetensors"))))
+
+
+def load(results: Path, seeds: list[int] | None = None) -> Measures:
+    """The runs of a finished experiment; of ``seeds``, or of all its own."""
+    values = read(results)
+    del values["caveat"]
+    claims = {"seeds": seeds or sorted(set(values["runs"].seed))}
+    return measures(**values, claims=claims, undecided="")
 
 
 def others(folder: Path | None) -> dict[str, Measures]:
