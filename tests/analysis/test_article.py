@@ -105,6 +105,7 @@ def test_a_reader_is_told_how_claims_are_decided_and_how_to_make_them_again(whol
         "with fewer than 5 seeds",
         "under 12 analyses",
         "or after 1 or 5;",
+        "How many of the 12 give the same verdict is agree in Table 2.",
         "are means over the last 5 evaluated rounds (of stage two, 3), while the tables below show",
         "with its unit, which is the effect’s and the paper’s too.",
         "a ratio, of evaluations.",
@@ -201,6 +202,7 @@ def test_an_experiment_without_studies_of_one_seed(tmp_path, kind):
         called = DATA[kind]["dataset"]
         said = f"Nothing is decided about the paper by these runs on {called}: 3 of its 3 claims"
         assert squeezed(said) in squeezed(found[0])
+        assert "agree in Table" not in text
         assert ("the field’s standard" in text) == (kind == "tokens")
 
 
