@@ -41,6 +41,13 @@ def test_pyproject_lock_and_environment_agree():
     assert conda == lock
 
 
+def test_the_address_of_the_source_is_the_same_to_cite_and_in_the_article():
+    """The article shows the package's; there may be none."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert project.get("urls", {}).get("Repository") == citation.get("repository-code")
+
+
 # A room imports from the floors below its own; the rooms of one floor do not know each other.
 FLOORS = [
     {"runtime"},

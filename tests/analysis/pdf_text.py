@@ -17,6 +17,25 @@ SHORT = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
 def pages(pdf):
     """The text of every page; pieces that are placed apart are apart by a space."""
+    return [re.sub(r"\s+", " ", text) for text in _pages(pdf)]
+
+
+def gaps(pdf, before="References"):
+    """Where a text has room for a word that is not there: two spaces, or one before a stop. Behind
+    ``before`` the style of the bibliography leaves such room."""
+    text = "\n".join(_pages(pdf)).partition(before)[0]
+    room = re.compile(r".{0,20}(?:  | [,;.:)](?= )|\( ?\)).{0,20}")
+    return [match[0] for match in room.finditer(text)]
+
+
+def attached(pdf):
+    """The files that are attached to it."""
+    bodies = [body for _, body in OBJECT.findall(pdf)]
+    return [_stream(body) for body in bodies if b"/Type/EmbeddedFile" in body]
+
+
+def _pages(pdf):
+    """The text of every page, pieces that are placed apart in lines of their own."""
     objects = {int(number): body for number, body in OBJECT.findall(pdf)}
     found = []
     for body in objects.values():
@@ -52,12 +71,12 @@ def _text(content, maps):
         if name:
             font = maps[name]
         elif ended:
-            said.append(" ")
+            said.append("\n")
         for string in STRING.findall(array + single):
             raw = ESCAPED.sub(_byte, string[1:-1])
             codes = zip(raw[::2], raw[1::2], strict=True)
             said += [font.get(256 * high + low, "") for high, low in codes]
-    return re.sub(r"\s+", " ", "".join(said))
+    return "".join(said)
 
 
 def _byte(match):

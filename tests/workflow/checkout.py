@@ -55,9 +55,9 @@ class Checkout:
             command += ["--configfile", configfile]
         return command
 
-    def planned(self, *arguments):
+    def planned(self, *arguments, configfile="tiny.yaml"):
         """{rule: number of jobs} that a dry run plans; {} for nothing to be done."""
-        output = self.snakemake("--dry-run", *arguments, OWN_OUTPUT)
+        output = self.snakemake("--dry-run", *arguments, OWN_OUTPUT, configfile=configfile)
         text = output.stdout + output.stderr
         if "Nothing to be done" in text:
             return {}

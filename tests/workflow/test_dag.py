@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from perfedavg.storage.files import sha256_of
+from tests.analysis.pdf_text import attached
 from tests.data.test_emnist62 import make_archive
 from tests.workflow.checkout import OWN_OUTPUT, Checkout
 
@@ -61,6 +62,13 @@ def test_one_core_and_two_give_the_same_bytes(done, tmp_path):
 def test_nothing_to_be_done_afterwards(done):
     assert done.planned() == {}
     assert "Nothing to be done" in done.snakemake("--cores", "2").stderr
+
+
+def test_the_config_that_the_article_brings_along_asks_for_the_same(done):
+    """As the article says: it was made by the config that is attached to it."""
+    (config,) = attached((done.results / "article.pdf").read_bytes())
+    (done.folder / "config.json").write_bytes(config)
+    assert done.planned(configfile="config.json") == {}
 
 
 @pytest.mark.parametrize(

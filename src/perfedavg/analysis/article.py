@@ -78,6 +78,7 @@ def _typeset(folder: Path, found: dict[str, Any], figures: list[str]) -> bytes:
     and the fonts are the compiler's own: equal results are equal bytes."""
     import typst
 
+    write_json(folder / "config.json", found["provenance"]["config"])
     try:
         for shown, appendix in _levels(figures):
             write_json(folder / "data.json", found | {"shown": shown, "appendix": appendix})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from html import unescape
-from importlib.metadata import version
+from importlib.metadata import metadata, version
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,13 +14,13 @@ import pandas as pd
 import pandera.errors
 
 from perfedavg.analysis import article_tables as tables
+from perfedavg.analysis.article_method import method, rules
 from perfedavg.analysis.choices import Selection
 from perfedavg.analysis.claims.verdicts import INCONCLUSIVE, NOT_TESTED, REFUTED, SUPPORTED
 from perfedavg.analysis.inputs import PAPER
-from perfedavg.analysis.names import entry_in_words
 from perfedavg.analysis.products import CLAIMS, find
 from perfedavg.analysis.protocol import DIFFERS, SAME, SILENT, Compared, compare, read_protocol
-from perfedavg.analysis.runs import local_work, read_runs_table, stage1
+from perfedavg.analysis.runs import local_work, read_runs_table
 from perfedavg.data.sets import data_set
 from perfedavg.runtime.errors import PerfedavgError, reason
 from perfedavg.storage.files import read_json
@@ -28,8 +28,6 @@ from perfedavg.storage.tables import read_table
 
 VERDICTS = (SUPPORTED, REFUTED, INCONCLUSIVE, NOT_TESTED)
 ENDS = ("min", "max")
-OPTIMIZERS = {"sgd": "SGD"}
-"""Optimizers whose words are not just their names."""
 Read = TypeVar("Read")
 Facts = dict[str, Any]
 
@@ -97,6 +95,8 @@ def facts(
         "software": f"perfedavg {version('perfedavg')}",
         "provenance": provenance,
         "commit": provenance["git_commit"][:12] + provenance["git_commit"][40:],
+        "commit_known": provenance["git_commit"] != "unknown",
+        "address": _address(),
         "checksum": f"{provenance['data_sha256'][:16]}…",
         "claims": None if claims is None else _claims(claims),
         "targets": _targets(read(Path(targets), lambda file: read_table(PAPER, file)))
@@ -104,7 +104,8 @@ def facts(
         else None,
         "card": card,
         "sections": _sections(results, products),
-        "method": _method(config, runs, selection, card),
+        "rules": rules(),
+        "method": method(config, runs, selection, card),
         "best": _best(results) if "table1" in found else None,
         "deviations": _deviations(compared, papers["called"]),
         "runs": f"{len(runs):,}",
@@ -116,8 +117,7 @@ def facts(
         "tried_diverged": f"{int((diverged & tried).sum()):,}",
         "cost": _cost(sums),
         "times": times,
-        "config": tables.of_config(config),
-        "packages": _packages(provenance),
+        "config": _halves(tables.of_config(config) + _packages(provenance)),
     }
 
 
@@ -142,7 +142,7 @@ def _claims(table: pd.DataFrame) -> Facts:
         "held": held,
         "ids": {v: list(table.id[table.verdict == v]) for v in (SUPPORTED, REFUTED, INCONCLUSIVE)},
         "num_post_hoc": str(int(table.why.str.contains("post hoc").sum())),
-        "table": tables.of_claims(table),
+        "table": tables.of_claims(table, VERDICTS),
         "families": tables.by_family(table, list(VERDICTS)),
     }
 
@@ -209,65 +209,6 @@ def _sections(results: Path, products: list[dict[str, Any]]) -> list[Facts]:
     return sections
 
 
-def _method(config: Facts, runs: pd.DataFrame, selection: Selection, card: Facts) -> Facts:
-    """The protocol of these runs, from the config: numbers as text, of studies that were not asked
-    for None."""
-    training, evaluation, studies = (config[k] for k in ("training", "evaluation", "studies"))
-    work = "local_epochs" if training.get("local_epochs") else "local_steps"
-    grid = stage1(runs)
-    reference = studies.get("reference") or {
-        "clients_per_round": training["clients_per_round"][-1],
-        "local_work": training[work][-1],
-    }
-    comparison = studies.get("comparison")
-    if comparison:
-        words = [entry_in_words(name) for name in comparison.get("entries") or ()]
-        comparison = comparison | {"named": words, "number": len(words)}
-    method = {
-        "work": work,
-        "letter": local_work(grid)[1],
-        "clients": training["clients_per_round"],
-        "amounts": training[work],
-        "rounds": training["rounds"],
-        "client": training["client"],
-        "server": training["server"],
-        "num_settings": int(grid.setting.nunique()),
-        "every": evaluation["every"],
-        "fine_tuning": evaluation["fine_tuning"],
-        "target": evaluation["target_accuracy"],
-        "reference": reference,
-        "split": config["split"],
-        "seed_list": sorted(int(seed) for seed in runs.seed.unique()),
-        "num_validation": selection.num_clients,
-        "training_clients": card.get("training clients", ""),
-        "evaluation_clients": card.get("evaluation clients", ""),
-        "best_by_initial": selection.best_setting_by_initial_accuracy or "",
-        "best_by_personalized": selection.best_setting_by_personalized_accuracy or "",
-        "reptile": selection.reptile,
-        "stage2": studies.get("stage2"),
-        "comparison": comparison,
-        "theory": studies.get("theory"),
-        "strategies": len(studies.get("strategies") or ()),
-        "centralized": studies.get("centralized"),
-        "local_only": studies.get("local_only"),
-    }
-    return _in_words(method)
-
-
-def _in_words(value: Any) -> Any:
-    """Every number of plain values as text, as people write it; so that Typst sets what it gets."""
-    if isinstance(value, dict):
-        words = {key: _in_words(one) for key, one in value.items()}
-        if isinstance(name := words.get("optimizer"), str):
-            words["optimizer"] = OPTIMIZERS.get(name, name.capitalize())
-        return words
-    if isinstance(value, list | tuple):
-        return [_in_words(one) for one in value]
-    if isinstance(value, float):
-        return f"{value:g}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value
-
-
 def _deviations(compared: list[Compared], called: str) -> Facts:
     """The protocol's rows by result, how many there are, and of what is as in the paper and of what
     is silent."""
@@ -288,8 +229,20 @@ def _deviations(compared: list[Compared], called: str) -> Facts:
     }
 
 
+def _address() -> str | None:
+    """Where the source can be had, if the package says so."""
+    urls = dict(url.split(", ", 1) for url in metadata("perfedavg").get_all("Project-URL") or ())
+    return urls.get("Repository")
+
+
 def _packages(provenance: Facts) -> list[tuple[str, str]]:
     return [(k, str(v)) for k, v in (provenance["machine"] | provenance["packages"]).items()]
+
+
+def _halves(rows: list[tuple[str, str]]) -> list[list[tuple[str, str]]]:
+    """Two columns of nearly equal length."""
+    half = (len(rows) + 1) // 2
+    return [rows[:half], rows[half:]]
 
 
 def _cost(sums: dict[str, float]) -> Facts:
@@ -297,7 +250,8 @@ def _cost(sums: dict[str, float]) -> Facts:
     seconds = sums["startup_seconds"] + sums["work_seconds"]
     minutes = seconds / 60
     if not sums["jobs"]:  # of results that came without their logs
-        return {"time": "an unknown time", "jobs": "0", "startup_share": "0 %"}
+        return {"known": False, "time": "not known"}
     time = f"{minutes / 60:.1f} core-hours" if minutes >= 90 else f"{minutes:.1f} core-minutes"
     share = f"{100 * sums['startup_seconds'] / max(seconds, 1e-9):.0f} %"
-    return {"time": time, "jobs": f"{int(sums['jobs']):,}", "startup_share": share}
+    jobs = f"{int(sums['jobs']):,}"
+    return {"known": True, "time": time, "jobs": jobs, "startup_share": share}

@@ -4,6 +4,7 @@ where they may, and which columns are of numbers."""
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -24,6 +25,8 @@ DROPPED = re.compile(
 BESIDE = ("M", "E", "K", "seeds")
 """Columns of Table 1 that stand in both its parts, ours and the one beside the paper's."""
 LONGEST_RULES = 8
+RATIO = "log ratio"
+"""What units begin with that are one; what it is of follows."""
 _NUMBER = re.compile(r"[-+±]?[\d.,]+(e[-+]\d+)?( ?%)?( \([^()]*\)| \[[^\]]*\])?")
 
 Table = dict[str, Any]
@@ -71,9 +74,10 @@ def of_product(name: str, frame: pd.DataFrame) -> list[Table]:
     return [shown(frame.drop(columns=papers)), shown(frame[order].drop(columns="seeds"))]
 
 
-def of_claims(table: pd.DataFrame) -> Table:
-    """A row per claim: its id, verdict, text, why it is not decided, effect, margin, the paper's
-    value, and how many analyses agree. ``why`` is what stands behind every claim not tested."""
+def of_claims(table: pd.DataFrame, verdicts: Sequence[str]) -> Table:
+    """The claims in ``groups`` by verdict; of each its id, text, why it is not decided, effect, how
+    many analyses agree, the paper's value, and the margin with the unit of all these numbers.
+    ``why`` is what stands behind every claim not tested."""
     reasons = table.why[table.verdict == NOT_TESTED].unique()
     common = reasons[0].partition("; ")[0] if len(reasons) else ""
     if not all(reason.partition("; ")[0] == common for reason in reasons):
@@ -85,21 +89,28 @@ def of_claims(table: pd.DataFrame) -> Table:
         for name in ("effect [95 %]", "analyses that agree", "paper", "margin")
     )
     effect = effect.where(effect != "", table.shows)
+    units = table.unit.str.partition(f"{RATIO} of ")
     rows = [
         {
             "id": row.id,
             "verdict": row.verdict,
             "claim": row.claim,
             "why": row.why.removeprefix(common).removeprefix("; "),
-            "effect": _cell(effect[n]),
-            "margin": margin[n],
-            "paper": signed(paper[n]),
+            "effect": signed(effect[n].replace(", ", ",\u00a0")),
             "agree": agree[n].partition(" (")[0],
+            "paper": signed(paper[n]),
+            "margin": margin[n] and f"{margin[n]} {RATIO if units[2][n] else row.unit}".strip(),
         }
         for n, row in table.iterrows()
     ]
-    filled = [name for name in ("effect", "margin", "paper", "agree") if any(r[name] for r in rows)]
-    return {"rows": rows, "why": common, "filled": filled}
+    filled = [name for name in ("effect", "agree", "paper", "margin") if any(r[name] for r in rows)]
+    groups = [(v, [row for row in rows if row["verdict"] == v]) for v in verdicts]
+    return {
+        "groups": [{"verdict": v, "number": str(len(of)), "rows": of} for v, of in groups if of],
+        "why": common,
+        "filled": filled,
+        "ratios": sorted({what for what in units[2] if what}),
+    }
 
 
 def by_family(table: pd.DataFrame, verdicts: list[str]) -> Table:

@@ -83,6 +83,10 @@ def _value(config: Any, key: str) -> Any:
 def _measured(value: Any, measure: str) -> Any:
     if measure == "length":
         return len(value or ())
+    if measure == "grid":
+        amounts = value.get("local_epochs") or value.get("local_steps") or ()
+        product = len(value["clients_per_round"]) * len(amounts)
+        return product - len(value.get("without") or ())
     return value is not None if measure == "presence" else value
 
 

@@ -50,7 +50,8 @@ CAPTION = (
     "How fast do both models learn, for every M and E? Accuracy of the initial model, which all "
     "clients share, and of the personalized one, fine-tuned on each client's own train split, on "
     "the client's test split. Lines are means over runs and over the clients that are evaluated "
-    "in every round; open markers are means over all evaluation clients at the last round."
+    "in every round; where those are not all, open markers are means over all evaluation clients "
+    "at the last round."
 )
 ALT = "Initial and personalized accuracy against communication rounds, a panel for every M and E"
 ROWS = "One row per (run, evaluated round, model)."

@@ -52,8 +52,8 @@ SECTION = "What does stage 2 add?"
 CAPTION = (
     "Is stage 2 better than as many more rounds of FedAvg? Initial and personalized accuracy in "
     "stage 2 and in its controls, which all start from the same stage-1 models. Lines are means "
-    "over the clients that are evaluated in every round; open markers, right of the lines, are "
-    "means over all evaluation clients at the last round."
+    "over the clients that are evaluated in every round; where those are not all, open markers "
+    "right of the lines are means over all evaluation clients at the last round."
 )
 ALT = "Initial and personalized accuracy in stage 2 and its controls against rounds"
 ROWS = "One row per (run, evaluated round, model)."
@@ -156,7 +156,10 @@ def draw(
     what = "Fine-tune epochs chosen on validation clients."
     if len(shown) < len(data):
         before = shown["round"].min()
-        what += f" Stage 1 is shown from round {before} on; figure `rounds` has all of it."
+        what += (
+            f" Stage 1 is shown from round {before} on; accuracy against rounds, a figure of its"
+        )
+        what += " own, has all of it."
     add_footer(figure, [f"{clients}{seeds_in_words(data.seed.nunique())} {what}", caveat])
     for axis, named in zip(axes, ends.values(), strict=True):
         label_ends(axis, named)

@@ -26,10 +26,9 @@ from perfedavg.storage.tables import Column
 TITLE = "all algorithms"
 SECTION = "How do the algorithms compare?"
 CAPTION = (
-    "All algorithms side by side, at equal rounds and at equal gradient evaluations: accuracy of "
-    "the initial and the personalized model, rounds to the target, bytes and gradient evaluations. "
-    "Each one's server learning rate and number of fine-tune epochs were chosen on validation "
-    "clients."
+    "The algorithms of the comparison side by side, at equal rounds and at equal gradient "
+    "evaluations. Each one's server learning rate and number of fine-tune epochs were chosen on "
+    "validation clients."
 )
 ROWS = (
     "One row per (entry, basis): every entry of the algorithm comparison and its interpolation, "

@@ -20,8 +20,8 @@ from perfedavg.analysis.paired import (
 TITLE = "FedAvg and baselines"
 SECTION = "Whom does fine-tuning help?"
 CAPTION = (
-    "FedAvg and Personalized FedAvg beside a centralized model (at its best, and stopped level "
-    "with FedAvg) and clients that train alone, on the same evaluation clients."
+    "FedAvg beside the baselines that were run, each at the end of its training, on the same "
+    "evaluation clients; differences are paired by seed."
 )
 ROWS = (
     "One row per model, all on the same evaluation clients at the run's last round: the reference "

@@ -25,8 +25,8 @@ from perfedavg.storage.tables import Column
 TITLE = "stage 2 and controls"
 SECTION = "What does stage 2 add?"
 CAPTION = (
-    "Stage 2, Reptile from FedAvg's model with each kind of server optimizer, and controls for the "
-    "same extra rounds."
+    "What was run in stage 2 beside the end of stage 1, from which all of it starts: each model at "
+    "its last round, on the same evaluation clients; differences are paired by seed."
 )
 ROWS = (
     "One row per model, all on the same evaluation clients at the run's last round: stage 1's end, "

@@ -34,8 +34,8 @@ from perfedavg.storage.tables import Column
 TITLE = "ways to personalize"
 SECTION = "Which way to fine-tune is best?"
 CAPTION = (
-    "Ways to personalize the same FedAvg models: all layers, the last one, or all but the last, "
-    "with SGD or Adam, each at the fine-tune epoch chosen on validation clients."
+    "Ways to personalize the same FedAvg models, which differ in what is trained, optimizer or "
+    "rate, each at the fine-tune epoch chosen on validation clients."
 )
 ROWS = (
     "One row per way to personalize, all from the reference runs' last models and on the same "
