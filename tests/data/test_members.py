@@ -11,8 +11,9 @@ from contextlib import suppress
 import h5py
 import pytest
 
-from perfedavg.data import archives, members
+from perfedavg.data import checksums, members
 from perfedavg.data.archives import checksum_at, identified
+from perfedavg.data.archives import chosen as chosen_of
 from perfedavg.data.sets import data_set
 from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.storage.files import sha256_of
@@ -87,7 +88,7 @@ def test_files_of_several_data_sets_do_not_mix(tmp_path):
     folder = as_folder(tmp_path / "data", files)
     for path in (folder, folder / "fed_emnist_train.h5", folder / "fed_emnist_test.h5"):
         with members.found_at(path, tmp_path) as found:
-            chosen = archives.chosen(found, EMNIST.layout)
+            chosen = chosen_of(found, EMNIST.layout)
         assert [m.name for m in chosen.files] == ["fed_emnist_train.h5", "fed_emnist_test.h5"]
 
 
@@ -236,7 +237,7 @@ def test_the_checksum_of_several_files_is_that_of_what_sha256sum_prints(tmp_path
 
 def test_files_are_read_again_only_when_they_changed(tmp_path, monkeypatch):
     read, known = [], tmp_path / "known.json"
-    monkeypatch.setattr(archives, "sha256_of", lambda path: read.append(path) or sha256_of(path))
+    monkeypatch.setattr(checksums, "sha256_of", lambda path: read.append(path) or sha256_of(path))
     path = as_leaf(tmp_path / "data", WRITERS)
     block = {"dataset": "emnist62", "archive": str(path)}
     first = identified(data_set(block), known)

@@ -13,7 +13,7 @@ from perfedavg.analysis.choices import EQUAL_GRADIENTS, EQUAL_ROUNDS, Selection,
 from perfedavg.analysis.claims.__main__ import load
 from perfedavg.analysis.inputs import INPUTS
 from perfedavg.analysis.runs import RUNS, read_runs, write_runs_table
-from perfedavg.data.archives import _remembered
+from perfedavg.data.checksums import _remembered
 from perfedavg.data.sets.table import _cached
 from perfedavg.data.splits import read_group, split_clients, write_split
 from perfedavg.data.store import ClientStore, write_store

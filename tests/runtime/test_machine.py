@@ -34,4 +34,13 @@ def test_somebody_elses_repository_is_not_the_projects(tmp_path):
     assert said() == "unknown", "the sources were unpacked inside a thesis"
     git(project, "init", "-q")
     git(project, "commit", "-q", "--allow-empty", "-m", "own")
-    assert said() == git(project, "rev-parse", "HEAD")
+    commit = git(project, "rev-parse", "HEAD")
+    assert said() == f"{commit}-modified", "the sources are no part of it yet"
+    git(project, "add", "src")
+    git(project, "commit", "-q", "-m", "sources")
+    commit = git(project, "rev-parse", "HEAD")
+    assert said() == commit
+    (project / "notes.txt").write_text("no source")
+    assert said() == commit
+    (project / "src/mine.py").write_text("MINE = 1")
+    assert said() == f"{commit}-modified"

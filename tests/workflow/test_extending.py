@@ -3,6 +3,7 @@
 No other file is edited."""
 
 import json
+import os
 import re
 
 import numpy as np
@@ -103,3 +104,11 @@ def test_every_file_of_the_page_is_found_and_runs(tmp_path):
     assert client.train_y.tolist()[:2] == [[2, 3, -1, -1, -1, -1, -1], [5, 6, 7, 8, 9, 10, 11]]
     assert client.test_y.tolist() == [[4, 6, 8, -1, -1, -1, -1], [1, -1, -1, -1, -1, -1, -1]]
     assert (tmp_path / "results/diaries/report.html").is_file()
+
+    # Other bytes in the file are other data; the same ones under another time stamp are not.
+    os.utime(tmp_path / "diaries.jsonl", (0, 0))
+    assert "Nothing to be done" in checkout.snakemake("-n", configfile="diaries.yaml").stdout
+    (tmp_path / "diaries.jsonl").write_text("\n".join(lines).replace("c2", "c9"))
+    planned = checkout.snakemake("-n", configfile="diaries.yaml").stdout
+    assert "build_store" in planned
+    assert "train_fedavg" in planned

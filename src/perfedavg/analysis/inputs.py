@@ -49,6 +49,8 @@ def evaluation_rows(files: Files) -> pd.DataFrame:
 def validation_rows(files: Files) -> pd.DataFrame:
     """Those of validation clients."""
     table = rows_of(files)
+    if table.empty:
+        return table
     return table[table.client_group == VALIDATION].drop(columns="client_group")
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from perfedavg.data.checksums import CHECKSUMS, checksums
 from perfedavg.data.members import (
     HDF5,
     JSON,
@@ -28,7 +28,6 @@ from perfedavg.data.sources import Archive, DataSet
 from perfedavg.data.store import ClientExamples
 from perfedavg.data.values import Examples
 from perfedavg.runtime.errors import PerfedavgError, reason
-from perfedavg.storage.files import read_json, sha256_of, write_json
 
 OWNERS = {
     "fed_emnist": "emnist62",
@@ -176,9 +175,6 @@ def _stem_of(layout: Layout) -> str:
     return layout.members[0].rpartition(".")[0].removesuffix("_train")
 
 
-CHECKSUMS = Path("results/data/.checksums.json")
-
-
 def identified(data: DataSet, known: Path = CHECKSUMS) -> DataSet:
     """The data set with the checksum of what lies at its path, if it is read from one, so that
     other bytes there are another store.
@@ -214,8 +210,7 @@ def checksum_at(path: Path, layout: Layout, known: Path) -> str:
     that ``sha256sum`` prints for them, sorted by name.
 
     Args:
-        known: a JSON file that remembers checksums by path, size, inode and times, so that a file
-            is read again only when one of these has changed; written where it can be.
+        known: see :func:`perfedavg.data.checksums.checksums`.
 
     Raises:
         PerfedavgError: there is nothing, or no data set in a known layout.
@@ -224,32 +219,9 @@ def checksum_at(path: Path, layout: Layout, known: Path) -> str:
     if found is None:
         check_archive(path)
     files = chosen(found, layout).files if found else [Member(path.name, "", path, str(path))]
-    before = _remembered(known)
-    now = {str(m.path.resolve()): _facts(m.path) for m in files}
-    new = {
-        name: [*facts, sha256_of(name)]
-        for name, facts in now.items()
-        if before.get(name, [])[: len(facts)] != facts
-    }
-    if new:
-        with suppress(OSError):  # a folder that cannot be written to: read again next time
-            write_json(known, before | new)
-    sums = {m.name: (before | new)[str(m.path.resolve())][-1] for m in files}
+    at = checksums([member.path for member in files], known)
+    sums = {member.name: at[member.path] for member in files}
     if len(sums) == 1:
         return next(iter(sums.values()))
     lines = "".join(f"{sums[name]}  {name}\n" for name in sorted(sums))
     return hashlib.sha256(lines.encode()).hexdigest()
-
-
-def _facts(path: Path) -> list[int]:
-    stat = path.stat()
-    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
-
-
-def _remembered(path: Path) -> dict[str, list]:
-    try:
-        known = read_json(path)
-        assert all(isinstance(facts, list) for facts in known.values())
-    except (OSError, PerfedavgError, AttributeError, AssertionError):
-        return {}
-    return known

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field, StringConstraints, field_validator
 
 from perfedavg.blocks import Block
+from perfedavg.data.checksums import checksums
 from perfedavg.data.store import ClientExamples
 from perfedavg.storage.files import fingerprint
 
@@ -90,8 +91,9 @@ class DataSet(Block):
 
     @property
     def files(self) -> list[str]:
-        """Files of the user's own that are read where they lie."""
-        return []
+        """Files of the user's own that are read where they lie: those that the block names."""
+        texts = self.model_dump(exclude={"dataset", "archive"}).values()
+        return [text for text in texts if isinstance(text, str) and Path(text).is_file()]
 
     def reading(self, files: Sequence[str]) -> DataSet:
         """The same data set, read from these files."""
@@ -147,8 +149,11 @@ class DataSet(Block):
 
     @property
     def content(self) -> dict[str, Any]:
-        """What the data depend on: all of the block but where a copy of an archive lies."""
-        return self.model_dump(mode="json", exclude={"archive"})
+        """What the data depend on: all of the block but where a copy of an archive lies, and what
+        the files hold that it names."""
+        block = self.model_dump(mode="json", exclude={"archive"})
+        sums = checksums(map(Path, self.files))
+        return block | ({"sha256_of_files": list(sums.values())} if sums else {})
 
     @property
     def store_name(self) -> str:

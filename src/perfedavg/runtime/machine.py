@@ -23,13 +23,15 @@ _PROJECT = Path(__file__).parents[3]
 
 
 def git_commit() -> str:
-    """The commit of the source, with ``-modified`` behind it where tracked files differ;
-    ``unknown`` outside a checkout of this project, also where the sources lie in somebody else's
-    repository."""
+    """The commit of the source, with ``-modified`` behind it where tracked files differ or there
+    are new ones among the sources; ``unknown`` outside a checkout of this project, also where the
+    sources lie in somebody else's repository."""
     describe = ["describe", "--always", "--abbrev=40", "--match=", "--dirty=-modified"]
     try:
         if Path(_git("rev-parse", "--show-toplevel")).samefile(_PROJECT):
-            return _git(*describe)
+            commit = _git(*describe)
+            new = _git("ls-files", "--others", "--exclude-standard", "--", "src", "workflow")
+            return commit if commit.endswith("-modified") or not new else f"{commit}-modified"
     except (OSError, subprocess.SubprocessError):
         pass
     return "unknown"

@@ -74,7 +74,8 @@ def test_added_runs_decide_as_if_made_at_once(kept, tmp_path):
     chosen = Selection.load(folder / "selection.json")
     chosen.save(whole / "selection.json")  # made-up choices are no choices
     at_once, now = verdicts(whole), verdicts(folder)
-    assert now["C4-equal"].lead and now["C15-fedsgd-best"].lead
+    assert now["C4-equal"].lead
+    assert now["C15-fedsgd-best"].lead
     for name, verdict in at_once.items():
         assert (now[name].verdict, now[name].p_support) == (verdict.verdict, verdict.p_support)
     table = pd.read_csv(folder / "tables/claims.csv").set_index("id")
