@@ -59,6 +59,7 @@ clean:  ## remove the environments and caches, never results
 # The stamp comes last, so that an interrupted set-up is taken up again.
 .venv/.complete: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + "; choose one with: make PYTHON=python3.11 ...")'
+	@echo "Setting up .venv: about 100 pinned packages, some hundred megabytes to fetch, two minutes or more ..."
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .

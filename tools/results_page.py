@@ -58,15 +58,20 @@ def _verdicts(results: Path, _: str) -> str:
                 *(float(v) for v in (row.estimate, row.ci_low, row.ci_high))
             )
         why = f" ({row.why})" if row.why else ""
-        rows.append(f"| {row.id} | {row.claim} | **{row.verdict}**{why} | {effect} |")
+        rows.append(f"| {row.id} | {row.claim} | **{row.verdict}**{why} | {effect} | {row.unit} |")
     words = ", ".join(
         f"{counts[v]} {v}" for v in ("supported", "refuted", "inconclusive") if v in counts
     )
-    head = "| | the paper's claim | verdict | effect as claimed [95 %] |\n|---|---|---|---|"
+    head = (
+        "| | the paper's claim | verdict | effect as claimed [95 %] | unit |\n|---|---|---|---|---|"
+    )
     rest = ", ".join(table.id[table.verdict == "not tested"])
     return (
         f"Of {len(table)} claims {len(tested)} were tested: {words}.\n\n{head}\n"
         + "\n".join(rows)
+        + "\n\nIntervals are plain 95 %, each for itself; verdicts are adjusted for all the claims "
+        "of a family, so that one can stay open although its interval just excludes 0. Accuracy: "
+        "0.01 is one point."
         + (f"\n\nNot tested, for what they need was not run: {rest}." if rest else "")
     )
 

@@ -19,7 +19,14 @@ _HEAD = """# Configuration
 | `emnist62.yaml` | the paper's protocol on its data |
 | `emnist62-small.yaml` | the same with fewer clients, rounds and fine-tune epochs |
 | `emnist62-algorithms.yaml` | all algorithms side by side (`docs/algorithms.md`) |
+| `emnist62-claims.yaml` | what decides the paper's claims (`docs/claims.md`) |
+| `emnist62-claims-pilot.yaml` | the pilot that chose its rates, on a seed that no claim uses |
+| `emnist62-claims-sorted.yaml` | the same with clients sorted by id |
+| `shakespeare.yaml` | Shakespeare with the field's standard set-up |
+| `shakespeare-small.yaml` | the same with fewer rounds |
+| `shakespeare-algorithms.yaml` | all algorithms through its network |
 | `emnist62-precision.yaml` | what bfloat16 costs (`docs/speed.md`) |
+| `claims.yaml` | the paper's claims and how each is decided |
 | `paper_protocol.yaml` | the paper's protocol, value by value, for the article |
 | `paper_targets.csv` | the paper's own Table 1 |
 

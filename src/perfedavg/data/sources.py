@@ -149,16 +149,17 @@ class DataSet(Block):
 
     @property
     def content(self) -> dict[str, Any]:
-        """What the data depend on: all of the block but where a copy of an archive lies, and what
-        the files hold that it names."""
-        block = self.model_dump(mode="json", exclude={"archive"})
-        sums = checksums(map(Path, self.files))
-        return block | ({"sha256_of_files": list(sums.values())} if sums else {})
+        """What the data depend on: all of the block but where a copy of an archive lies."""
+        return self.model_dump(mode="json", exclude={"archive"})
 
     @property
     def store_name(self) -> str:
-        """Folder of the client store: the data set and a hash of what it depends on."""
-        return f"{self.dataset}-{fingerprint(self.content)[:8]}"
+        """Folder of the client store: the data set and a hash of what it depends on, which is also
+        what the files hold that the block names."""
+        content: Any = self.content
+        if "sha256" not in content and self.files:
+            content = [content, list(checksums(map(Path, self.files)).values())]
+        return f"{self.dataset}-{fingerprint(content)[:8]}"
 
 
 class Archive(DataSet):
