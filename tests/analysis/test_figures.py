@@ -130,6 +130,15 @@ def test_every_style_of_a_line_differs_in_more_than_its_colour():
     assert len({marker for marker, _ in looks}) == len(looks)
 
 
+def test_the_initial_and_the_personalized_model_have_their_looks_for_themselves():
+    for look in style.SERIES:
+        assert look["color"] not in style.COLORS.values()
+        assert look["marker"] not in style.MARKERS.values()
+    defaults = Figures()
+    assert defaults.series == tuple(look["color"] for look in style.SERIES)
+    assert {"initial": defaults.initial, "personalized": defaults.personalized} == style.COLORS
+
+
 def test_colours_and_dots_per_inch_are_the_configs(tmp_path):
     config = Figures(initial="#AA3377", dpi=50)
     values = {"runs": RUNS, "selection": SELECTION, "grid_evaluation": rows(), "target": 0.6}
