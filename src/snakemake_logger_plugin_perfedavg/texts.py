@@ -37,9 +37,17 @@ def listed(names: Iterable[str], width: int) -> str:
 
 
 def job_name(rule: str, wildcards: Any) -> str:
-    """``train_fedavg, seed 0``."""
+    """``train_fedavg, M = 5, E = 10, seed 0``."""
     values = dict(wildcards or {})
-    return ", ".join([rule, *(f"{name} {value}" for name, value in values.items())])
+    return ", ".join([rule, *(_wildcard(name, str(value)) for name, value in values.items())])
+
+
+def _wildcard(name: str, value: str) -> str:
+    """A wildcard by the name that it has in figures and tables."""
+    if name == "clients":  # of a round, not how many the job is about
+        return f"M = {value}"
+    work = re.fullmatch(r"([ek])(\d+)", value) if name == "work" else None
+    return f"{work[1].upper()} = {work[2]}" if work else f"{name} {value}"
 
 
 _HASHED = re.compile(r"([\w.]+) [0-9a-f]{8}\b")

@@ -232,7 +232,10 @@ def test_the_table_by_hand():
     hidden = algorithms.shown(table.reset_index(), ["a"])
     assert set(hidden.algorithm) == {"a"}
     assert shown.iloc[1]["rounds to 0.3, initial"] == "never"
-    assert "10 mini-batch gradients" in algorithms.caption(table, chosen(), 2)
+    assert shown.MB.tolist() == ["< 0.1"] * 4
+    assert "within 10 mini-batch gradients" in algorithms.caption(
+        table.reset_index(), chosen(), 2, ["a", "m"]
+    )
 
 
 def test_rounds_to_the_target_are_counted_on_the_common_rounds_and_clients_alone():
@@ -271,6 +274,30 @@ def test_figures_show_the_points_and_are_reproducible(tmp_path):
     text = (tmp_path / "one/interpolation.svg").read_text()
     assert "FedSGD" in text
     assert "2 seeds" in text
+
+
+def test_an_empty_comparison_at_equal_gradients_is_explained_once():
+    one_gradient = values(evaluation(), chosen(budget=1))
+    table = call(algorithms.compute, one_gradient)
+    caption = call(algorithms.caption, one_gradient, table)
+    assert "but not at equal gradient evaluations: no entry is within 1 mini-batch" in caption
+    drawn = call(figure.draw, one_gradient, call(figure.compute, one_gradient))
+    panel = drawn.axes[1]
+    assert [text.get_text() for text in panel.texts] == ["none is within the budget"]
+    drawn.draw_without_rendering()
+    note, place = panel.texts[0].get_window_extent(), panel.get_window_extent()
+    assert place.y0 < note.y0 < note.y1 < place.y1
+    nine = values(evaluation(), chosen(budget=9))
+    caption = call(algorithms.caption, nine, call(algorithms.compute, nine))
+    assert "within 9 mini-batch gradients" in caption
+    assert "An entry without a row there needs more." in caption
+    panel = call(figure.draw, nine, call(figure.compute, nine)).axes[1]
+    assert [text.get_text() for text in panel.texts] == ["above the budget"]
+
+
+def test_megabytes_are_never_none_at_all():
+    table = make_table(evaluation(), chosen()).assign(megabytes=[0.04, 1.26, 12.3, np.nan])
+    assert algorithms.shown(table, ["a", "m"]).MB.tolist() == ["< 0.1", "1.3", "12", ""]
 
 
 def test_figures_of_runs_that_all_diverged_are_drawn_all_the_same(tmp_path):

@@ -200,10 +200,20 @@ def test_an_experiment_without_studies_of_one_seed(tmp_path, kind):
         assert "Verdicts" not in text
     else:
         called = DATA[kind]["dataset"]
-        said = f"Nothing is decided about the paper by these runs on {called}: 3 of its 3 claims"
+        said = f"Nothing is decided about the paper by these runs on {called}: none of its 3 "
+        said += "claims was tested"
         assert squeezed(said) in squeezed(found[0])
         assert "agree in Table" not in text
         assert ("the field’s standard" in text) == (kind == "tokens")
+
+
+def test_one_of_one_and_all_of_all_are_not_counted(tmp_path):
+    comparison = STUDIES["comparison"] | {"server_lr_factors": [1.0]}
+    verdicts = ["supported", "not tested", "not tested"]
+    results = Results(tmp_path, studies={"comparison": comparison}, verdicts=verdicts)
+    text = squeezed(" ".join(results.write()))
+    assert squeezed("The server rate of each is the common one.") in text
+    assert squeezed("by these runs on glyphs62: 2 of its 3 claims were not tested") in text
 
 
 def test_texts_are_never_markup(tmp_path):

@@ -1,5 +1,6 @@
 """Figures show what their data say, and are the same bytes for the same data."""
 
+import itertools
 import re
 
 import numpy as np
@@ -9,10 +10,14 @@ from PIL import Image
 from pydantic import ValidationError
 
 from perfedavg.analysis.figures import data_card, rounds, style
+from perfedavg.analysis.products import call
 from perfedavg.config.figures import Figures
+from perfedavg.data.sets.dialogue import Dialogue
 from perfedavg.data.sets.glyphs62 import SYNTHETIC
+from perfedavg.data.store import ClientExamples, write_store
 from perfedavg.storage.tables import read_table
 from tests.analysis.frames import RUNS, SELECTION, rows, save
+from tests.conftest import make_client
 
 
 def bytes_of(folder):
@@ -58,6 +63,25 @@ def test_rounds_figure_is_reproducible_and_says_what_it_is(tmp_path):
     pd.testing.assert_frame_equal(back, data, check_dtype=False, rtol=1e-5)
 
 
+def test_the_legend_of_rounds_shows_the_lines_as_they_are():
+    values = {"grid_evaluation": rows(), "runs": RUNS, "selection": SELECTION, "target": 0.6}
+    figure = call(rounds.draw, values, call(rounds.compute, values))
+    for handle in figure.legends[0].legend_handles[:2]:
+        line, points = (
+            next(
+                drawn
+                for drawn in figure.axes[0].lines
+                if drawn.get_color() == handle.get_color()
+                and (drawn.get_linestyle() in ("None", "")) == are_points
+            )
+            for are_points in (False, True)
+        )
+        assert handle.get_linestyle() == line.get_linestyle()
+        assert handle.get_linewidth() == line.get_linewidth()
+        assert handle.get_marker() == points.get_marker()
+        assert handle.get_markersize() == points.get_markersize()
+
+
 def test_settings_that_diverged_keep_their_panel_and_are_counted(tmp_path):
     save_rounds(tmp_path / "none", rows().iloc[:0], RUNS.assign(status="diverged at round 1"))
     svg = (tmp_path / "none.svg").read_text()
@@ -94,6 +118,50 @@ def test_data_card_figure_shows_the_store_and_is_reproducible(store, tmp_path):
     )
 
 
+def card(store_folder, block, clients, num_classes):
+    """The data card of these clients, drawn."""
+    write_store(store_folder, clients, num_classes, block)
+    split = pd.DataFrame({"client_index": range(len(clients)), "client_group": "training"})
+    values = {"store": store_folder, "split": split, "data_block": block, "called": "any"}
+    values["show_examples"] = True
+    figure = call(data_card.draw, values, call(data_card.compute, values))
+    figure.draw_without_rendering()
+    return {axis.get_xlabel().split("\n")[0]: axis for axis in figure.axes}
+
+
+def ticks(axis):
+    low, high = axis.get_xlim()
+    return [at for at in axis.get_xticks() if low <= at <= high]
+
+
+def test_sizes_of_clients_that_are_all_equal_are_whole_numbers(tmp_path):
+    clients = [make_client(i, n_train=14) for i in range(3)]
+    sizes = card(tmp_path, {"dataset": "glyphs62"}, clients, 62)["train examples per writer"]
+    assert 14 in ticks(sizes)
+    assert len(ticks(sizes)) <= 5
+    assert all(at == int(at) for axis in (sizes.xaxis, sizes.yaxis) for at in axis.get_ticklocs())
+
+
+@pytest.mark.parametrize("num_tokens", [28, 80])
+def test_tokens_are_named_so_that_they_can_be_read(num_tokens, tmp_path):
+    block, rng = {"dataset": "dialogue"}, np.random.default_rng(0)
+    frequency = 0.9 ** np.arange(num_tokens)
+    clients = []
+    for i in range(3):
+        y = rng.choice(num_tokens, (40, 20), p=frequency / frequency.sum())
+        y[:4] = np.arange(80).reshape(4, 20) % num_tokens
+        clients.append(ClientExamples(f"r{i}", y, y, y, y))
+    axes = card(tmp_path, block, clients, Dialogue.num_classes)
+    axis = next(axis for label, axis in axes.items() if label.startswith("next token"))
+    assert (len(axis.patches), len(axis.get_xticks())) == (min(num_tokens, 30),) * 2
+    assert ("30 most frequent of 80" in axis.get_xlabel()) == (num_tokens == 80)
+    boxes = [text.get_window_extent() for text in axis.get_xticklabels()]
+    overlap = [(a.x1 - b.x0) / min(a.width, b.width) for a, b in itertools.pairwise(boxes)]
+    assert max(overlap) < 0.2
+    right = axes["label divergence"].get_window_extent().x1
+    assert right > 0.93 * axis.figure.bbox.width, "no space is left unused"
+
+
 def test_a_line_is_over_one_set_of_clients():
     """Client B is evaluated in the last round alone; with it that mean is 0.1 lower."""
     evaluation = rows()
@@ -128,6 +196,15 @@ def test_every_style_of_a_line_differs_in_more_than_its_colour():
     looks = [(look["marker"], str(look["linestyle"])) for look in style.SERIES]
     assert len(set(looks)) == len(looks)
     assert len({marker for marker, _ in looks}) == len(looks)
+
+
+def test_the_initial_and_the_personalized_model_have_their_looks_for_themselves():
+    for look in style.SERIES:
+        assert look["color"] not in style.COLORS.values()
+        assert look["marker"] not in style.MARKERS.values()
+    defaults = Figures()
+    assert defaults.series == tuple(look["color"] for look in style.SERIES)
+    assert {"initial": defaults.initial, "personalized": defaults.personalized} == style.COLORS
 
 
 def test_colours_and_dots_per_inch_are_the_configs(tmp_path):

@@ -221,6 +221,18 @@ def test_accuracy_axes_end_at_one_and_a_gain_of_next_to_nothing_looks_like_it():
     assert set(gains[~np.isnan(gains)].round(9)) == {0.0, -0.001}, "as they are"
 
 
+@pytest.mark.parametrize(("sizes", "shown"), [((14, 14), [14]), ((5, 50), [5, 10, 20, 50])])
+def test_the_axis_of_sizes_is_that_of_the_clients(sizes, shown):
+    by_client = dict(zip("AB", sizes, strict=True))
+    values = VALUES | {"evaluation": rows().assign(num_train=lambda t: t.client_id.map(by_client))}
+    figure = call(clients_before_after.draw, values, call(clients_before_after.compute, values))
+    axis = figure.axes[-1]
+    low, high = axis.get_xlim()
+    assert sizes[0] / 1.5 < low < sizes[0]
+    assert sizes[1] < high < sizes[1] * 1.5
+    assert [at for at in axis.get_xticks() if low <= at <= high] == pytest.approx(shown)
+
+
 def test_three_forms_and_back(table, tmp_path):
     save(stage2_table, tmp_path / "stage2", evaluation=rows(), **VALUES)
     back = read_table(PAIRED, tmp_path / "stage2.csv")

@@ -48,6 +48,12 @@ def test_shipped_configs_are_valid(path):
     ("path", "value", "sentence"),
     [
         ("trainig", {}, "Config key `trainig` is unknown; did you mean `training`?"),
+        ("split.order", "any", "`split.order` is \"any\"; use one of 'sorted', 'shuffled'."),
+        (
+            "split.order",
+            "sortd",
+            "`split.order` is \"sortd\"; did you mean 'sorted'? Use one of 'sorted', 'shuffled'.",
+        ),
         (
             "training.client.learning_rat",
             1,
@@ -233,8 +239,7 @@ def test_shipped_configs_are_valid(path):
             "execution",
             {"backend": {"kind": "bached"}},
             "Config key `execution.backend.kind` is "
-            '"bached", '
-            "but input should be 'loop' or 'batched'.",
+            "\"bached\"; did you mean 'batched'? Use one of 'loop', 'batched'.",
         ),
         (
             "evaluation.target_accuracy",

@@ -190,7 +190,9 @@ def test_clients_that_a_group_cannot_use_are_left_out_and_said(tmp_path, caplog)
     assert ids_of(kept, "left out: no train labels") == ["b", "d"]
     assert ids_of(kept, "left out: no test labels") == ["f"], "all its labels are masked"
     assert sorted(ids_of(kept, "validation") + ids_of(kept, "evaluation")) == ["e", "g"]
-    assert "2 training clients without train examples (the first: 'b', 'd')" in caplog.text
+    said = "2 training clients without train examples (the first: 'b', 'd') are left out, as the "
+    assert said in caplog.text
+    assert caplog.text.count("as the config asks (split.empty_clients: leave_out)") == 2
     assert "1 held-out clients have no train examples: their personalized model" in caplog.text
     said = caveat(store, kept, {"dataset": "emnist62"})
     assert "Clients left out: 2 (no train labels), 1 (no test labels)." in said

@@ -16,6 +16,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_logger_plugin_perfedavg import LogHandler, LogHandlerSettings
 from snakemake_logger_plugin_perfedavg.arguments import refused
 from snakemake_logger_plugin_perfedavg.run import Run
+from snakemake_logger_plugin_perfedavg.texts import job_name
 from tests.terminal.records import info, job, settings
 
 PROGRAM = """
@@ -40,6 +41,13 @@ def test_a_run_through_a_pipe_is_one_line_per_job_and_a_few(tmp_path):
     assert lines[-2].startswith("Done in 0 s: 12 jobs (2 trained runs, 1 table, 1 figure).")
     assert lines[-1] == "Open results/tiny/report.html"
     assert "\x1b" not in run.stderr
+
+
+def test_a_job_names_its_wildcards_as_tables_do():
+    assert job_name("personalize", {"clients": 4}) == "personalize, M = 4"
+    wildcards = {"clients": "5", "work": "k10", "seed": "0"}
+    assert job_name("train_fedavg", wildcards) == "train_fedavg, M = 5, K = 10, seed 0"
+    assert job_name("train_stage2", {"variant": "e10"}) == "train_stage2, variant e10"
 
 
 def test_a_terminal_shows_runs_at_work_and_is_left_as_it_was(tmp_path):

@@ -17,7 +17,7 @@ class Figures(Block):
     initial: Color = Field("#0173B2", description="colour of the initial model, `#RRGGBB`")
     personalized: Color = Field("#C65D00", description="colour of the personalized model")
     series: tuple[Color, ...] = Field(
-        ("#0173B2", "#C65D00", "#02785A", "#8F3F82", "#7A5230", "#1B1B1B", "#6A7F10"),
+        ("#02785A", "#8F3F82", "#1B1B1B", "#6A7F10", "#7A5230", "#A8163F", "#6A4BC4"),
         min_length=7,
         max_length=7,
         description="colours of the first, second, ... of several models",

@@ -4,6 +4,7 @@ name."""
 from __future__ import annotations
 
 import json
+import re
 from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
@@ -54,6 +55,8 @@ def sentence(problem: dict[str, Any], config: type[BaseModel]) -> str:
         state = f'is "{problem["ctx"]["tag"]}"' if "tag" in problem["ctx"] else "is missing"
         names = ", ".join(map(repr, tags[discriminator]))
         return f"Config key `{path}.{discriminator}` {state}; use one of {names}."
+    if kind == "literal_error":
+        return f"Config key `{path}` is {_shown(problem['input'])}; {_one_of(problem)}"
     message = _IN_PLAIN_WORDS.get(kind, problem["msg"].removeprefix("Value error, "))
     message = message[0].lower() + message[1:]
     what = message if ";" in message else f"{message}; change one of them"
@@ -62,6 +65,17 @@ def sentence(problem: dict[str, Any], config: type[BaseModel]) -> str:
     if kind == "value_error" and isinstance(problem["input"], dict):
         return f"Config block `{path}` is impossible: {what}."
     return f"Config key `{path}` is {_shown(problem['input'])}, but {message}."
+
+
+def _one_of(problem: dict[str, Any]) -> str:
+    """What a value may be, and which it was probably meant to be."""
+    expected = problem["ctx"]["expected"].replace(" or ", ", ")
+    near = get_close_matches(str(problem["input"]), re.findall(r"'([^']*)'", expected), n=1)
+    if "," not in expected:
+        return f"use {expected}."
+    return (
+        f"did you mean '{near[0]}'? Use one of {expected}." if near else f"use one of {expected}."
+    )
 
 
 def _shown(value: Any) -> str:

@@ -174,7 +174,7 @@ def named_clients(client_ids: Sequence[str] | pa.ChunkedArray, path: str | Path)
         chosen[groups.get(texts[position], NOT_NAMED)].append(int(position))
     if chosen[NOT_NAMED]:
         logger.warning(
-            "%d of %d clients are not in %s and are left out",
+            "%d of %d clients are not in %s and are left out, as the config asks (split.file)",
             len(chosen[NOT_NAMED]),
             len(texts),
             path,
@@ -210,7 +210,9 @@ def leave_out_empty(split: pd.DataFrame, store: ClientStore, refuse: bool) -> pd
                 "the data."
             )
         groups[without] = reason
-        logger.warning("%s are left out (split.empty_clients)", which)
+        logger.warning(
+            "%s are left out, as the config asks (split.empty_clients: leave_out)", which
+        )
     for group in (TRAINING, VALIDATION, EVALUATION):
         if (before == group).any() and not (groups == group).any():
             part = "train" if group == TRAINING else "test"

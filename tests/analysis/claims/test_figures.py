@@ -1,10 +1,13 @@
 """The figures about claims: their data, and that they can be drawn, also with little to show."""
 
+import re
+
 import pandas as pd
 import pytest
 
 from perfedavg.analysis.figures import claims, paper_claims, style, table1_vs_paper
 from perfedavg.analysis.inputs import PAPER
+from perfedavg.analysis.products import call
 from perfedavg.storage.tables import read_table
 from tests.analysis.claims import made_up
 from tests.analysis.claims.test_verdicts import FILE, ROOT, measures
@@ -59,8 +62,12 @@ def test_runs_that_may_not_decide_say_so(made, tmp_path):
 def test_nothing_measured_is_drawn_all_the_same(made, tmp_path):
     runs = made[0]
     few = runs[runs.setting == "fedavg-m20-e2"]
-    style.make(claims, values(made, runs=few), tmp_path / "claims")
+    asked = values(made, runs=few.assign(clients_per_round=7))
+    style.make(claims, asked, tmp_path / "claims")
     assert (tmp_path / "claims.png").stat().st_size > 1000
+    figure = call(claims.draw, asked, call(claims.compute, asked))
+    assert figure.axes == [], "a sentence, and no empty axis"
+    assert re.fullmatch(r"No effect of the \d+ claims could be measured[^.]*\.", figure.get_label())
 
 
 def test_the_papers_own_table(made, tmp_path):

@@ -88,6 +88,31 @@ def test_a_claim_with_a_missing_component_is_never_supported(verdicts):
     assert "not run: M = 20, E = 20" in verdict.why
 
 
+def test_an_untested_claim_names_all_that_was_not_run(made):
+    runs, *rest = made
+    alone = measures(runs[runs.setting == "fedavg-m20-e2"], *rest)
+    missing = {
+        v.claim.id: set(v.why.removeprefix("not run: ").split("; ")) for v in decide(CLAIMS, alone)
+    }
+    fives = {f"M = 5, E = {e}" for e in (2, 5, 10, 20)}
+    assert missing["C9-more"] == {*fives, "M = 20, E = 5", "M = 20, E = 10"} - {"M = 5, E = 20"}
+    assert missing["C3-M20"] == {"M = 20, E = 5", "M = 20, E = 10"}
+    for claim in (
+        "C3-M5",
+        "C5",
+        "C8-initial",
+        "C8-personalized",
+        "C9-M5",
+        "C10-M5",
+        "C11-M5-initial",
+    ):
+        assert missing[claim] == fives, claim
+    assert missing["C2a"] == missing["C6-rounds-initial"] == missing["C6-runs-initial"]
+    assert missing["C2a"] == {"stage 2 with Adam", "FedAvg continued"}
+    assert missing["C4-equal"] == missing["C4-best"]
+    assert missing["C4-equal"] == {"the reference setting", "the centralized model"}
+
+
 def test_a_claim_turned_round_turns_its_verdict(found):
     turned = []
     for claim in CLAIMS:

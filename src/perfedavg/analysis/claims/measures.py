@@ -3,9 +3,10 @@ under one of twelve analyses."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from perfedavg.analysis.choices import EQUAL_ROUNDS, Selection, ServerRates
 from perfedavg.analysis.summary import INITIAL, PERSONALIZED
 
 GAIN = "gain"
+Part, Found = TypeVar("Part"), TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,23 @@ LAST_ROUNDS = {1: 5, 2: 3}
 
 class MissingError(Exception):
     """What a statistic needs was not run; its text, or several, is what."""
+
+
+def of_each(measure: Callable[[Part], Found], parts: Iterable[Part]) -> list[Found]:
+    """``measure`` of every part.
+
+    Raises:
+        MissingError: something was not run; it names all of that, of all parts.
+    """
+    found, missing = [], []
+    for part in parts:
+        try:
+            found.append(measure(part))
+        except MissingError as error:
+            missing += error.args
+    if missing:
+        raise MissingError(*missing)
+    return found
 
 
 @dataclass(frozen=True)

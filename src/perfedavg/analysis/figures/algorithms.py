@@ -77,10 +77,11 @@ def draw(data: pd.DataFrame, server_rates: ServerRates, entries: list[str], cave
     models = (INITIAL, PERSONALIZED)
     for axis, basis in zip(axes, BASES, strict=True):
         panel = data[data.basis == basis]
-        for row, entry in enumerate(entries):
+        for row, entry in enumerate(entries if len(panel) else ()):
             rows = panel[panel.entry == entry]
             if rows.empty:
-                why = "diverged" if basis == EQUAL_ROUNDS else "none: diverged or above the budget"
+                affordable = server_rates.entries[entry].chosen[basis]
+                why = "diverged" if affordable else "above the budget"
                 place = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 6.5}
                 axis.annotate(why, (0.03, row), color="0.35", style="italic", **place)
                 continue
@@ -93,12 +94,11 @@ def draw(data: pd.DataFrame, server_rates: ServerRates, entries: list[str], cave
                 filled = {} if model == PERSONALIZED else {"markerfacecolor": "white"}
                 large = {"linestyle": "", "label": label, **MEAN, "markersize": 5, **filled}
                 axis.plot(rows[model].mean(), row, **style | large)
-        title, why_empty = "At equal rounds", "all runs diverged"
+        title = "At equal rounds"
         if basis == EQUAL_GRADIENTS:
             title = f"At equal gradient evaluations ({server_rates.budget:,.0f})"
-            why_empty += ", or none is within the budget"
-        if panel.empty:
-            say_on_panel(axis, why_empty, height=1.0)
+        if panel.empty:  # said once, in the place of all rows
+            say_on_panel(axis, _why_empty(server_rates, entries, basis))
         axis.set_title(title, loc="left")
         axis.set_xlabel("accuracy, mean over evaluation clients")
         axis.xaxis.set_major_locator(MaxNLocator(6))
@@ -117,8 +117,17 @@ def draw(data: pd.DataFrame, server_rates: ServerRates, entries: list[str], cave
     if seeds > 1:
         shown = f"small points: runs ({seeds} seeds); large ones: their mean."
     what = f"{clients}{shown} Rates and fine-tune epochs chosen on validation clients."
-    add_footer(figure, [what, caveat])
+    add_footer(figure, [what.strip(), caveat])
     return figure
+
+
+def _why_empty(server_rates: ServerRates, entries: list[str], basis: str) -> str:
+    affordable = [bool(server_rates.entries[entry].chosen[basis]) for entry in entries]
+    if all(affordable):
+        return "all runs diverged"
+    if any(affordable):
+        return "all are above the budget or diverged"
+    return "none is within the budget"
 
 
 def _answer(data: pd.DataFrame) -> str:

@@ -15,7 +15,7 @@ from perfedavg.analysis.claims.registration import post_hoc
 from perfedavg.analysis.claims.statistics import NAMES
 from perfedavg.analysis.claims.verdicts import NOT_TESTED, Claim, decide
 from perfedavg.analysis.columns import CAVEAT
-from perfedavg.analysis.figures.style import WIDTH, add_answer, add_footer, say_on_panel, subplots
+from perfedavg.analysis.figures.style import WIDTH, add_answer, add_footer, subplots
 from perfedavg.storage.tables import Column
 
 if TYPE_CHECKING:
@@ -110,18 +110,17 @@ def compute(
 def draw(data: pd.DataFrame, claims: Mapping[str, Any], undecided: str, caveat: str) -> Figure:
     """A panel of accuracies and one of log ratios; a line per claim."""
     data = data[data.estimate.notna()]
+    if data.empty:
+        return _nothing(len(claims["claims"]), caveat)
     accuracy = data.unit == "accuracy"
-    panels = [rows for rows in (data[accuracy], data[~accuracy]) if len(rows)] or [data]
-    lines = [max(1, rows.id.nunique()) for rows in panels]
+    panels = [rows for rows in (data[accuracy], data[~accuracy]) if len(rows)]
+    lines = [rows.id.nunique() for rows in panels]
     size = (WIDTH, 1.9 + 0.24 * sum(lines))
     ratios = {"height_ratios": lines}
     figure, axes = subplots(len(panels), 1, figsize=size, squeeze=False, gridspec_kw=ratios)
     for axis, rows in zip(axes[:, 0], panels, strict=True):
-        if rows.empty:
-            say_on_panel(axis, "no claim could be measured")
-        else:
-            _panel(axis, rows)
-    if data.empty or undecided:
+        _panel(axis, rows)
+    if undecided:
         answer = "Nothing is decided here: what these runs show."
     else:
         counts = data.drop_duplicates("id").verdict.value_counts()
@@ -136,6 +135,17 @@ def draw(data: pd.DataFrame, claims: Mapping[str, Any], undecided: str, caveat: 
     if undecided:
         what += f" These runs may not decide: {undecided}."
     add_footer(figure, [what, caveat])
+    return figure
+
+
+def _nothing(num_claims: int, caveat: str) -> Figure:
+    """Where there is no effect to draw: a sentence, and no axis."""
+    figure, axis = subplots(figsize=(WIDTH, 0.8))
+    axis.remove()
+    add_answer(
+        figure, f"No effect of the {num_claims} claims could be measured: its runs are missing."
+    )
+    add_footer(figure, [caveat])
     return figure
 
 

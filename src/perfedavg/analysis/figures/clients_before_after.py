@@ -91,6 +91,8 @@ def compute(
 
 SIZE_GROUPS = 4
 SHIFT, SMALLEST_GAIN = 0.006, 0.05
+ROOM = 1.2
+"""Factor by which the axis of sizes goes past the smallest and the largest client."""
 _MEAN = {"color": "black", "marker": "s", "markersize": 3, "linewidth": 1, "capsize": 2}
 
 
@@ -120,13 +122,16 @@ def draw(
     data: pd.DataFrame, runs: pd.DataFrame, selection: Selection, reference: str, caveat: str
 ) -> Figure:
     """A column per model, a point per (client, seed)."""
-    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+    from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 
     models = personalized_models(runs, selection, reference)
     size = (WIDTH, 4.6)
     figure, axes = subplots(2, len(models), figsize=size, squeeze=False, sharey="row", sharex="row")
-    wide = data.num_train.max() >= 10 * data.num_train[data.num_train > 0].min()
-    sizes = LogLocator(subs=(1, 2, 5)) if wide else MaxNLocator(5, integer=True)
+    low, high = data.num_train[data.num_train > 0].agg(["min", "max"])
+    sizes = FixedLocator([low]) if low == high else MaxNLocator(5, integer=True)
+    if high >= 10 * low:  # the wider, the fewer numbers per decade have room
+        subs = (1, 2, 5) if high < 30 * low else (1, 3) if high < 300 * low else (1,)
+        sizes = LogLocator(subs=subs)
     shifts = shifts_along_diagonal(data[INITIAL].to_numpy(), data[PERSONALIZED].to_numpy())
     for i, name in enumerate(models):
         rows, color = data[data.model == name], SERIES[i % len(SERIES)]["color"]
@@ -155,8 +160,10 @@ def draw(
     lowest, highest = np.nanmin(accuracies, initial=1.0), np.nanmax(accuracies, initial=0.0)
     limits = max(min(lowest - 0.05, 0.9), 0.0), min(max(highest, lowest) + 0.05, 1.0)
     axes[0, 0].set(xlim=limits, ylim=limits)
-    low, high = axes[1, 0].get_ylim()
-    axes[1, 0].set_ylim(min(low, -SMALLEST_GAIN), max(high, SMALLEST_GAIN))
+    if low == low:
+        axes[1, 0].set_xlim(low / ROOM, high * ROOM)
+    bottom, top = axes[1, 0].get_ylim()
+    axes[1, 0].set_ylim(min(bottom, -SMALLEST_GAIN), max(top, SMALLEST_GAIN))
     axes[0, 0].set_ylabel("personalized accuracy")
     axes[1, 0].set_ylabel("gain in accuracy")
     n, seeds = data.client_id.nunique(), data.seed.nunique()

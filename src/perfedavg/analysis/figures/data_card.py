@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from perfedavg.analysis.columns import CAVEAT
-from perfedavg.analysis.figures.style import COLORS, SMALL, WIDTH, add_footer, subplot_mosaic
+from perfedavg.analysis.figures.style import SERIES, SMALL, WIDTH, add_footer, subplot_mosaic
 from perfedavg.data.caveat import LEFT_OUT, caveat
 from perfedavg.data.describe import (
     client_word,
@@ -45,6 +45,7 @@ ROWS = (
 SIZES, SHARES = "train examples of a client", "share of a label"
 DIVERGENCE, PERMUTED = "label divergence of a client", "label divergence, permuted clients"
 MOST_NAMED = 15  # classes
+MOST_TOKENS = 30  # whose names have room below their bars
 CONTRACT = {
     "shown": Column("str", "-", f"`{SIZES}`, `{SHARES}`, `{DIVERGENCE}` or `{PERMUTED}`"),
     "index": Column("int 0..", "-", "the client's position in the store, or the label"),
@@ -87,31 +88,39 @@ def draw(
 
     clients = ClientStore(store)
     layout, ratios, height = "sld", None, 2.2
+    # Room for the names of tokens below their bars.
+    widths = [1, 1.8, 1] if clients.label_shape else None
     if show_examples:
         layout, ratios = "iii;sld", [1 if clients.label_shape else 2.2, 1]
         height = 2 + 1.6 * ratios[0]
-    figure, axes = subplot_mosaic(layout, figsize=(WIDTH, height), height_ratios=ratios)
+    figure, axes = subplot_mosaic(
+        layout, figsize=(WIDTH, height), height_ratios=ratios, width_ratios=widths
+    )
     if show_examples:
         _draw_examples(axes["i"], clients, called)
     sizes, labels, divergence = (axes[panel] for panel in "sld")
     values = {shown: rows.value.to_numpy() for shown, rows in data.groupby("shown")}
     examples = "windows" if clients.label_shape else "examples"
     num_train, word = values[SIZES], client_word(clients)
-    sizes.hist(num_train, bins=_whole_bins(num_train), color="C0")
-    sizes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    sizes.hist(num_train, bins=_whole_bins(num_train), color=SERIES[0]["color"])
+    # Where all are equal, one bar among whole numbers, not a panel full of it.
+    low, high = sizes.get_xlim()
+    middle, half = (low + high) / 2, max(high - low, 5) / 2
+    sizes.set_xlim(middle - half, middle + half)
+    sizes.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
     sizes.set_xlabel(f"train {examples} per {word}\n(median {np.median(num_train):g})")
     _draw_labels(labels, values[SHARES], clients, data_set(data_block))
     bins = np.linspace(0, max(values[DIVERGENCE].max(), values[PERMUTED].max(), 0.01), 31)
     divergence.hist(values[PERMUTED], bins=bins, color="0.75", label="labels shuffled")
     divergence.hist(
-        values[DIVERGENCE], bins=bins, histtype="step", color=COLORS["initial"], label=f"{word}s"
+        values[DIVERGENCE], bins=bins, histtype="step", color=SERIES[0]["color"], label=f"{word}s"
     )
     divergence.set_xlabel(f"label divergence\nfrom all {word}s (bits)")
     divergence.set_ylim(top=1.35 * divergence.get_ylim()[1])  # room for the legend
     divergence.legend(fontsize=6, loc="upper right")
     for axis in (sizes, divergence):
         axis.set_ylabel(f"{word}s")
-        axis.yaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.yaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     left_out = split.client_group.str.startswith(LEFT_OUT).sum()
     included = f" ({left_out:,} left out included)" if left_out else ""
     what = (
@@ -141,7 +150,9 @@ def _draw_examples(axis: Axes, store: ClientStore, called: str) -> None:
     if isinstance(examples, list):
         axis.set_ylim(len(examples), 0)
         for row, line in enumerate(examples):
-            axis.text(0.01, row + 0.5, line, fontsize=SMALL, family="monospace", va="center")
+            style = {"fontsize": SMALL, "family": "monospace", "va": "center", "clip_on": True}
+            # A long line is cut off; else all panels would be narrower for it.
+            axis.text(0.01, row + 0.5, line, **style, in_layout=False)
     else:
         gap = max(1, examples.shape[-1] // 14)
         examples = np.pad(examples, ((0, 0), (0, 0), (0, gap), (0, gap)), constant_values=1)
@@ -174,12 +185,15 @@ def _draw_labels(axis: Axes, shares: np.ndarray, store: ClientStore, data: DataS
         turned = {"rotation": 45, "ha": "right"} if sum(map(len, names)) > 24 else {}
         axis.set_xticks(np.arange(len(names)), names, **turned)
     if store.label_shape:
-        what = "next token, most frequent first"
-        shown = np.argsort(-shares, kind="stable")[: np.count_nonzero(shares)]
+        what, num_tokens = "next token, most frequent first", np.count_nonzero(shares)
+        shown = np.argsort(-shares, kind="stable")[: min(num_tokens, MOST_TOKENS)]
+        if num_tokens > len(shown):
+            what = f"next token, the {len(shown)} most frequent of {num_tokens}"
         names = [data.label_name(token) for token in shown.tolist()]
-        axis.set_xticks(np.arange(len(shown)), names, fontsize=min(7, 160 / len(shown)))
+        axis.set_xticks(np.arange(len(shown)), names, fontsize=5.5)
         axis.tick_params(axis="x", length=0, pad=2)
         axis.grid(False, axis="x")
-    axis.bar(np.arange(len(shown)), shares[shown], color="C0", width=0.9)
+    axis.bar(np.arange(len(shown)), shares[shown], color=SERIES[0]["color"], width=0.9)
+    axis.set_xlim(-0.9, len(shown) - 0.1)
     axis.set_xlabel(f"{what}\n({data.labels_are})" if data.labels_are else what)
     axis.set_ylabel("share of train labels")

@@ -21,7 +21,6 @@ from perfedavg.analysis.figures.style import (
     COLORS,
     LINES,
     MARKERS,
-    MEAN,
     OPEN,
     RUNS,
     WIDTH,
@@ -80,6 +79,9 @@ CONTRACT = {
 }
 
 
+LINE_WIDTH = 1.2
+
+
 def settings(config: Any) -> dict[str, float]:
     """The target accuracy."""
     return {"target": config.evaluation.target_accuracy}
@@ -123,7 +125,7 @@ def draw(data: pd.DataFrame, runs: pd.DataFrame, target: float) -> Figure:
                 by_round = whole_runs(rows).groupby("round").accuracy_same_clients
                 mean, low, high = by_round.mean(), by_round.min(), by_round.max()
                 axis.fill_between(mean.index, low, high, color=color, alpha=0.15, linewidth=0)
-                axis.plot(mean.index, mean, color=color, linewidth=1.2, linestyle=line)
+                axis.plot(mean.index, mean, color=color, linewidth=LINE_WIDTH, linestyle=line)
                 points = {"marker": marker, "color": color, **RUNS}
                 axis.plot(rows["round"], rows.accuracy_same_clients, **points)
                 at_end = rows[rows["round"] == last].accuracy.mean()
@@ -131,9 +133,10 @@ def draw(data: pd.DataFrame, runs: pd.DataFrame, target: float) -> Figure:
                     axis.plot(last, at_end, marker=marker, color=color, clip_on=False, **OPEN)
             axis.set_title(f"M = {cohort}, {letter} = {int(amount)}")
     handles = []
-    for model in (INITIAL, PERSONALIZED):
-        style = {"color": COLORS[model], "marker": MARKERS[model], "linestyle": LINES[model]}
-        handles.append(Line2D([], [], label=f"{model} model", **MEAN, **style))
+    for model in (INITIAL, PERSONALIZED):  # as in the panels: a line, and runs as small points
+        style = RUNS | {"color": COLORS[model], "marker": MARKERS[model]}
+        style |= {"linestyle": LINES[model], "linewidth": LINE_WIDTH, "alpha": 1}
+        handles.append(Line2D([], [], label=f"{model} model", **style))
     if fewer:
         every = f"all {data.num_clients.max()} clients, last round"
         handles.append(Line2D([], [], marker="o", color="0.3", label=every, **OPEN))

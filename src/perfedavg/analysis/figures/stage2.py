@@ -121,7 +121,7 @@ def draw(
         for i, name in enumerate(models):
             style = SERIES[(i - 1) % len(SERIES)]
             if name == first:
-                style = {"color": "0.35", "marker": "o", "linestyle": "-"}
+                style = {"color": "0.35", "marker": "*", "linestyle": "-"}
             rows = shown[(shown.name == name) & (shown.model == model)]
             axis.plot(rows["round"], rows.accuracy_same_clients, **style | RUNS)
             if name != first:  # a line from stage 1's end, where all start
@@ -139,7 +139,8 @@ def draw(
             ends[model].append((name, at, height, style["color"]))
         if data.empty:
             say_on_panel(axis)
-        axis.set_title(f"{model} model", loc="left")
+        # Above the names of the stages, which may stand left too.
+        axis.set_title(f"{model} model", loc="left", pad=15 if model == INITIAL else None)
         axis.set_ylabel(f"accuracy, mean over {same} clients" if len(data) else "accuracy")
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes[1].set_xlabel("communication round")

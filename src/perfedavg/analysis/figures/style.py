@@ -31,17 +31,18 @@ LINES = {INITIAL: "--", PERSONALIZED: "-"}
 SERIES: list[dict[str, Any]] = [
     {"color": color, "marker": marker, "linestyle": line}
     for color, marker, line in (
-        ("#0173B2", "o", "-"),
-        ("#C65D00", "D", "--"),
-        ("#02785A", "s", "-."),
+        ("#02785A", "s", "-"),
         ("#8F3F82", "^", (0, (1, 1))),
-        ("#7A5230", "v", (0, (5, 1, 1, 1, 1, 1))),
         ("#1B1B1B", "P", (0, (7, 2))),
-        ("#6A7F10", "X", (0, (3, 1, 1, 1))),
+        ("#6A7F10", "X", "-."),
+        ("#7A5230", "v", (0, (5, 1, 1, 1, 1, 1))),
+        ("#A8163F", "<", "--"),
+        ("#6A4BC4", ">", (0, (3, 1, 1, 1))),
     )
 ]
-"""Colour, marker and line of the first, second, ... of several models: dark enough on white, apart
-for the colour-blind, and told apart in grey by marker and line."""
+"""Colour, marker and line of the first, second, ... of several models, which are neither the
+initial nor the personalized one: dark enough on white, apart for the colour-blind, and told apart
+in grey by marker and line."""
 
 RUNS: dict[str, Any] = {"linestyle": "", "markersize": 2.2, "alpha": 0.55, "markeredgewidth": 0}
 """How single runs look, and"""

@@ -98,8 +98,9 @@ _LABELS = {
     MAML: "cosine with exact MAML(K)",
     LENGTHS: "length / length of exact MAML(K)",
 }
-_ALGORITHMS = dict(zip([*PANELS[FEDAVG], "MAML(K), as printed"], SERIES, strict=False))
-_RESIDUALS = dict(zip(PANELS[IDENTITY], [SERIES[i] for i in (5, 4, 6)], strict=True))
+_ALGORITHMS = {name: i for i, name in enumerate([*PANELS[FEDAVG], "MAML(K), as printed"])}
+_RESIDUALS = dict(zip(PANELS[IDENTITY], (5, 4, 6), strict=True))
+"""Which style each has: their places in ``SERIES``, whose colours the config may change."""
 _MINI = {"linestyle": "-"}
 _FULL = {"linestyle": "--", "linewidth": 0.9, "markerfacecolor": "white", "markersize": 3.5}
 _ZERO = 1e-18
@@ -142,7 +143,7 @@ def draw(data: pd.DataFrame, caveat: str, clients: int, models: int) -> Figure:
             rows = data[(data.panel == panel) & (data.name == name)]
             if panel == IDENTITY:
                 rows = rows.assign(value=rows.value.where(rows.value != 0, _ZERO))
-            _draw(axis, rows, styles[name], shift=0.05 * (i - 1))
+            _draw(axis, rows, SERIES[styles[name]], shift=0.05 * (i - 1))
         axis.set_title(_TITLES[panel], loc="left")
         axis.set_ylabel(_LABELS[panel])
         axis.set_xlabel("local steps K")
@@ -195,8 +196,9 @@ def _finish(figure: Figure, axes: np.ndarray) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.ticker import FixedLocator
 
-    def handles(styles: dict[str, dict[str, Any]]) -> list[Line2D]:
-        return [Line2D([], [], label=name, **s | MEAN | _MINI) for name, s in styles.items()]
+    def handles(styles: dict[str, int]) -> list[Line2D]:
+        kinds = {name: SERIES[i] | MEAN | _MINI for name, i in styles.items()}
+        return [Line2D([], [], label=name, **kind) for name, kind in kinds.items()]
 
     identity, *directions, lengths = axes.flat
     identity.set_yscale("log")

@@ -199,7 +199,7 @@ def shown(table: pd.DataFrame, entries: list[str]) -> pd.DataFrame:
         "rounds": table["rounds"].map(number_in_words, form=".0f"),
         "gradients": table.gradient_evaluations.map(number_in_words, form=".0f"),
         "Hessian products": table.hessian_vector_products.map(number_in_words, form=".0f"),
-        "MB": table.megabytes.map(number_in_words, form=".0f"),
+        "MB": table.megabytes.map(_megabytes),
     }
     for model in (INITIAL, PERSONALIZED):
         columns[f"{model} accuracy"] = table.apply(accuracy_in_words, axis=1, name=model)
@@ -216,12 +216,32 @@ def _rate(row: pd.Series) -> str:
     return f"{row.server_lr:.3g} (×{row.server_lr_factor:g}{edge})"
 
 
-def caption(table: pd.DataFrame, server_rates: ServerRates, hessian_vector_product: float) -> str:
-    """What the numbers are."""
+def _megabytes(value: float) -> str:
+    if value < 0.1:
+        return "< 0.1"
+    return number_in_words(value, ".1f" if value < 10 else ".0f")
+
+
+def caption(
+    table: pd.DataFrame,
+    server_rates: ServerRates,
+    hessian_vector_product: float,
+    entries: list[str],
+) -> str:
+    """What the numbers are, and why entries have no row at equal gradient evaluations."""
+    compared = set(table.entry[table.basis == EQUAL_GRADIENTS]) & set(entries)
+    budget = (
+        f"{server_rates.budget:g} mini-batch gradients, a Hessian-vector product counted as "
+        f"{hessian_vector_product:g}"
+    )
+    bases = f"and at {EQUAL_GRADIENTS}: the last evaluated round within {budget}."
+    if not compared:
+        bases = f"but not at {EQUAL_GRADIENTS}: no entry is within {budget}."
+    elif len(compared) < len(entries):
+        bases += " An entry without a row there needs more."
     return (
-        f"All algorithms at {EQUAL_ROUNDS}, and at {EQUAL_GRADIENTS}: the last evaluated round "
-        f"within {server_rates.budget:g} mini-batch gradients, a Hessian-vector product counted as "
-        f"{hessian_vector_product:g}. Accuracy: mean over {table.num_clients.max()} evaluation "
+        f"All algorithms at {EQUAL_ROUNDS}, {bases} "
+        f"Accuracy: mean over {table.num_clients.max()} evaluation "
         "clients, then mean (std) over seeds. Server learning rates and fine-tune epochs were "
         "chosen on validation clients; lowest or highest tried: a better one may lie beyond. MB: "
         "sent up and down."

@@ -13,7 +13,14 @@ import numpy as np
 import pandas as pd
 
 from perfedavg.analysis.claims.component import Measured, of_clients
-from perfedavg.analysis.claims.measures import GAIN, Measures, MissingError, crossing, in_words
+from perfedavg.analysis.claims.measures import (
+    GAIN,
+    Measures,
+    MissingError,
+    crossing,
+    in_words,
+    of_each,
+)
 from perfedavg.analysis.summary import INITIAL, PERSONALIZED
 
 
@@ -22,10 +29,10 @@ def measure(measures: Measures, arguments: dict[str, Any], margin: float) -> Mea
     parts = [arguments["of"], arguments["minus"]]
     kind, factor = arguments["measure"], arguments.get("factor", 1)
     if arguments["at"] == "best":
-        ours, other = (measures.clients(part, kind) for part in parts)
+        ours, other = of_each(lambda part: measures.clients(part, kind), parts)
         effect = ours - factor * other
     else:
-        seeds = sorted(set(measures.seeds_of(parts[0])) & set(measures.seeds_of(parts[1])))
+        seeds = sorted(set.intersection(*map(set, of_each(measures.seeds_of, parts))))
         if not seeds:
             raise MissingError(f"a seed with {in_words(parts[0])} and {in_words(parts[1])}")
         rows = {}

@@ -8,29 +8,25 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
-
 from perfedavg.analysis.claims.component import Measured, of_clients
-from perfedavg.analysis.claims.measures import Measures, MissingError, in_words
+from perfedavg.analysis.claims.measures import Measures, MissingError, in_words, of_each
 
 
 def measure(measures: Measures, arguments: dict[str, Any], margin: float) -> Measured:
     """One component per pair."""
-    found = Measured(joint=len(arguments["pairs"]) > 1)
+    kind, found = arguments["measure"], Measured(joint=len(arguments["pairs"]) > 1)
     for pair in arguments["pairs"]:
+        of, minus = pair["of"], pair.get("minus") or []
         try:
-            effect = _mean(measures, pair["of"], arguments["measure"])
-            name = ", ".join(map(in_words, pair["of"]))
-            if pair.get("minus"):
-                effect = effect - _mean(measures, pair["minus"], arguments["measure"])
-                name += " minus " + ", ".join(map(in_words, pair["minus"]))
+            each = of_each(lambda part: measures.clients(part, kind), [*of, *minus])
         except MissingError as missing:
-            found.missing.append(str(missing))
+            found.missing.extend(missing.args)
             continue
+        effect = sum(each[: len(of)]) / len(of)
+        name = ", ".join(map(in_words, of))
+        if minus:
+            effect = effect - sum(each[len(of) :]) / len(minus)
+            name += " minus " + ", ".join(map(in_words, minus))
         paired = effect.dropna(how="all").dropna(axis=1)
         found.components.append(of_clients(name, paired, measures, margin))
     return found
-
-
-def _mean(measures: Measures, parts: list[str], kind: str) -> pd.DataFrame:
-    return sum(measures.clients(part, kind) for part in parts) / len(parts)

@@ -16,17 +16,21 @@ from perfedavg.analysis.claims.measures import Measures, MissingError, in_words
 
 def measure(measures: Measures, arguments: dict[str, Any], margin: float) -> Measured:
     """One component per other setting."""
-    kind, target, found = arguments["measure"], arguments["target"], Measured(joint=True)
-    fastest = _needed(measures, arguments["fastest"], kind, target)
-    for part in arguments["others"]:
+    kind, target, fastest = arguments["measure"], arguments["target"], arguments["fastest"]
+    needed, missing = {}, []
+    for part in (fastest, *arguments["others"]):
         try:
-            needed = _needed(measures, part, kind, target)
+            needed[part] = _needed(measures, part, kind, target)
         except MissingError as error:
-            found.missing.append(str(error))
-            continue
-        name = f"{in_words(part)} to {in_words(arguments['fastest'])}"
-        ratio = np.log(needed) - np.log(fastest)
-        found.components.append(of_seeds(name, ratio, margin))
+            missing += error.args
+    if fastest not in needed:
+        raise MissingError(*missing)
+    found = Measured(missing=missing, joint=True)
+    for part in arguments["others"]:
+        if part in needed:
+            name = f"{in_words(part)} to {in_words(fastest)}"
+            ratio = np.log(needed[part]) - np.log(needed[fastest])
+            found.components.append(of_seeds(name, ratio, margin))
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from perfedavg.analysis.claims.component import Measured, of_clients
-from perfedavg.analysis.claims.measures import Measures, MissingError
+from perfedavg.analysis.claims.measures import Measures, MissingError, of_each
 from perfedavg.analysis.summary import INITIAL, PERSONALIZED
 
 
@@ -23,11 +23,12 @@ def measure(measures: Measures, arguments: dict[str, Any], margin: float) -> Mea
             measures.setting(part)
             parts.append(part)
         except MissingError as error:
-            missing.append(str(error))
+            missing += error.args
     if len(parts) < 2:
         raise MissingError(*missing)
     rows, chosen = {}, []
-    personalized = {part: measures.clients(part, PERSONALIZED) for part in parts}
+    found = of_each(lambda part: measures.clients(part, PERSONALIZED), parts)
+    personalized = dict(zip(parts, found, strict=True))
     for seed in sorted(set.intersection(*(set(p.index) for p in personalized.values()))):
         validated = {part: _validation(measures, part, seed) for part in parts}
         best = {k: max(parts, key=lambda p, k=k: validated[p][k]) for k in (INITIAL, PERSONALIZED)}

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from perfedavg.analysis.claims.component import Measured, of_seeds
-from perfedavg.analysis.claims.measures import Measures, MissingError
+from perfedavg.analysis.claims.measures import Measures, MissingError, of_each
 from perfedavg.analysis.summary import INITIAL, PERSONALIZED
 
 FEWEST = 2
@@ -24,14 +24,14 @@ def measure(measures: Measures, arguments: dict[str, Any], margin: float) -> Mea
     """One component."""
     if arguments["compare"] == "runs":
         parts = (arguments["of"], arguments["to"])
-        of, to = (_spread(measures, part, arguments["measure"], 0.0) for part in parts)
+        of, to = of_each(lambda p: _spread(measures, p, arguments["measure"], 0.0), parts)
         return Measured([of_seeds("over stage 2's rounds", of - to, margin)])
     ratios, missing = [], []
     for part in arguments["runs"]:
         try:
             of, to = (_spread(measures, part, kind, 0.5) for kind in (INITIAL, PERSONALIZED))
         except MissingError as error:
-            missing.append(str(error))
+            missing += error.args
             continue
         ratios.append(of - to)
     if not ratios:

@@ -12,7 +12,7 @@ import numpy as np
 
 from perfedavg.analysis.claims.component import Component, Measured
 from perfedavg.analysis.claims.inference import Estimate, pitman_morgan
-from perfedavg.analysis.claims.measures import Measures, MissingError
+from perfedavg.analysis.claims.measures import Measures, MissingError, of_each
 
 FEWEST_SEEDS = 3
 
@@ -22,9 +22,9 @@ def measure(measures: Measures, arguments: dict[str, Any], margin: float) -> Mea
     pairs, missing = [], []
     for pair in arguments["pairs"]:
         try:
-            both = [measures.mean(measures.clients(*pair[side])) for side in ("of", "to")]
+            both = of_each(lambda s: measures.mean(measures.clients(*s)), [pair["of"], pair["to"]])
         except MissingError as error:
-            missing.append(str(error))
+            missing += error.args
             continue
         pairs.append(both)
     if not pairs:

@@ -8,21 +8,25 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import pandas as pd
+
 from perfedavg.analysis.claims.component import Component, Measured
 from perfedavg.analysis.claims.inference import Estimate, welch
-from perfedavg.analysis.claims.measures import Measures, MissingError
+from perfedavg.analysis.claims.measures import Measures, MissingError, of_each
 
 
 def measure(
     measures: Measures, arguments: dict[str, Any], margin: float, other: Measures | None = None
 ) -> Measured:
     """One component."""
-    if other is None:
-        raise MissingError("the runs of the other data set")
-    sides = [
-        side.mean(side.clients(part, arguments["measure"]))
-        for side, part in ((measures, arguments["of"]), (other, arguments["other"]))
-    ]
+
+    def level(side: tuple[Measures | None, str]) -> pd.Series:
+        runs, part = side
+        if runs is None:
+            raise MissingError("the runs of the other data set")
+        return runs.mean(runs.clients(part, arguments["measure"]))
+
+    sides = of_each(level, ((measures, arguments["of"]), (other, arguments["other"])))
     n, name = min(map(len, sides)), "this data set minus the other"
     if n < 2:
         value = float(sides[0].mean() - sides[1].mean())
