@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 
-from perfedavg.runtime.machine import git_commit, machine_facts
+from perfedavg.runtime.machine import machine_facts
 from perfedavg.storage.files import write_text
 
 PROJECT = Path(__file__).parents[1]
@@ -56,7 +56,6 @@ def measured() -> pd.DataFrame:
                 "gigabytes": round(sums[2], 2),
                 "processor": facts["processor"],
                 "cores": facts["cores"],
-                "git_commit": git_commit(),
             }
         )
     return pd.DataFrame(rows)

@@ -78,7 +78,8 @@ def _verdicts(results: Path, _: str) -> str:
 
 def _provenance(results: Path, _: str) -> str:
     """Of results that were made in several parts, a paragraph for each."""
-    return "\n\n".join(map(_made, sorted(results.glob("provenance*.json"))))
+    parts = sorted(results.glob("provenance*.json"), key=lambda path: (len(path.name), path.name))
+    return "\n\n".join(map(_made, parts))
 
 
 def _made(path: Path) -> str:

@@ -191,4 +191,6 @@ def _missing(measured: Measured) -> str:
 
 def _inconclusive(lead: Component, claim: Claim) -> str:
     needed = seeds_needed(lead.estimate, claim.margin)
+    if needed and needed <= lead.num_seeds:  # which knows nothing of the adjustment to a family
+        return "a few more seeds would decide"
     return f"about {needed} seeds would decide" if needed else "more seeds would be needed"
