@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tools import steps
 from tools.results_page import filled
 
 ROOT = Path(__file__).parents[1]
@@ -34,3 +35,21 @@ def test_a_second_script_decides_the_same():
     command = [sys.executable, "tools/recompute_claims.py", str(KEPT)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout
+
+
+def test_the_picture_of_the_steps_is_of_the_workflow():
+    drawn = re.findall(r"<title>(.*?)</title>", steps.PICTURE.read_text())
+    graph = steps.reduced(steps.steps(steps.rule_graph()))
+    nodes = {name for name in drawn if "&#45;&gt;" not in name} - {"steps"}
+    edges = {tuple(name.split("&#45;&gt;")) for name in drawn if "&#45;&gt;" in name}
+    assert nodes == set(graph)
+    assert edges == {(before, after) for before in graph for after in graph[before]}
+
+
+def test_an_edge_that_others_imply_is_left_out():
+    assert steps.reduced({"a": {"b", "c", "d"}, "b": {"c"}, "c": set(), "d": {"c"}}) == {
+        "a": {"b", "d"},
+        "b": {"c"},
+        "c": set(),
+        "d": {"c"},
+    }
