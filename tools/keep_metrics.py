@@ -6,8 +6,8 @@ and the model's sha256. ``python -m perfedavg.analysis.claims`` and ``tools/reco
 read such a folder as they read the experiment's own.
 
 With ``--add`` runs are added that were made elsewhere or later, with the same split: what is chosen
-on validation clients, the verdicts and their table are made anew from all runs. A run that is there
-already must have the same metrics."""
+on validation clients, the verdicts and their table are made anew from all runs; Reptile's server
+optimizer alone stays the one chosen. A run that is there already must have the same metrics."""
 
 from __future__ import annotations
 
@@ -65,6 +65,12 @@ def add(results: Path, kept: Path, claims: Path = Path(FILE)) -> list[str]:
         raise PerfedavgError(
             f"{results} has another split of the clients than {kept}: its runs can't be added."
         )
+    rates = [folder / "algorithms.json" for folder in (results, kept)]
+    if all(file.exists() for file in rates) and read_json(rates[0]) != read_json(rates[1]):
+        raise PerfedavgError(
+            f"{rates[0]} has other choices of the comparison than {rates[1]}; add a comparison "
+            "whole."
+        )
     before = read_runs_table(kept / "runs.csv")
     files = [
         file
@@ -83,8 +89,8 @@ def add(results: Path, kept: Path, claims: Path = Path(FILE)) -> list[str]:
         runs = pd.concat([before, added], ignore_index=True)
         write_table(RUNS, runs, folder / "runs.csv")
         _choose(folder, runs)
-        if (results / "algorithms.json").exists():
-            shutil.copyfile(results / "algorithms.json", folder / "algorithms.json")
+        if rates[0].exists():
+            shutil.copyfile(rates[0], folder / "algorithms.json")
         models = pd.concat([pd.read_csv(kept / "models.csv"), pd.DataFrame(_models(results))])
         models = models.drop_duplicates("run_id").sort_values("run_id")
         models.to_csv(folder / "models.csv", index=False)
@@ -125,7 +131,10 @@ def _metrics(results: Path, folder: Path) -> None:
     for file in (file for pattern in METRICS for file in sorted(results.glob(pattern))):
         table, target = pq.read_table(file), folder / file.relative_to(results)
         if target.exists() and not pq.read_table(target).equals(table):
-            raise PerfedavgError(f"{file} has other rows than those kept of this run: which count?")
+            raise PerfedavgError(
+                f"{file} has other rows than those kept of this run, {target.name}; keep one of "
+                "them: nothing was added."
+            )
         target.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(table, target, compression="zstd", compression_level=19)
 

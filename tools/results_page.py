@@ -2,7 +2,8 @@
 ``python -m tools.results_page docs/results/NAME.md results/EXPERIMENT``.
 
 Between ``<!-- table NAME -->`` and ``<!-- end -->`` goes that table, under its caption; for
-``<!-- verdicts -->`` the claims that were decided, for ``<!-- provenance -->`` the commit, machine
+``<!-- verdicts -->`` the claims that were decided, for ``<!-- models -->`` the accuracies behind
+those about baselines, for ``<!-- provenance -->`` the commit, machine
 and packages, for ``<!-- cost -->`` the hours. RESULTS is an experiment's folder, or what
 ``tools.keep_metrics`` has kept of it. Figures
 that the page shows as ``NAME/<figure>.png`` are copied beside it. With ``--check`` nothing is
@@ -18,11 +19,16 @@ from pathlib import Path
 
 import pandas as pd
 
+from perfedavg.analysis.claims.experiment import load
+from perfedavg.analysis.claims.measures import GAIN, in_words
 from perfedavg.analysis.provenance import job_times
+from perfedavg.analysis.summary import INITIAL, PERSONALIZED
 from perfedavg.runtime.errors import PerfedavgError, reading
 from perfedavg.storage.files import read_json, write_text
 
-_BLOCK = re.compile(r"<!-- (table (\w+)|verdicts|provenance|cost) -->\n.*?<!-- end -->", re.DOTALL)
+_BLOCK = re.compile(
+    r"<!-- (table (\w+)|verdicts|models|provenance|cost) -->\n.*?<!-- end -->", re.DOTALL
+)
 
 
 def filled(page: str, results: Path) -> str:
@@ -30,9 +36,7 @@ def filled(page: str, results: Path) -> str:
 
     def block(match: re.Match[str]) -> str:
         kind = match[1].split()[0]
-        text = {"table": _table, "verdicts": _verdicts, "provenance": _provenance, "cost": _cost}[
-            kind
-        ](results, match[2])
+        text = BLOCKS[kind](results, match[2])
         return f"<!-- {match[1]} -->\n{text.strip()}\n<!-- end -->"
 
     return _BLOCK.sub(block, page)
@@ -76,6 +80,25 @@ def _verdicts(results: Path, _: str) -> str:
     )
 
 
+def _models(results: Path, _: str) -> str:
+    """Accuracies of the reference and its baselines, as the verdicts take them."""
+    measures = load(results)
+    lines = [
+        "| model | rounds or passes | fine-tune epochs chosen | initial | personalized | gain |",
+        "|---|---|---|---|---|---|",
+    ]
+    for part in ("reference", "fedsgd", "centralized"):
+        runs = measures.runs[measures.runs.setting == measures.setting(part)]
+        rounds = " to ".join(map(str, sorted({runs["rounds"].min(), runs["rounds"].max()})))
+        means = [
+            f"{measures.mean(measures.clients(part, kind)).mean():.4f}"
+            for kind in (INITIAL, PERSONALIZED, GAIN)
+        ]
+        named = measures.setting(part) if part == "reference" else in_words(part)
+        lines.append(f"| {' | '.join((named, rounds, str(measures.epoch(part)), *means))} |")
+    return "\n".join(lines)
+
+
 def _provenance(results: Path, _: str) -> str:
     """Of results that were made in several parts, a paragraph for each."""
     parts = sorted(results.glob("provenance*.json"), key=lambda path: (len(path.name), path.name))
@@ -104,6 +127,15 @@ def _cost(results: Path, _: str) -> str:
         f"`{row.rule}` {row.work_seconds / 3600:.2f} h" for row in times.head(4).itertuples()
     )
     return f"{times.jobs.sum()} jobs, {work:.1f} hours of work in all; the most by {largest}."
+
+
+BLOCKS = {
+    "table": _table,
+    "verdicts": _verdicts,
+    "models": _models,
+    "provenance": _provenance,
+    "cost": _cost,
+}
 
 
 def main() -> None:

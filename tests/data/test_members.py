@@ -11,9 +11,8 @@ from contextlib import suppress
 import h5py
 import pytest
 
-from perfedavg.data import checksums, members
+from perfedavg.data import archives, checksums, members
 from perfedavg.data.archives import checksum_at, identified
-from perfedavg.data.archives import chosen as chosen_of
 from perfedavg.data.sets import data_set
 from perfedavg.runtime.errors import PerfedavgError
 from perfedavg.storage.files import sha256_of
@@ -88,7 +87,7 @@ def test_files_of_several_data_sets_do_not_mix(tmp_path):
     folder = as_folder(tmp_path / "data", files)
     for path in (folder, folder / "fed_emnist_train.h5", folder / "fed_emnist_test.h5"):
         with members.found_at(path, tmp_path) as found:
-            chosen = chosen_of(found, EMNIST.layout)
+            chosen = archives.chosen(found, EMNIST.layout)
         assert [m.name for m in chosen.files] == ["fed_emnist_train.h5", "fed_emnist_test.h5"]
 
 

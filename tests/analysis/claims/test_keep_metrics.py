@@ -107,3 +107,7 @@ def test_other_metrics_of_the_same_run_are_refused_and_nothing_changes(kept, tmp
     with pytest.raises(PerfedavgError, match="another split of the clients"):
         add(again, folder)
     assert files == {f: f.read_bytes() for f in folder.rglob("*") if f.is_file()}
+    (again / "split.csv").write_text(SPLIT)
+    (folder / "algorithms.json").write_text("{}")
+    with pytest.raises(PerfedavgError, match="add a comparison whole"):
+        add(again, folder)

@@ -89,6 +89,8 @@ def main() -> None:
         if decides:
             late = post_hoc(file, registered(commits(arguments.results)), set(measures.runs.seed))
         others = {folder.name: load(folder) for folder in arguments.other}
+        if arguments.write:
+            redraw(arguments.results, arguments.claims, arguments.write)
     except PerfedavgError as error:
         raise SystemExit(f"Error: {error}") from None
     verdicts = decide([Claim(**c) for c in file["claims"]], measures, others, late)
@@ -98,8 +100,6 @@ def main() -> None:
             e = v.lead.estimate
             effect = f"{e.estimate:+.4f} [{e.low:+.4f}, {e.high:+.4f}]"
         print(f"{v.claim.id:24} {v.verdict:13} {effect:32} {v.why}")
-    if arguments.write:
-        redraw(arguments.results, arguments.claims, arguments.write)
     if arguments.swaps:
         shares = swapped(verdicts, arguments.swaps)
         print(
