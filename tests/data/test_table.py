@@ -1,9 +1,4 @@
-"""A user's own table: the clients that come out of it, however people write it down, and the
-sentence where it cannot be meant."""
-
-import json
-import os
-from pathlib import Path
+"""A user's own table: the clients that come out of it, however people write it down."""
 
 import numpy as np
 import pandas as pd
@@ -15,58 +10,21 @@ from perfedavg.data.readers import parquet
 from perfedavg.data.sets.table import Table
 from perfedavg.data.store import ClientStore, write_store
 from perfedavg.runtime.errors import PerfedavgError
+from tests.data.tables import (
+    FLAT,
+    GREY,
+    IDS,
+    LABELS,
+    SEQUENCES,
+    SPLIT,
+    VECTORS,
+    N,
+    assert_is_the_data,
+    folder,  # noqa: F401 - of every test
+    read,
+    table,
+)
 
-N = 24
-IDS = np.array([f"c{n % 4}" for n in range(N)])  # rows of the clients take turns
-SPLIT = np.array(["test" if n % 3 == 0 else "train" for n in range(N)])
-LABELS = np.arange(N) * 7 % 3
-GREY = np.random.default_rng(0).integers(0, 256, (N, 4, 6)).astype(np.uint8)
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    """What is found in a table is kept below the working folder."""
-    monkeypatch.chdir(tmp_path)
-
-
-def columns(**changes):
-    values = {"client_id": IDS, "split": SPLIT, "features": GREY.tolist(), "label": LABELS}
-    return {name: v for name, v in (values | changes).items() if v is not None}
-
-
-def table(keys=None, path="mine.parquet", **changes):
-    """A table as a data set, and the sentences on how it was read."""
-    values = columns(**changes)
-    types = {name: values.pop(f"{name}_type", None) for name in ("client_id", "features", "label")}
-    arrays = {
-        name: v if isinstance(v, pa.Array) else pa.array(v, type=types.get(name))
-        for name, v in values.items()
-    }
-    pq.write_table(pa.table(arrays), path)
-    data = Table(dataset="table", path=path, **(keys or {}))
-    return data, json.loads(data.metadata["assumed"])
-
-
-def read(data):
-    return {c.client_id: c for c in data.clients(None, Path("scratch"))}
-
-
-def by_hand(client, test, values):
-    """The values of a client's train or test rows, in their order."""
-    return [values[n] for n in range(N) if IDS[n] == client and (SPLIT[n] == "test") == test]
-
-
-def assert_is_the_data(data, features=GREY, labels=LABELS):
-    clients = read(data)
-    assert list(clients) == ["c0", "c1", "c2", "c3"]
-    for name, c in clients.items():
-        for test, x, y in ((False, c.train_x, c.train_y), (True, c.test_x, c.test_y)):
-            np.testing.assert_array_equal(x, by_hand(name, test, features))
-            np.testing.assert_array_equal(y, by_hand(name, test, labels))
-            assert y.dtype == np.int64
-
-
-FLAT = [image.ravel().tolist() for image in GREY]
 UNIT = (GREY / 255).astype(np.float32)
 IMAGES = {
     "nested": ({}, {}, None),
@@ -120,7 +78,6 @@ def test_pixels_between_grey_levels_stay_real_and_bits_become_black_and_white():
     assert "0 and 1 alone" in assumed[0]
 
 
-VECTORS = np.random.default_rng(1).normal(size=(N, 5)).astype(np.float32)
 LABEL_FORMS = {
     "floats": (LABELS.astype(float), "Labels are real numbers"),
     "one element each": ([[n] for n in LABELS.tolist()], "lists of one element"),
@@ -194,9 +151,6 @@ def test_without_test_rows_they_are_drawn_from_a_seed_and_said(split):
     assert (one.sum(), two.sum()) == (0, 1), "one example trains; of two, one does"
 
 
-SEQUENCES = [[n % 5] * (n % 3 + 1) for n in range(N)]
-
-
 def test_sequences_of_different_lengths_are_padded_with_an_id_of_their_own():
     data, assumed = table(features=SEQUENCES)
     assert (data.kind, data.example_shape, data.label_shape) == ("tokens", (3,), ())
@@ -226,100 +180,6 @@ def test_classes_are_found_or_given_and_gaps_are_said():
     )
     data, assumed = table({"classes": 62}, label=LABELS * 0)
     assert (data.num_classes, assumed) == (62, [])
-
-
-def with_(values, row, value):
-    changed = list(values)
-    changed[row] = value
-    return changed
-
-
-NAN = with_(VECTORS.tolist(), 6, [0.0, 1.0, float("nan"), 0.0, 0.0])
-_NULL = "{} has an empty value or NaN (pandas stores NaN as null) in `{}` (row 5, counted from 0)"
-REFUSED = {
-    "NaN": ({"features": NAN}, {}, "client 'c2' has the value nan in `features`, where finite"),
-    "its place": ({"features": NAN}, {}, "numbers are wanted (row 6, at [2], counted from 0)"),
-    "null": (
-        {"features": pa.array(NAN, from_pandas=True)},
-        {},
-        "'c2' has an empty value or NaN (pandas stores NaN as null) in `features` (row 6, at [2],",
-    ),
-    "pixel's place": (
-        {"features": with_(GREY.tolist(), 7, [*GREY[7].tolist()[:2], [0, -1] * 3, [0] * 6])},
-        {},
-        "data.features: vectors) (row 7, at [2][1], counted from 0)",
-    ),
-    "infinite": ({"features": with_(NAN, 6, [np.inf] * 5)}, {}, "client 'c2' has the value inf"),
-    "label 3.7": ({"label": with_(LABELS * 1.0, 5, 3.7)}, {}, "client 'c1' has the value 3.7 in"),
-    "negative": ({"label": with_(LABELS, 5, -1)}, {}, "client 'c1' has the label -1, where 0 .."),
-    "too many": ({}, {"classes": 2}, "has the label 2, where 0 .. 1 is wanted"),
-    "huge label": ({"label": with_(LABELS, 7, 10**6)}, {}, "client 'c3' has the label 1000000"),
-    "one class": ({"label": LABELS * 0}, {}, "there is only one label (0), so nothing can be"),
-    "one name": ({"label": ["a"] * N}, {}, "there is only one label (a)"),
-    "no label": ({"label": with_(LABELS.tolist(), 5, None)}, {}, _NULL.format("'c1'", "label")),
-    "no id": ({"client_id": with_(IDS.tolist(), 5, None)}, {}, _NULL.format("a row", "client_id")),
-    "id 1.5": ({"client_id": [1.5] * N}, {}, "a row has the value 1.5 in `client_id`"),
-    "split": ({"split": with_(SPLIT, 4, "dev")}, {}, "'c0' has the value 'dev' in `split`, where"),
-    "all test": ({"split": ["test"] * N}, {}, "all rows are test examples"),
-    "ragged": ({"features": with_(NAN, 6, [0.0])}, {}, "client 'c2' has 1 values in `features`"),
-    "colour": ({"features": np.zeros((N, 2, 2, 3)).tolist()}, {}, "2x2x3, where images [h, w]"),
-    "pixels": ({"features": (GREY - 0.5).tolist()}, {}, "a pixel of "),
-    "no square": (
-        {"features": VECTORS.tolist()},
-        {"features": "images"},
-        "5 values in `features`,",
-    ),
-    "shape": ({"features": FLAT}, {"shape": [5, 5]}, "24 values in `features`, where data.shape"),
-    "no lists": ({"features": LABELS}, {}, "single numbers in `features`"),
-    "texts": ({"features": [["a"]] * N}, {}, "string in `features`, where numbers are wanted"),
-    "token": ({"features": SEQUENCES}, {"tokens": 4}, "'c0' has the token 4 in `features`, where"),
-    "negative token": (
-        {"features": with_(SEQUENCES, 9, [0, -4])},
-        {},
-        "-4 in `features`, where 0 and above is wanted; if these are measurements, set "
-        "data.features: vectors (row 9, at [1], counted from 0)",
-    ),
-    "no token": ({"features": with_(SEQUENCES, 9, [])}, {}, "'c1' has an empty sequence"),
-    "lengths": ({"features": SEQUENCES, "label": [[0, 1]] * N}, {}, "2 labels, where 1 or 1 is"),
-    "complex": ({"label": [{"re": 1.0}] * N}, {}, "in `label`, where numbers are wanted"),
-    "column": ({"label": None}, {}, "label is missing."),
-    "many columns": (
-        {"features": None, **{f"f{n}": LABELS for n in range(12)}},
-        {},
-        ", f4, ... (15 in all); the columns client_id, features, label and, if there is one, "
-        "split are wanted: features is missing; join feature columns into `features`: "
-        "docs/your-own-data.md.",
-    ),
-}
-
-
-@pytest.mark.parametrize("what", REFUSED)
-def test_what_cannot_be_meant_is_one_sentence_with_file_and_client(what):
-    changes, keys, sentence = REFUSED[what]
-    with pytest.raises(PerfedavgError) as error:
-        table(keys, **changes)
-    text = str(error.value)
-    assert sentence in text
-    assert text.startswith("mine.parquet")
-    assert text.count("\n") == 0
-    assert not os.path.exists("results"), "nothing is kept of it"
-
-
-def test_files_that_are_none(tmp_path):
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "notes.txt").write_text("no table")
-    (tmp_path / "cut.parquet").write_bytes(b"PAR1" + b"x" * 50)
-    for path, sentence in (
-        ("there/is/none", f"folder: {tmp_path}/there/is/none does not exist; paths count from"),
-        ("empty", "holds no .parquet file but nothing"),
-        ("notes.txt", "is no Parquet file; write it with pandas' DataFrame.to_parquet"),
-        ("cut.parquet", "is no readable Parquet file"),
-        (None, "`data.path` is missing"),
-    ):
-        with pytest.raises(PerfedavgError, match=sentence):
-            Table(dataset="table", path=path).facts  # noqa: B018
-    with pytest.raises(PerfedavgError, match="there is no row in it"):
-        table(**{name: pa.array([], pa.int8()) for name in columns()})
 
 
 def test_a_folder_is_its_files_and_content_names_the_store(tmp_path):
