@@ -160,7 +160,7 @@ def draw(
     lowest, highest = np.nanmin(accuracies, initial=1.0), np.nanmax(accuracies, initial=0.0)
     limits = max(min(lowest - 0.05, 0.9), 0.0), min(max(highest, lowest) + 0.05, 1.0)
     axes[0, 0].set(xlim=limits, ylim=limits)
-    if low == low:
+    if np.isfinite(low):  # there are clients
         axes[1, 0].set_xlim(low / ROOM, high * ROOM)
     bottom, top = axes[1, 0].get_ylim()
     axes[1, 0].set_ylim(min(bottom, -SMALLEST_GAIN), max(top, SMALLEST_GAIN))
