@@ -20,7 +20,7 @@ reproduce: .venv/.complete  ## run the default experiment: results/demo/ (CORES=
 	$(BIN)/snakemake --cores $(CORES)
 
 test: .venv/.complete  ## run all tests
-	$(BIN)/pytest -n auto --dist loadgroup
+	$(BIN)/pytest -n auto --dist worksteal
 
 hostile: .venv/.complete  ## let damaged files, odd servers, kills and full disks happen to the project (SCALE=0.1: a tenth of the trials)
 	$(BIN)/python -m tests.hostile --scale $(SCALE)

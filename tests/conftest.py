@@ -3,17 +3,56 @@
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 
 from perfedavg.algorithms.spec import RunSpec
 from perfedavg.data.store import ClientExamples, ClientStore, write_store
 from perfedavg.models.model import Model, grey_levels
 from perfedavg.personalization.evaluate import one_by_one, personalize_run
 from perfedavg.personalization.schedule import Visit
+from tests.workflow.checkout import Checkout
+
+
+def pytest_collection_modifyitems(items):
+    """The tests that run the workflow take longest, so they come first."""
+    items.sort(key=lambda item: not {"workflow", "slurm"} & set(item.path.parts))
 
 
 @pytest.fixture(autouse=True)
 def one_torch_thread():
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory, worker_id):
+    """A function: the folder of this name, which ``make`` fills once for all test processes."""
+
+    def found(name, make):
+        base = tmp_path_factory.getbasetemp()
+        folder = (base if worker_id == "master" else base.parent) / name
+        with FileLock(f"{folder}.lock"):
+            if not (folder / "made").exists():
+                folder.mkdir()
+                make(folder)
+                (folder / "made").touch()
+        return folder
+
+    return found
+
+
+@pytest.fixture(scope="session")
+def done(once, tmp_path_factory):
+    """The tiny experiment, run on two cores, for all tests that leave it as it was. Each process
+    has a copy."""
+
+    def make(folder):
+        checkout = Checkout(folder / "project")
+        (folder / "said").write_text(checkout.snakemake("--cores", "2").stderr)
+
+    folder = once("two-cores", make)
+    checkout = Checkout.found(folder / "project").copy(tmp_path_factory.mktemp("done") / "project")
+    checkout.said = (folder / "said").read_text()
+    return checkout
 
 
 def make_spec(**changes):

@@ -138,10 +138,15 @@ def test_a_shell_takes_it_as_it_stands(command, page):
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory):
-    """Exit status and output of every dry form, by command; Snakemake's in a copy of the project
-    with the files that the pages call the reader's own."""
-    checkout = Checkout(tmp_path_factory.mktemp("commands"))
+def answers(once):
+    """Exit status and output of every dry form, by command."""
+    return json.loads((once("commands", answer) / "answers.json").read_text())
+
+
+def answer(folder):
+    """Write them; Snakemake's from a copy of the project with the files that the pages call the
+    reader's own."""
+    checkout = Checkout(folder / "project")
     tiny = (checkout.folder / "tiny.yaml").read_text()
     for name in ("my", "other"):
         text = tiny.replace("experiment: tiny", f"experiment: {'mine' if name == 'my' else name}")
@@ -167,7 +172,7 @@ def answers(tmp_path_factory):
         assert run.returncode == 0, run.stderr
         said = dict(zip(forms, json.loads(run.stdout), strict=True))
         found |= {command: said[form] for command, form in wanted.items()}
-    return found
+    (folder / "answers.json").write_text(json.dumps(found))
 
 
 @pytest.mark.parametrize("command", of_kind("snakemake"))

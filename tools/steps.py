@@ -4,6 +4,7 @@ figure; an edge that other edges imply is left out."""
 
 from __future__ import annotations
 
+import argparse
 import re
 import subprocess
 import sys
@@ -70,6 +71,7 @@ def dot(graph: Graph) -> str:
 
 def main() -> None:
     """Draw the picture anew."""
+    argparse.ArgumentParser(prog="python -m tools.steps", description=__doc__).parse_args()
     text = dot(reduced(steps(rule_graph())))
     drawn = subprocess.run(["dot", "-Tsvg"], input=text, capture_output=True, text=True, check=True)
     write_text(PICTURE, re.sub(r"<!--.*?-->\n?", "", drawn.stdout, flags=re.DOTALL))

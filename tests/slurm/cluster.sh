@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A real Slurm on this one host, from Debian's packages, for tests: `cluster.sh up` sets it up, `cluster.sh down` takes it away.
+# A real Slurm on this one host, from Debian's packages, for tests: `cluster.sh up` sets it up, `cluster.sh down` takes it away,
+# `cluster.sh fetch` only fetches the packages.
 # As root, on a machine that is nobody's cluster. The packages stay installed.
 set -euo pipefail
 
@@ -9,12 +10,15 @@ MARK="# Written by tests/slurm/cluster.sh"
 
 die() { echo "cluster.sh: $*" >&2; exit 1; }
 
+fetch() {
+    command -v slurmctld slurmd munged > /dev/null && return
+    apt-get update -q
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends slurm-wlm munge
+}
+
 up() {
     if [[ -e $CONF ]] && ! grep -q "^$MARK" "$CONF"; then die "$CONF is somebody else's; nothing was changed."; fi
-    if ! command -v slurmctld slurmd munged > /dev/null; then
-        apt-get update -q
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends slurm-wlm munge
-    fi
+    fetch
     stop
     mkdir -p "$FOLDER"/{state,spool}
     # All of the memory but a twentieth: what the kernel keeps is not counted alike everywhere.
@@ -82,6 +86,6 @@ down() {
 
 [[ $EUID == 0 ]] || die "run it as root."
 case ${1:-} in
-    up | down) "$1" ;;
-    *) die "say up or down." ;;
+    fetch | up | down) "$1" ;;
+    *) die "say fetch, up or down." ;;
 esac

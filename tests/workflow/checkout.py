@@ -36,12 +36,16 @@ class Checkout:
         assert not check or run.returncode == 0, run.stdout + run.stderr
         return run
 
+    @classmethod
+    def found(cls, folder):
+        """The one that lies in a folder."""
+        checkout = object.__new__(cls)
+        checkout.folder, checkout.results = folder, folder / "results/tiny"
+        return checkout
+
     def copy(self, folder):
         """All of it, results too, in another folder."""
-        shutil.copytree(self.folder, folder)
-        copy = object.__new__(Checkout)
-        copy.folder, copy.results = folder, folder / "results/tiny"
-        return copy
+        return self.found(shutil.copytree(self.folder, folder))
 
     def start(self, *arguments, **options):
         """The same, not waited for; what it says goes to `snakemake.log`."""

@@ -40,7 +40,9 @@ TRAIN = {"train_fedavg": 2, "train_stage2": 2, "train_comparison": 2, "measure_t
 
 def test_one_core_and_two_give_the_same_bytes(done, tmp_path):
     one = Checkout(tmp_path)
-    one.snakemake("--cores", "1")
+    # Everything but the other figures, which one process draws from these files.
+    figures = ("results/tiny/figures/rounds.png", "results/tiny/figures/theory.png")
+    one.snakemake("--cores", "1", "federated", "tables", "algorithms", *figures)
     expected, got = done.products(), one.products()
     kinds = {Path(name).suffix for name in got}
     assert kinds >= {
@@ -55,7 +57,9 @@ def test_one_core_and_two_give_the_same_bytes(done, tmp_path):
         ".pdf",
         ".svg",
     }
-    assert sorted(got) == sorted(expected)
+    missing = {name.split("/")[-2] for name in expected.keys() - got.keys()}
+    assert got.keys() <= expected.keys()
+    assert missing == {"figures"}
     assert [name for name in got if got[name] != expected[name]] == []
 
 

@@ -43,7 +43,8 @@ class Config(Block):
         None,
         description="null: a small one that fits the data, `mlp`, `cnn_any` or `lstm_any` for "
         "vectors, images or tokens of any size. `cnn_emnist`: 1,206,590 parameters (inferred); "
-        "`cnn_emnist_bf16`: the same, training steps in bfloat16 (faster: docs/speed.md); "
+        "`cnn_emnist_bf16`: the same, training steps in bfloat16 (faster with AVX-512 or AMX: "
+        "docs/speed.md); "
         "`cnn_small`: 36,862, for built-in "
         "images; `lstm_shakespeare`: 820,522, the field's standard",
     )

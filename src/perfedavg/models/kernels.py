@@ -10,13 +10,15 @@ from torch.nn import functional as F
 
 aten = torch.ops.aten
 
-_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+_ONEDNN = {torch.float32: torch.backends.mkldnn.is_available()}
+"""Whether oneDNN has a dense layer of this type for the processor; bfloat16 takes AVX-512."""
+_ONEDNN[torch.bfloat16] = _ONEDNN[torch.float32] and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``F.linear`` by oneDNN, which is faster than what torch chooses on processors with AVX-512
     that are not Intel's: for the large dense layer twice."""
-    if x.dtype in (torch.float32, torch.bfloat16) and _ONEDNN:
+    if _ONEDNN.get(x.dtype):
         return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
     return F.linear(x, weight, bias)
 
