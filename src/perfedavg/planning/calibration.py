@@ -55,7 +55,6 @@ logger = logging.getLogger("perfedavg")
 CLIENTS = 8
 EXAMPLES_PER_TRIAL = 1500
 """About how many examples a trial goes through at once: fewer clients where each has many."""
-THEORY_EXAMPLES = 20
 TRAINING, ANALYSIS = "training", "analysis"
 _IMPORTED = {
     TRAINING: "perfedavg.training.federated, perfedavg.personalization.evaluate",
@@ -142,7 +141,7 @@ class _Trials:
         self.config, self.data, self.folder, self.calls = config, data, folder, 0
         train, test = max(1, round(data.train)), max(1, round(data.test))
         self.store = _made_up_store(config.data, folder / "store", train, test)
-        few = min(train, THEORY_EXAMPLES)
+        few = min(train, config.training.client.batch_size)  # a full batch, as cheap as a small one
         self.store_of_theory = _made_up_store(config.data, folder / "small", few, test)
         self.specs = [*grid_runs(config), *stage2_runs(config), *comparison_runs(config)]
 
