@@ -26,10 +26,13 @@ _BLOCK = re.compile(r"<!-- costs -->\n(?:.*?\n)??<!-- end -->", re.DOTALL)
 
 
 def configs() -> list[str]:
-    """The configs of experiments, as a user names them."""
-    files = sorted((PROJECT / "config").glob("*.yaml"))
-    named = [p for p in files if re.search("^split:", p.read_text("utf-8"), re.M)]
-    return [str(path.relative_to(PROJECT)) for path in named]
+    """The configs of experiments, as a user names them; not those that need another's results."""
+    found = []
+    for path in sorted((PROJECT / "config").glob("*.yaml")):
+        text = path.read_text(encoding="utf-8")
+        if re.search("^split:", text, re.M) and not re.search("^  other_", text, re.M):
+            found.append(str(path.relative_to(PROJECT)))
+    return found
 
 
 def cost(config: str) -> dict[str, object]:
