@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tools import steps
+from tools import costs, steps
 from tools.results_page import filled
 
 ROOT = Path(__file__).parents[1]
@@ -35,6 +35,14 @@ def test_a_second_script_decides_the_same():
     command = [sys.executable, "tools/recompute_claims.py", str(KEPT)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout
+
+
+def test_the_costs_of_the_readme_are_those_of_the_plans_and_none_is_missing():
+    table, page = pd.read_csv(costs.COSTS), costs.PAGE.read_text()
+    assert costs.filled(page, table) == page
+    assert table.config.tolist() == costs.configs()
+    assert "config/emnist62.yaml" in table.config.tolist()
+    assert "config/claims.yaml" not in table.config.tolist(), "it is no experiment"
 
 
 def test_the_picture_of_the_steps_is_of_the_workflow():

@@ -40,7 +40,8 @@ def cost(config: str) -> dict[str, object]:
     with TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "snakemake", "plan", "--cores", "1", "--directory", folder]
         command += ["--snakefile", PROJECT / "Snakefile", "--configfile", PROJECT / config]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        if subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode:
+            sys.exit(f"{config} has no plan, for the reason above.")
         plans = [pd.read_csv(path) for path in sorted(Path(folder).glob("results/*/plan.csv"))]
     total = pd.concat(plan[plan.rule == "total"] for plan in plans)
     sums = total[["jobs", "core_hours", "written_gb"]].sum()
@@ -71,15 +72,19 @@ def filled(page: str, costs: pd.DataFrame) -> str:
     lines = ["| config | jobs | core-hours | GB written |", "|---|--:|--:|--:|"]
     for row in costs.sort_values(["core_hours", "config"]).itertuples():
         name = f"[`{Path(row.config).name}`]({row.config})"
-        hours = f"{row.core_hours:.1f}" if row.core_hours < 10 else f"{row.core_hours:,.0f}"
-        lines.append(f"| {name} | {row.jobs:,} | {hours} | {row.written_gb:.1f} |")
+        hours, gigabytes = _short(row.core_hours), _short(row.written_gb)
+        lines.append(f"| {name} | {row.jobs:,} | {hours} | {gigabytes} |")
     made = "; ".join(
         f"{processor}, commit {', '.join(sorted(set(part.git_commit.str[:8])))}"
         for processor, part in costs.groupby("processor")
     )
-    lines += ["", f"By `python -m tools.costs` on {made}."]
+    lines += ["", f"By `python -m tools.costs` on {made}; another processor takes other hours."]
     text = "\n".join(lines)
     return _BLOCK.sub(lambda _: f"<!-- costs -->\n{text}\n<!-- end -->", page)
+
+
+def _short(number: float) -> str:
+    return f"{number:,.0f}" if number >= 10 else f"{number:.2g}"
 
 
 def main() -> None:
