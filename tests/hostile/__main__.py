@@ -43,11 +43,9 @@ def main():
             continue
         times = max(1, round(arguments.scale * group.many))
         with TemporaryDirectory(prefix="hostile-") as folder:
-            counts, failed = run(name, group, times, arguments.seed, Path(folder), only)
+            counts, failed = run(name, group, times, arguments.seed, Path(folder), only, shown=True)
         rows.append((name, *(counts[k] for k in ("tried", "survived", "failed", "seconds"))))
         failures += failed
-        for line in failed:
-            print(line, file=sys.stderr)
     print("| group | tried | survived | failed | seconds |\n|---|---|---|---|---|")
     for row in rows:
         print(f"| {' | '.join(map(str, row))} |")

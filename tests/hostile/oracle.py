@@ -6,6 +6,7 @@ the project meet it, and returns what it was; where the project does wrong it ra
 import re
 import shutil
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -14,6 +15,8 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from random import Random
 from typing import NamedTuple
+
+from tqdm import tqdm
 
 from perfedavg.runtime.errors import PerfedavgError
 
@@ -89,10 +92,12 @@ def at_most(seconds):
         signal.signal(signal.SIGALRM, before)
 
 
-def run(name, group, times, seed, folder, only=None):
-    """Make the trials; gives the counts and a line for each failure."""
+def run(name, group, times, seed, folder, only=None, shown=False):
+    """Make the trials; gives the counts and a line for each failure, which is also ``shown`` at
+    once, below a progress bar."""
     counts, failed, began = Counter(), [], time.monotonic()
-    for number in range(times) if only is None else [only]:
+    numbers = range(times) if only is None else [only]
+    for number in tqdm(numbers, desc=name, unit="trial", disable=not shown):
         place = folder / f"{name.replace(' ', '-')}-{number}"
         place.mkdir(parents=True)
         what = ["?"]
@@ -103,6 +108,8 @@ def run(name, group, times, seed, folder, only=None):
             kind = "" if isinstance(error, WrongError) else f"{type(error).__name__} in the trial: "
             failed.append(f"{name} {number} ({what[0]}): {kind}{error}")
             counts["failed"] += 1
+            if shown:
+                tqdm.write(failed[-1], file=sys.stderr)
         finally:
             shutil.rmtree(place, ignore_errors=True)
         counts["tried"] += 1
