@@ -70,6 +70,10 @@ def test_a_step_that_is_told_to_stop_twice_saves_and_goes(tmp_path):
             "from safetensors import SafetensorError as E; raise E('I/O error (os error 28)')",
             "Error: No space left on device; make room on the disk and give",
         ),
+        (  # a library that stumbles while it cleans up
+            "with __import__('contextlib').closing(None): open('/dev/full', 'w').write('a' * 9999)",
+            "No space left on device; make room on the disk and give",
+        ),
         ("raise MemoryError", "has no memory left for this step; lower `execution.workers`"),
         ("raise KeyboardInterrupt", "stopped by Ctrl-C; the same command goes on"),
         ("{}['key']", "unexpected KeyError: 'key'; please report it with the log"),

@@ -90,9 +90,10 @@ def _for_the_log(text: str, trace: Any = None) -> logging.LogRecord:
     return logging.LogRecord(logger.name, logging.ERROR, "", 0, text, (), trace)
 
 
-def in_one_sentence(error: Exception, log: str) -> str:
+def in_one_sentence(error: BaseException, log: str) -> str:
     """What nobody foresaw: what the machine lacks, or a mistake of ours, to be reported with
     ``log``."""
+    error = _first_of_the_machine(error)
     if isinstance(error, MemoryError):
         return (
             "the machine has no memory left for this step; lower `execution.workers` or --cores, "
@@ -110,6 +111,15 @@ def in_one_sentence(error: Exception, log: str) -> str:
         f"unexpected {why}; please report it with {log}, unless `snakemake --cores 1 verify` names "
         "a damaged file."
     )
+
+
+def _first_of_the_machine(error: BaseException) -> BaseException:
+    """What the machine lacked, if that came first: cleaning up after a full disk, a library may
+    stumble over what it had not begun."""
+    before: BaseException | None = error
+    while before and not (isinstance(before, MemoryError) or number_of(before) in OF_THE_MACHINE):
+        before = before.__cause__ or before.__context__
+    return before or error
 
 
 def _belong_to_the_run() -> None:
