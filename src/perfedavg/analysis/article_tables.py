@@ -75,8 +75,9 @@ def of_product(name: str, frame: pd.DataFrame) -> list[Table]:
 
 
 def of_claims(table: pd.DataFrame, verdicts: Sequence[str]) -> Table:
-    """The claims in ``groups`` by verdict; of each its id, text, why it is not decided, effect, how
-    many analyses agree, the paper's value, and the margin with the unit of all these numbers.
+    """The claims in ``groups`` by verdict; of each its id, text, why it is not decided, effect, on
+    how many seeds, how many analyses agree, the paper's value, and the margin with the unit of all
+    these numbers.
     ``why`` is what stands behind every claim not tested."""
     reasons = table.why[table.verdict == NOT_TESTED].unique()
     common = reasons[0].partition("; ")[0] if len(reasons) else ""
@@ -84,11 +85,12 @@ def of_claims(table: pd.DataFrame, verdicts: Sequence[str]) -> Table:
         common = ""
     people = claims.shown(table)
     blank = pd.Series("", index=table.index)
-    effect, agree, paper, margin = (
+    effect, seeds, agree, paper, margin = (
         people.get(name, blank)
-        for name in ("effect [95 %]", "analyses that agree", "paper", "margin")
+        for name in ("effect [95 %]", "seeds", "analyses that agree", "paper", "margin")
     )
-    effect = effect.where(effect != "", table.shows)
+    shows = table.shows.str.extract(r"^(.*?)(?: \((\d+) seeds?\))?$").fillna("")
+    effect, seeds = (own.where(own != "", shows[n]) for n, own in enumerate((effect, seeds)))
     units = table.unit.str.partition(f"{RATIO} of ")
     rows = [
         {
@@ -97,13 +99,15 @@ def of_claims(table: pd.DataFrame, verdicts: Sequence[str]) -> Table:
             "claim": row.claim,
             "why": row.why.removeprefix(common).removeprefix("; "),
             "effect": signed(effect[n].replace(", ", ",\u00a0")),
+            "seeds": seeds[n],
             "agree": agree[n].partition(" (")[0],
             "paper": signed(paper[n]),
             "margin": margin[n] and f"{margin[n]} {RATIO if units[2][n] else row.unit}".strip(),
         }
         for n, row in table.iterrows()
     ]
-    filled = [name for name in ("effect", "agree", "paper", "margin") if any(r[name] for r in rows)]
+    columns = ("effect", "seeds", "agree", "paper", "margin")
+    filled = [name for name in columns if any(row[name] for row in rows)]
     groups = [(v, [row for row in rows if row["verdict"] == v]) for v in verdicts]
     return {
         "groups": [{"verdict": v, "number": str(len(of)), "rows": of} for v, of in groups if of],
