@@ -1,6 +1,7 @@
 """Numbers of pages come from results: what the README and the page of the claims say is what the
 kept metrics say, and the kept verdicts are what the metrics decide."""
 
+import json
 import re
 import subprocess
 import sys
@@ -9,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tools import costs, steps
+from tests.analysis.pdf_text import attached, pages
+from tools import costs, redraw, steps
 from tools.results_page import filled
 
 ROOT = Path(__file__).parents[1]
@@ -35,6 +37,25 @@ def test_a_second_script_decides_the_same():
     command = [sys.executable, "tools/recompute_claims.py", str(KEPT)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout
+
+
+def test_the_article_of_the_claims_is_drawn_from_what_was_kept(tmp_path):
+    drawn = {(product.kind, product.name) for product in redraw.redraw(KEPT, tmp_path)}
+    assert drawn >= {("table", "claims"), ("figure", "stage2"), ("table", "baselines")}
+    table = pd.read_csv(KEPT / "tables/claims.csv")
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "tables/claims.csv"), table)
+    counts = table.verdict.value_counts()
+    said = [f"{counts['supported']} are supported", f"{counts['refuted']} refuted"]
+    for pdf in ((tmp_path / "article.pdf"), ROOT / "docs/results/claims/article.pdf"):
+        text = " ".join(pages(pdf.read_bytes()))
+        assert [part for part in said if part not in text] == []
+        assert "Not run here: the measurement of the identity" in text
+        for part in KEPT.glob("provenance*.json"):  # both parts are named
+            assert json.loads(part.read_text())["git_commit"][:12] in text
+        (config,) = attached(pdf.read_bytes())
+        studies = json.loads(config)["studies"]
+        assert (studies["theory"], studies["stage2"]["control_work"]) == (None, None)
+        assert studies["centralized"]["passes"] == 15
 
 
 def test_the_costs_of_the_readme_are_those_of_the_plans_and_none_is_missing():

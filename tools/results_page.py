@@ -21,7 +21,7 @@ import pandas as pd
 
 from perfedavg.analysis.claims.experiment import load
 from perfedavg.analysis.claims.measures import GAIN, in_words
-from perfedavg.analysis.provenance import job_times
+from perfedavg.analysis.provenance import times_of
 from perfedavg.analysis.summary import INITIAL, PERSONALIZED
 from perfedavg.runtime.errors import PerfedavgError, reading
 from perfedavg.storage.files import read_json, write_text
@@ -119,9 +119,8 @@ def _made(path: Path) -> str:
 
 
 def _cost(results: Path, _: str) -> str:
-    kept = results / "times.csv"
-    with reading(kept):
-        times = pd.read_csv(kept) if kept.exists() else job_times(results / "logs")
+    with reading(results / "times.csv"):
+        times = times_of(results)
     work = times.work_seconds.sum() / 3600
     largest = ", ".join(
         f"`{row.rule}` {row.work_seconds / 3600:.2f} h" for row in times.head(4).itertuples()

@@ -29,7 +29,7 @@ READ = {
     "the store": ("/data/*/*.arrow", "split.csv"),
     "the store, to show": ("/data/*/*.arrow", "figures/data_card.png"),
     "validation rows": ("personalization/validation/fedavg-m*.parquet", "selection.json"),
-    "rows": ("personalization/fedavg-m*.parquet", "tables/table1.csv"),
+    "rows": ("personalization/fedavg-m*.parquet", "tables/*.csv"),
     "rounds": ("runs/*.x*/rounds.parquet", "algorithms.json"),
     "passes": ("runs/*/passes.parquet", "personalization/centralized-*.parquet"),
     "measured": ("theory/*.parquet", "tables/theory.csv"),

@@ -81,7 +81,8 @@ def _typeset(folder: Path, found: dict[str, Any], figures: list[str]) -> bytes:
     write_json(folder / "config.json", found["provenance"]["config"])
     try:
         for shown, appendix in _levels(figures):
-            write_json(folder / "data.json", found | {"shown": shown, "appendix": appendix})
+            data = _apostrophes(found | {"shown": shown, "appendix": appendix})
+            write_json(folder / "data.json", data)
             document = typst.Compiler(folder / "article.typ", folder, ignore_system_fonts=True)
             if int(document.query("<pages>", field="value", one=True)) <= MOST:
                 break
@@ -91,6 +92,15 @@ def _typeset(folder: Path, found: dict[str, Any], figures: list[str]) -> bytes:
             f"The article cannot be set ({reason(error)}); `snakemake --cores 1 verify` names "
             "figures that are damaged, delete them and give the same command again."
         ) from error
+
+
+def _apostrophes(value: Any) -> Any:
+    """Those of a printer in all texts: Typst takes texts as they are."""
+    if isinstance(value, dict):
+        return {key: _apostrophes(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_apostrophes(one) for one in value]
+    return value.replace("'", "’") if isinstance(value, str) else value
 
 
 def _levels(figures: list[str]) -> Iterator[tuple[list[str], bool]]:

@@ -74,7 +74,7 @@ def facts(
     if "claims" in found and not own:
         contract = find("table", "claims").module.CONTRACT
         claims = read(results / "tables/claims.csv", lambda file: read_table(contract, file))
-    times, sums = read(results / "logs", tables.of_times)
+    times, sums = read(results, tables.of_times)
     diverged = runs.status.str.startswith("diverged")
     tried = runs.study == "comparison"
     card = {}

@@ -44,8 +44,18 @@ def method(config: Facts, runs: pd.DataFrame, selection: Selection, card: Facts)
     }
     comparison = studies.get("comparison")
     if comparison:
-        words = [entry_in_words(name) for name in comparison.get("entries") or ()]
+        entries = comparison.get("entries") or {}
+        words = [entry_in_words(name) for name in entries]
         comparison = comparison | {"named": words, "number": len(words)}
+        comparison["staged"] = [
+            {
+                "name": entry_in_words(name),
+                "rounds": phases[0]["rounds"],
+                "first": entry_in_words(phases[0]["algorithm"]),
+            }
+            for name, phases in entries.items()
+            if len(phases) == 2
+        ]
     facts = {
         "work": work,
         "letter": local_work(grid)[1],
@@ -57,6 +67,7 @@ def method(config: Facts, runs: pd.DataFrame, selection: Selection, card: Facts)
         "server": training["server"],
         "num_settings": int(grid.setting.nunique()),
         "every": evaluation["every"],
+        "intermediate_clients": evaluation.get("intermediate_clients"),
         "fine_tuning": evaluation["fine_tuning"],
         "target": evaluation["target_accuracy"],
         "reference": reference,

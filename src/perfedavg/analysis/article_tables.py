@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from perfedavg.analysis.claims.verdicts import NOT_TESTED
-from perfedavg.analysis.provenance import job_times
+from perfedavg.analysis.provenance import times_of
 from perfedavg.analysis.tables import claims
 
 TABLES = ("table1", "baselines", "stage2", "strategies", "algorithms", "ngrams")
@@ -126,10 +126,10 @@ def by_family(table: pd.DataFrame, verdicts: list[str]) -> Table:
     return shown(frame)
 
 
-def of_times(logs: Path) -> tuple[Table, dict[str, float]]:
+def of_times(results: Path) -> tuple[Table, dict[str, float]]:
     """The rules that took longest, and the sums over all: ``jobs``, ``startup_seconds``,
     ``work_seconds``."""
-    times = job_times(logs)
+    times = times_of(results)
     sums = times.drop(columns="rule").sum().to_dict()
     rest = times.iloc[LONGEST_RULES:]
     times = times.iloc[:LONGEST_RULES]

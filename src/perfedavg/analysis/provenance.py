@@ -30,6 +30,12 @@ def provenance(config: dict[str, Any], data_sha256: str) -> dict[str, Any]:
     }
 
 
+def times_of(results: Path) -> pd.DataFrame:
+    """:func:`job_times` of an experiment's folder, or of what was kept of it: ``times.csv``."""
+    kept = results / "times.csv"
+    return pd.read_csv(kept) if kept.exists() else job_times(results / "logs")
+
+
 def job_times(logs: str | Path) -> pd.DataFrame:
     """Time of the jobs that have left a log, one row per rule: ``rule, jobs, startup_seconds,
     work_seconds``.

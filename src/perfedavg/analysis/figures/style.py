@@ -150,7 +150,7 @@ def add_answer(figure: Figure, answer: str) -> None:
     if not answer:
         return
     figure.set_label(answer)
-    text = _wrapped(figure, answer, 9.2)
+    text = _wrapped(figure, answer, 9.6)
     height = figure.get_figheight()
     figure.text(0.01, 1 - 0.03 / height, text, fontsize=8, fontweight="bold", va="top")
     taken = (0.06 + 0.14 * (1 + text.count("\n"))) / height

@@ -20,8 +20,8 @@ from perfedavg.analysis.paired import (
 TITLE = "FedAvg and baselines"
 SECTION = "Whom does fine-tuning help?"
 CAPTION = (
-    "FedAvg beside the baselines that were run, each at the end of its training, on the same "
-    "evaluation clients; differences are paired by seed."
+    "FedAvg beside the baselines that were run, each at the end of its training or where it was "
+    "stopped, on the same evaluation clients; differences are paired by seed."
 )
 ROWS = (
     "One row per model, all on the same evaluation clients at the run's last round: the reference "
