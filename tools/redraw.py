@@ -74,7 +74,7 @@ def redraw(kept: Path, folder: Path) -> list[Product]:
         base = folder / f"{product.kind}s/{product.name}"
         base.parent.mkdir(parents=True, exist_ok=True)
         product.write(values | product.settings(known), base)
-    for name in ("runs.csv", "selection.json", "times.csv"):
+    for name in ("runs.csv", "selection.json", "split.csv", "times.csv"):
         shutil.copyfile(kept / name, folder / name)
     write_json(folder / "provenance.json", facts)
     shown = [product.on_page() for product in drawn]

@@ -81,6 +81,9 @@ def facts(
     if "data_card" in found:
         frame = read(results / "tables/data_card.md", tables.read_markdown)
         card = dict(zip(frame.quantity, frame.value, strict=True))
+    elif (split := results / "split.csv").exists():
+        groups = read(split, pd.read_csv).client_group.value_counts()
+        card = {f"{group} clients": f"{number:,}" for group, number in groups.items()}
     return {
         "experiment": config["experiment"],
         "own": own,

@@ -19,7 +19,8 @@ TITLE = "what the paper's own Table 1 carries"
 SECTION = "Did the paper's claims hold?"
 CAPTION = (
     "Which of its claims does the paper's own Table 1 carry? Differences of its means with 95 % "
-    "intervals by Welch's t, if each row is 7, 10 or 14 runs (how many is unknown)."
+    "intervals by Welch's t, if each row is 7, 10 or 14 runs (how many is unknown); of a statement "
+    "with several comparisons, the least certain one."
 )
 ALT = (
     "One line per statement about the paper's Table 1: the difference with three intervals, for 7, "

@@ -23,5 +23,8 @@ def measure(measures: Measures, arguments: dict[str, Any], margin: float) -> Mea
     residual = float(rows.residual.max())
     control = float(rows.groupby(["batches", "k"])[list(CONTROLS)].mean().min().min())
     holds = residual < arguments["residual_below"] and control > arguments["controls_above"]
-    note = f"largest residual {residual:.1e}, smallest control {control:.2g}, {len(rows)} cases"
+    note = (
+        f"largest residual {residual:.1e}, smallest control {control:.2g} (mean over cohorts), "
+        f"{len(rows)} cases"
+    )
     return Measured(exact=bool(holds), note=note)
