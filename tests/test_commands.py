@@ -157,16 +157,16 @@ def answer(folder):
             for split in ("train", "test"):
                 archive.writestr(f"{data}_{split}.h5", b"\x89HDF\r\n\x1a\n")
     found = {}
-    for kind, folder in (("snakemake", checkout.folder), ("help", ROOT)):
+    for kind, place in (("snakemake", checkout.folder), ("help", ROOT)):
         wanted = {command: dry(command)[1] for command in of_kind(kind)}
         for command, (first, *others) in wanted.items():
             form = ("snakemake", first, *others) if kind == "snakemake" else (first, "--help")
             wanted[command] = form
         forms = list(dict.fromkeys(wanted.values()))
-        paths = os.pathsep.join([str(folder / "src"), str(ROOT)])
+        paths = os.pathsep.join([str(place / "src"), str(ROOT)])
         run = subprocess.run(
             [sys.executable, "-m", "tests.commands"],
-            cwd=folder, input=json.dumps(forms), capture_output=True, text=True, check=False,
+            cwd=place, input=json.dumps(forms), capture_output=True, text=True, check=False,
             env=os.environ | {"PYTHONPATH": paths},
         )  # fmt: skip
         assert run.returncode == 0, run.stderr
