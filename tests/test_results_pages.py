@@ -61,6 +61,8 @@ def test_the_article_of_the_claims_is_drawn_from_what_was_kept(tmp_path):
 def test_the_costs_of_the_readme_are_those_of_the_plans_and_none_is_missing():
     table, page = pd.read_csv(costs.COSTS), costs.PAGE.read_text()
     assert costs.filled(page, table) == page
+    assert "<!-- costs -->\n| config | jobs | core-hours | GB written |" in page
+    assert costs.filled(page, table.assign(jobs=7)) != page
     assert table.config.tolist() == costs.configs()
     assert "config/emnist62.yaml" in table.config.tolist()
     assert "config/claims.yaml" not in table.config.tolist(), "it is no experiment"

@@ -50,7 +50,6 @@ def cost(config: str) -> dict[str, object]:
         "jobs": int(sums.jobs),
         "core_hours": round(sums.core_hours, 3),
         "written_gb": round(sums.written_gb, 3),
-        "memory_limit_mb": int(total.memory_limit_mb.max()),
         "git_commit": git_commit(),
         "processor": machine_facts()["processor"],
     }

@@ -24,15 +24,16 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from perfedavg.analysis.choices import Selection
-from perfedavg.analysis.claims.redraw import redraw
 from perfedavg.analysis.claims.registration import FILE, commit_of
 from perfedavg.analysis.inputs import rows_of
-from perfedavg.analysis.provenance import job_times
+from perfedavg.analysis.provenance import job_times, parts_of
 from perfedavg.analysis.runs import RUNS, read_runs_table, write_runs_table
 from perfedavg.analysis.selection import select
+from perfedavg.config.load import load_config
 from perfedavg.runtime.errors import PerfedavgError, reading
 from perfedavg.storage.files import read_json, sha256_of, write_json
 from perfedavg.storage.tables import VALIDATION, write_table
+from tools.redraw import draw
 
 CLAIMS = {
     "tables/claims.csv": "tables/claims.csv",
@@ -99,7 +100,8 @@ def add(results: Path, kept: Path, claims: Path = Path(FILE)) -> list[str]:
         times.sort_values("work_seconds", ascending=False).to_csv(folder / "times.csv", index=False)
         _further_provenance(results, folder)
         again = folder.parent / "again"
-        redraw(folder, claims, again)
+        config = load_config(parts_of(folder)[-1]["config"])
+        draw(folder, config, again, claims, only="claims")
         for name in CLAIMS:
             (folder / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(again / name, folder / CLAIMS[name])

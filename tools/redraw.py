@@ -17,10 +17,12 @@ from perfedavg.analysis.claims.experiment import commits, read
 from perfedavg.analysis.claims.registration import FILE, entries, registered
 from perfedavg.analysis.inputs import INPUTS
 from perfedavg.analysis.products import Product, all_products
+from perfedavg.analysis.provenance import parts_of
 from perfedavg.analysis.runs import read_runs_table
+from perfedavg.config.experiment import Config
 from perfedavg.config.load import load_config
-from perfedavg.runtime.errors import PerfedavgError, reading
-from perfedavg.storage.files import read_json, sha256_of, write_json
+from perfedavg.runtime.errors import PerfedavgError
+from perfedavg.storage.files import sha256_of, write_json
 
 PROJECT = Path(__file__).parents[1]
 TARGETS, PROTOCOL = (
@@ -30,11 +32,7 @@ TARGETS, PROTOCOL = (
 
 def provenance(kept: Path) -> dict[str, Any]:
     """What ran, of all parts."""
-    files = sorted(kept.glob("provenance*.json"), key=lambda path: (len(path.name), path.name))
-    parts = []
-    for file in files:
-        with reading(file):
-            parts.append(read_json(file))
+    parts = parts_of(kept)
     merged = parts[-1] | {"config": _that_ran(parts[-1]["config"], kept)}
     first, *further = dict.fromkeys(part["git_commit"] for part in parts)
     merged["git_commit"] = " and ".join([first, *(commit[:12] for commit in further)])
@@ -54,26 +52,39 @@ def _that_ran(config: dict[str, Any], kept: Path) -> dict[str, Any]:
     return config | {"studies": studies}
 
 
+def draw(
+    kept: Path, config: Config, folder: Path, claims_file: Path = PROJECT / FILE, only: str = ""
+) -> list[Product]:
+    """Write the products, or those of one name, below ``folder``; what was drawn.
+
+    Raises:
+        PerfedavgError: a file is damaged.
+    """
+    values = read(kept) | {"style": {}, "other_data": None, "paper": INPUTS["paper"]([TARGETS])}
+    grid = values["runs"].run_id[values["runs"].study == "grid"]
+    values["grid_evaluation"] = values["evaluation"][values["evaluation"].run_id.isin(grid)]
+    claims = entries(claims_file) | {"sha256": sha256_of(claims_file)}
+    values["registered"] = registered(commits(kept))
+    known = {"config": config, "reference": values["reference"], "claims": claims}
+    known |= {"ways": None, "interpolated": None}
+    possible = [p for p in all_products() if p.asked(config) and values.keys() >= set(p.inputs)]
+    drawn = [product for product in possible if only in ("", product.name)]
+    for product in drawn:
+        base = folder / f"{product.kind}s/{product.name}"
+        base.parent.mkdir(parents=True, exist_ok=True)
+        product.write(values | product.settings(known), base)
+    return drawn
+
+
 def redraw(kept: Path, folder: Path) -> list[Product]:
-    """Write below ``folder``; what was drawn.
+    """Write all products and the article below ``folder``; what was drawn.
 
     Raises:
         PerfedavgError: a file is damaged.
     """
     facts = provenance(kept)
     config = load_config(facts["config"])
-    values = read(kept) | {"style": {}, "other_data": None, "paper": INPUTS["paper"]([TARGETS])}
-    grid = values["runs"].run_id[values["runs"].study == "grid"]
-    values["grid_evaluation"] = values["evaluation"][values["evaluation"].run_id.isin(grid)]
-    claims = entries(PROJECT / FILE) | {"sha256": sha256_of(PROJECT / FILE)}
-    values["registered"] = registered(commits(kept))
-    known = {"config": config, "reference": values["reference"], "claims": claims}
-    known |= {"ways": None, "interpolated": None}
-    drawn = [p for p in all_products() if p.asked(config) and values.keys() >= set(p.inputs)]
-    for product in drawn:
-        base = folder / f"{product.kind}s/{product.name}"
-        base.parent.mkdir(parents=True, exist_ok=True)
-        product.write(values | product.settings(known), base)
+    drawn = draw(kept, config, folder)
     for name in ("runs.csv", "selection.json", "split.csv", "times.csv"):
         shutil.copyfile(kept / name, folder / name)
     write_json(folder / "provenance.json", facts)

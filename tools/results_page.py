@@ -16,15 +16,16 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from perfedavg.analysis.claims.experiment import load
 from perfedavg.analysis.claims.measures import GAIN, in_words
-from perfedavg.analysis.provenance import times_of
+from perfedavg.analysis.provenance import parts_of, times_of
 from perfedavg.analysis.summary import INITIAL, PERSONALIZED
 from perfedavg.runtime.errors import PerfedavgError, reading
-from perfedavg.storage.files import read_json, write_text
+from perfedavg.storage.files import write_text
 
 _BLOCK = re.compile(
     r"<!-- (table (\w+)|verdicts|models|provenance|cost) -->\n.*?<!-- end -->", re.DOTALL
@@ -101,21 +102,19 @@ def _models(results: Path, _: str) -> str:
 
 def _provenance(results: Path, _: str) -> str:
     """Of results that were made in several parts, a paragraph for each."""
-    parts = sorted(results.glob("provenance*.json"), key=lambda path: (len(path.name), path.name))
-    return "\n\n".join(map(_made, parts))
+    with reading(results / "provenance.json"):
+        return "\n\n".join(map(_made, parts_of(results)))
 
 
-def _made(path: Path) -> str:
-    with reading(path):
-        facts = read_json(path)
-        machine, packages = facts["machine"], facts["packages"]
-        named = [name for name in ("torch", "numpy") if name in packages]
-        shown = ", ".join(f"{name} {packages[name]}" for name in named)
-        seeds = ", ".join(map(str, facts["config"]["seeds"]))
-        return (
-            f"Made at commit `{facts['git_commit']}` with {shown} on {machine['processor']}, "
-            f"{machine['cores']} cores; data sha256 `{facts['data_sha256'][:16]}…`; seeds {seeds}."
-        )
+def _made(facts: dict[str, Any]) -> str:
+    machine, packages = facts["machine"], facts["packages"]
+    named = [name for name in ("torch", "numpy") if name in packages]
+    shown = ", ".join(f"{name} {packages[name]}" for name in named)
+    seeds = ", ".join(map(str, facts["config"]["seeds"]))
+    return (
+        f"Made at commit `{facts['git_commit']}` with {shown} on {machine['processor']}, "
+        f"{machine['cores']} cores; data sha256 `{facts['data_sha256'][:16]}…`; seeds {seeds}."
+    )
 
 
 def _cost(results: Path, _: str) -> str:

@@ -1,5 +1,5 @@
 """A data set of token sequences with a label per position and a recurrent network, added as one
-new file each: through the whole DAG without a change to any other file."""
+new file each: through the DAG without a change to any other file."""
 
 import shutil
 

@@ -28,6 +28,8 @@ from perfedavg.storage.tables import read_table
 
 VERDICTS = (SUPPORTED, REFUTED, INCONCLUSIVE, NOT_TESTED)
 ENDS = ("min", "max")
+FEW = 6
+"""As many decided claims are said in words; of more, their ids."""
 Read = TypeVar("Read")
 Facts = dict[str, Any]
 
@@ -142,6 +144,7 @@ def _claims(table: pd.DataFrame) -> Facts:
         "counts": {verdict: str(n) for verdict, n in counts.items()},
         "total": str(len(table)),
         "decided": str(decided),
+        "in_words": decided <= FEW,
         "held": held,
         "ids": {v: list(table.id[table.verdict == v]) for v in (SUPPORTED, REFUTED, INCONCLUSIVE)},
         "num_post_hoc": str(int(table.why.str.contains("post hoc").sum())),

@@ -14,22 +14,18 @@ from perfedavg.analysis.claims.verdicts import FEWEST_SEEDS
 from perfedavg.analysis.names import entry_in_words
 from perfedavg.analysis.runs import local_work, stage1
 
-FEW = 6
-"""As many decided claims are said in words; of more, their ids."""
 OPTIMIZERS = {"sgd": "SGD"}
 """Optimizers whose words are not just their names."""
 Facts = dict[str, Any]
 
 
 def rules() -> Facts:
-    """The numbers in the rules by which a claim is decided, those of ``docs/claims.md``; and how
-    many claims are ``few``."""
+    """The numbers in the rules by which a claim is decided, those of ``docs/claims.md``."""
     epochs = [a.epoch for a in ANALYSES if a.epoch is not None]
     return {
         "level": f"{100 * LEVEL:g} %",
         "fewest_seeds": str(FEWEST_SEEDS),
         "analyses": str(len(ANALYSES)),
-        "few": FEW,
         "last_rounds": str(LAST_ROUNDS[1]),
         "last_rounds_of_stage2": str(LAST_ROUNDS[2]),
         "epochs": [str(epoch) for epoch in dict.fromkeys(epochs)],

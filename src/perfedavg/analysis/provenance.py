@@ -8,8 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from perfedavg.runtime.errors import reading
 from perfedavg.runtime.job import TIMING_LINE
 from perfedavg.runtime.machine import git_commit, machine_facts, package_versions
+from perfedavg.storage.files import read_json
 
 _TIMING = re.compile(
     re.escape(TIMING_LINE)
@@ -28,6 +30,19 @@ def provenance(config: dict[str, Any], data_sha256: str) -> dict[str, Any]:
         "data_sha256": data_sha256,
         "config": config,
     }
+
+
+def parts_of(results: Path) -> list[dict[str, Any]]:
+    """What :func:`provenance` told, of every part in which the results were made.
+
+    Raises:
+        PerfedavgError: a file is damaged.
+    """
+    parts = []
+    for path in sorted(results.glob("provenance*.json"), key=lambda p: (len(p.name), p.name)):
+        with reading(path):
+            parts.append(read_json(path))
+    return parts
 
 
 def times_of(results: Path) -> pd.DataFrame:

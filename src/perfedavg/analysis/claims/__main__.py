@@ -3,8 +3,7 @@
 
 ``--swaps`` also asks how often the rules support a claim where there is nothing: from the real
 numbers the methods' means are removed, then methods are swapped within seeds at random. ``--other``
-names a second experiment, for claims that compare two; ``--write`` makes the table and the figure
-``claims`` anew, below a folder."""
+names a second experiment, for claims that compare two."""
 
 from __future__ import annotations
 
@@ -18,7 +17,6 @@ import numpy as np
 from perfedavg.analysis.claims.component import Component, Measured
 from perfedavg.analysis.claims.experiment import commits, load
 from perfedavg.analysis.claims.inference import t_test
-from perfedavg.analysis.claims.redraw import redraw
 from perfedavg.analysis.claims.registration import post_hoc, registered
 from perfedavg.analysis.claims.verdicts import (
     SUPPORTED,
@@ -79,7 +77,6 @@ def main() -> None:
     parser.add_argument("--claims", type=Path, default=Path(FILE), help=f"default: {FILE}")
     parser.add_argument("--other", type=Path, action="append", default=[], help="further folder")
     parser.add_argument("--swaps", type=int, default=0, help="how often methods are swapped")
-    parser.add_argument("--write", type=Path, metavar="FOLDER", help="for the table and figure")
     arguments = parser.parse_args()
     file: dict[str, Any] = entries(arguments.claims)
     decides = arguments.results.resolve().name == file["experiment"]
@@ -89,8 +86,6 @@ def main() -> None:
         if decides:
             late = post_hoc(file, registered(commits(arguments.results)), set(measures.runs.seed))
         others = {folder.name: load(folder) for folder in arguments.other}
-        if arguments.write:
-            redraw(arguments.results, arguments.claims, arguments.write)
     except PerfedavgError as error:
         raise SystemExit(f"Error: {error}") from None
     verdicts = decide([Claim(**c) for c in file["claims"]], measures, others, late)
